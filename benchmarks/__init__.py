@@ -1,0 +1,1 @@
+"""Find out whether it holds: pacing, traces, bounds, verdict, report."""

@@ -1,0 +1,1 @@
+"""Make it smaller: networks, checkpoints, teacher training, recipes and their methods."""

@@ -1,0 +1,1 @@
+"""Make it runnable: torch to ONNX, backends, parity."""

@@ -1,0 +1,139 @@
+"""What an exported model is, and what a backend has to offer to run one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inspection.frame import FrameSpec
+from ..targets.target import Target
+
+Precision = Literal["fp32", "fp16", "int8"]
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """An exported inspector: ONNX with input `frame` and outputs `score` and `heatmap`.
+
+    `frame` is uint8 `[height, width, channels]`, `score` a float32 scalar in [0, 1], `heatmap` uint8
+    `[input height / stride, input width / stride]`. Resize, normalisation, sigmoid and pooling are in the graph.
+
+    Attributes:
+        path: The ONNX file; weights inside it, no external data.
+        digest: `sha256:<hex>` of that file.
+        frame: How the graph treats camera frames.
+        precision: Of the weighted layers.
+        checkpoint: The checkpoint it was exported from, or None (a user's ONNX, or a graph step changed the numbers).
+    """
+
+    path: Path
+    digest: str
+    frame: FrameSpec
+    precision: Precision
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A model as one backend runs it.
+
+    Attributes:
+        path: Main file (`model.xml`, `model.onnx`, `model.safetensors`); files beside it may belong to it.
+        digest: `sha256:<hex>` over all its files.
+        backend: Name of the backend that built it.
+        precision: Of the weighted layers.
+        size_bytes: What a device must store to run it: weights and graph.
+        frame: How the model treats camera frames.
+        built_for: Name of the target.
+    """
+
+    path: Path
+    digest: str
+    backend: str
+    precision: Precision
+    size_bytes: int
+    frame: FrameSpec
+    built_for: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the JSON form that `from_json` reads; the path is written as text."""
+        return {**asdict(self), "path": str(self.path), "frame": self.frame.to_json()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Artifact:
+        """Read what `to_json` wrote."""
+        return cls(**{**value, "path": Path(value["path"]), "frame": FrameSpec.from_json(value["frame"])})
+
+    def moved_to(self, path: Path) -> Artifact:
+        """Give the same artifact at another place."""
+        return replace(self, path=path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a session says of one frame, and when its engine worked on it.
+
+    Attributes:
+        score: How sure the model is that the part is defective, in [0, 1].
+        heatmap: uint8 `[rows, columns]`, 255 = surely defective there; owned by the caller.
+        engine_start_ns: Monotonic time (`time.perf_counter_ns`) when the engine was started: pre-processing ends here.
+        engine_end_ns: Monotonic time when its results were complete: post-processing starts here.
+    """
+
+    score: float
+    heatmap: NDArray[np.uint8]
+    engine_start_ns: int
+    engine_end_ns: int
+
+
+class Session(Protocol):
+    """A loaded artifact; a context manager that frees the engine on exit. Not thread-safe."""
+
+    def __enter__(self) -> Session: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def infer(self, frame: Frame) -> Decision:
+        """Decide on one frame, uint8 `[height, width, channels]`, C-contiguous; returns when all work is done.
+
+        Raises:
+            DataError: The frame's shape or type is not what the model takes.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """A runtime. One file in `export/backends/` each, with the constant `BACKEND`."""
+
+    @property
+    def name(self) -> str:
+        """As written in line.yaml and report.json, such as `open_vino`."""
+        ...
+
+    def missing(self) -> str | None:
+        """Say what is not installed and the command that installs it, or None where all is there."""
+        ...
+
+    def supports(self, target: Target) -> bool:
+        """Whether this machine can build for the target."""
+        ...
+
+    def build(self, graph: Graph, target: Target, folder: Path) -> Artifact:
+        """Write the runnable form into an existing, empty folder.
+
+        Raises:
+            GraphError: The runtime does not take the graph; the message holds the runtime's own words.
+        """
+        ...
+
+    def load(self, artifact: Artifact, *, threads: int) -> Session:
+        """Open an artifact with that many engine threads."""
+        ...

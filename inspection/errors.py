@@ -1,0 +1,53 @@
+"""Everything Beltline refuses, as one tree; each leaf is also the builtin it specialises.
+
+A message says *what* was wrong, what it *got*, what it *wanted* and what to *do*. The command line prints it
+and exits with `exit_code`; anything that is not a `BeltlineError` is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BeltlineError(Exception):
+    """Root of all errors that a user can mend."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class LineFileError(BeltlineError, ValueError):
+    """line.yaml (or a value in it) cannot be true."""
+
+
+class DataError(BeltlineError, ValueError):
+    """Images, masks, labels or splits that cannot be used."""
+
+
+class WeightsError(BeltlineError, ValueError):
+    """A checkpoint that cannot be read or does not fit its network."""
+
+
+class GraphError(BeltlineError, ValueError):
+    """An ONNX file that is none, or that breaks the inspector contract."""
+
+
+class RecipeError(BeltlineError, ValueError):
+    """A recipe step that cannot be applied."""
+
+
+class MissingPartError(BeltlineError, ImportError):
+    """A package or a device that is not there; the message holds the command that installs it."""
+
+
+class StorageError(BeltlineError, OSError):
+    """The disk is full, a folder cannot be written, or a run folder belongs to another version."""
+
+
+class MeasurementError(BeltlineError, RuntimeError):
+    """A measurement that did not come about or whose trace is damaged."""
+
+
+class ParityError(BeltlineError, ArithmeticError):
+    """A decision flipped between two stages that must agree."""
+
+    exit_code: ClassVar[int] = 3

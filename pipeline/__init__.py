@@ -1,0 +1,1 @@
+"""The roof: line.yaml, resumable stages, the command line."""

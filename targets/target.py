@@ -1,0 +1,20 @@
+"""A target: the device that a model must run on, as the pipeline addresses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where artifacts are built for and measured.
+
+    Attributes:
+        name: `local`, or a device profile's name.
+        threads: Threads an engine may use, >= 1.
+        cpus: Logical CPUs that measuring processes are pinned to; `len(cpus) >= threads`.
+    """
+
+    name: str
+    threads: int
+    cpus: tuple[int, ...]
