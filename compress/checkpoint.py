@@ -1,0 +1,176 @@
+"""A trained inspector in one safetensors file: weights, and in the header how to rebuild the network around them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..inspection.errors import MissingPartError, WeightsError
+from ..inspection.frame import FrameSpec
+from ..inspection.storage import write_bytes
+from .families import build_network
+from .packages import missing_package
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .inspector import Inspector
+
+FORMAT = 1
+_KEY = "beltline"
+_MAX_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A trained inspector with its history.
+
+    Attributes:
+        network: Description for `families.build_network`; pruned widths are read off the tensors.
+        frame: How it treats camera frames.
+        lineage: One line per step that made it, oldest first.
+        inspector: The module, in evaluation mode, float32, on the CPU.
+    """
+
+    network: dict[str, Any]
+    frame: FrameSpec
+    lineage: tuple[str, ...]
+    inspector: Inspector
+
+    @property
+    def parameters(self) -> int:
+        """How many learned numbers it has."""
+        return sum(parameter.numel() for parameter in self.inspector.parameters())
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: Ends in `.safetensors`.
+        checkpoint: What to write.
+        half: Store float16 (for keeping a teacher in a repository); reading gives float32 again.
+    """
+    from safetensors.torch import save
+
+    header = {
+        "format": FORMAT,
+        "network": checkpoint.network,
+        "frame": checkpoint.frame.to_json(),
+        "lineage": list(checkpoint.lineage),
+    }
+    tensors = {name: _stored(tensor, half=half) for name, tensor in checkpoint.inspector.state_dict().items()}
+    write_bytes(path, save(tensors, {_KEY: json.dumps(header, sort_keys=True)}))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read what `save_checkpoint` wrote; no code in the file is ever run, except a `factory` that it names.
+
+    Raises:
+        WeightsError: Not a checkpoint of ours, damaged, of another format, or its weights do not fit its network.
+        MissingPartError: torch is not installed.
+    """
+    if (missing := missing_package("torch", "train")) is not None:
+        raise MissingPartError(missing)
+    header, tensors = _read(path)
+    try:
+        network, frame = dict(header["network"]), FrameSpec.from_json(header["frame"])
+        lineage = tuple(str(line) for line in header["lineage"])
+    except (KeyError, TypeError) as error:
+        msg = f"{path}: the header lacks {error}; write it again with `beltline train`"
+        raise WeightsError(msg) from error
+    inspector = _filled(build_network(network, frame.channels), frame, tensors, path)
+    return Checkpoint(network=network, frame=frame, lineage=lineage, inspector=inspector)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read only the description of a checkpoint; needs no torch.
+
+    Raises:
+        WeightsError: Not a checkpoint of ours.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            text = stream.read(size) if size < 100_000_000 else b""
+        header = json.loads(json.loads(text)["__metadata__"][_KEY])
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror})"
+        raise WeightsError(msg) from error
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: not a Beltline checkpoint (a .safetensors file with a `{_KEY}` header)"
+        raise WeightsError(msg) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        msg = f"{path}: wanted checkpoint format {FORMAT}, got {header!r:.80}; train it again with this version"
+        raise WeightsError(msg)
+    return header
+
+
+def fit_shapes(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Shrink a freshly built network's layers to the shapes of pruned weights, in place.
+
+    Convolutions, linear layers and batch norms take their sizes from the tensors; a depthwise convolution stays one.
+    """
+    from torch import nn
+
+    for name, module in network.named_modules():
+        weight = tensors.get(f"{name}.weight")
+        if weight is None or weight.shape == module.weight.shape:
+            continue
+        if isinstance(module, nn.Conv2d):
+            depthwise = module.groups == module.in_channels > 1
+            module.groups = weight.shape[0] if depthwise else module.groups
+            module.out_channels, module.in_channels = weight.shape[0], weight.shape[1] * module.groups
+        elif isinstance(module, nn.Linear):
+            module.out_features, module.in_features = weight.shape
+        elif isinstance(module, nn.BatchNorm2d):
+            module.num_features = weight.shape[0]
+        _empty_like(module, name, tensors)
+
+
+def _empty_like(module: nn.Module, name: str, tensors: dict[str, Tensor]) -> None:
+    import torch
+    from torch import nn
+
+    for key, parameter in module.named_parameters(recurse=False):
+        shape = tensors.get(f"{name}.{key}", parameter).shape
+        setattr(module, key, nn.Parameter(torch.empty(shape)))
+    for key, buffer in module.named_buffers(recurse=False):
+        shape = tensors.get(f"{name}.{key}", buffer).shape
+        module.register_buffer(key, torch.zeros(shape, dtype=buffer.dtype))
+
+
+def _filled(network: nn.Module, frame: FrameSpec, tensors: dict[str, Tensor], path: Path) -> Inspector:
+    from .inspector import Inspector
+
+    inspector = Inspector(network, frame)
+    fit_shapes(inspector, tensors)
+    try:
+        inspector.load_state_dict(tensors)
+    except RuntimeError as error:
+        msg = f"{path}: the weights do not fit their network: {str(error).splitlines()[-1].strip()}"
+        raise WeightsError(msg) from error
+    return inspector.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    header = read_header(path)
+    if path.stat().st_size > _MAX_BYTES:
+        msg = f"{path}: larger than {_MAX_BYTES >> 30} GiB; that is no inspector"
+        raise WeightsError(msg)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        msg = f"{path}: damaged safetensors file: {error}"
+        raise WeightsError(msg) from error
+    return header, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+
+
+def _stored(tensor: Tensor, *, half: bool) -> Tensor:
+    stored = tensor.detach().cpu().contiguous()
+    return stored.half() if half and stored.is_floating_point() else stored

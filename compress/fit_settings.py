@@ -1,0 +1,52 @@
+"""How a network is trained: what a user may write under a teacher or a step."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ViewSettings(BaseModel):
+    """How training views are cut from frames.
+
+    Attributes:
+        crop: Edge of the square view in network-input pixels, a multiple of 32; None: whole frames. Crops around
+            masks show small defects at full resolution and cost less; data with image labels alone needs whole frames.
+        symmetries: `all` eight of the square, `mirror` (left-right, up-down), or `none`.
+        zoom: Views are scaled by 1/zoom to zoom, at random.
+        aspect: And stretched by 1/aspect to aspect.
+        rotation_deg: And turned by up to this many degrees.
+        light: Strength of gain, offset, gamma, shading, blur and noise, 0 (none) to 1 (strong).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    crop: int | None = Field(default=None, ge=32, le=2048, multiple_of=32)
+    symmetries: Literal["all", "mirror", "none"] = "all"
+    zoom: float = Field(default=1.2, ge=1, le=3)
+    aspect: float = Field(default=1.1, ge=1, le=2)
+    rotation_deg: float = Field(default=5, ge=0, le=180)
+    light: float = Field(default=0.5, ge=0, le=1)
+
+
+class FitSettings(BaseModel):
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: One epoch shows `samples_per_epoch` views, half of them defective.
+        samples_per_epoch: None: as many as there are training images.
+        batch: Views per step.
+        learning_rate: Peak of the one-cycle schedule.
+        weight_decay: AdamW's.
+        patience: Stop after so many epochs without a better val AUROC; the best epoch's weights are kept.
+        views: How views are cut.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    epochs: int = Field(default=20, ge=1, le=10_000)
+    samples_per_epoch: int | None = Field(default=None, ge=1)
+    batch: int = Field(default=32, ge=2, le=4096)
+    learning_rate: float = Field(default=0.002, gt=0, le=1)
+    weight_decay: float = Field(default=0.02, ge=0, le=1)
+    patience: int = Field(default=12, ge=1)
+    views: ViewSettings = ViewSettings()

@@ -1,0 +1,168 @@
+"""Recipes: ordered steps, each naming a method of `compress/methods/` and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+
+from ..inspection.dataset import Dataset
+from ..inspection.plugins import plugins
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleContext:
+    """What a method that works on the torch module is given.
+
+    Attributes:
+        dataset: Train and val are used; test is never read here.
+        teacher: The teacher's checkpoint.
+        target_file: Where to write the new checkpoint.
+        partial: A folder that outlives a killed run, for resuming.
+        device: `auto`, `cpu` or `cuda`.
+        seed: Of everything random.
+        progress: Called often.
+    """
+
+    dataset: Dataset
+    teacher: Path
+    target_file: Path
+    partial: Path
+    device: str
+    seed: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphContext:
+    """What a method that works on the ONNX graph is given.
+
+    Attributes:
+        target_file: Where to write the new ONNX file.
+        calibration: Gives training frames, good and defective, uint8 `[height, width, channels]`; may be called again.
+        calibration_count: How many frames one pass gives.
+        backend: Name of the backend that the recipe ends in.
+        progress: Called often.
+    """
+
+    target_file: Path
+    calibration: Callable[[], Iterator[NDArray[np.uint8]]]
+    calibration_count: int
+    backend: str
+    progress: Progress
+
+
+class Method(Protocol):
+    """A way to make a model smaller. One file in `compress/methods/` each, with the constant `METHOD`."""
+
+    @property
+    def name(self) -> str:
+        """As written in a recipe."""
+        ...
+
+    @property
+    def works_on(self) -> Literal["module", "graph"]:
+        """A torch checkpoint, or an ONNX file."""
+        ...
+
+    @property
+    def step_type(self) -> type[BaseModel]:
+        """What may be written below the method's name."""
+        ...
+
+    def missing(self) -> str | None:
+        """Say what is not installed and how to get it, or None."""
+        ...
+
+    def apply(self, source: Path, step: Any, context: Any) -> None:
+        """Read `source` (checkpoint or ONNX) and write `context.target_file`."""
+        ...
+
+
+def methods() -> dict[str, Method]:
+    """Give all methods by name."""
+    return dict(plugins("compress.methods", "METHOD"))
+
+
+class Step(BaseModel):
+    """One step as the user wrote it: `{method: {settings}}`.
+
+    >>> Step.model_validate({"quantize": {}}).method
+    'quantize'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    method: str
+    settings: Any
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_entry(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {value: {}}
+        if not isinstance(value, dict) or len(value) != 1:
+            msg = f"a step is one method with its settings, such as `prune: {{ratio: 0.5}}`, got {value!r:.80}"
+            raise ValueError(msg)
+        ((name, options),) = value.items()
+        known = methods()
+        if name not in known:
+            msg = f"wanted one of {', '.join(known)}, got {name!r}"
+            raise ValueError(msg)
+        try:
+            return {"method": name, "settings": known[name].step_type.model_validate(options or {})}
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join([str(name), *(str(part) for part in first["loc"])])
+            msg = f"{place}: {first['msg']}, got {first.get('input')!r:.80}"
+            raise ValueError(msg) from error
+
+    @model_serializer
+    def _to_entry(self) -> dict[str, Any]:
+        return {self.method: self.settings.model_dump(mode="json")}
+
+    @property
+    def works_on(self) -> Literal["module", "graph"]:
+        """What the step's method works on."""
+        return methods()[self.method].works_on
+
+    def sentence(self) -> str:
+        """Give the step in one line for reports.
+
+        >>> Step.model_validate("quantize").sentence().split()[0]
+        'quantize'
+        """
+        options = self.settings.model_dump(mode="json", exclude_defaults=True)
+        words = [f"{key}={value}" for key, value in options.items() if not isinstance(value, dict)]
+        return " ".join([self.method, *words])
+
+
+class RecipeSettings(BaseModel):
+    """One candidate: its steps in order, and the runtime it ends in.
+
+    Attributes:
+        name: Row name in the report, unique.
+        backend: Name of a backend.
+        steps: Module steps first, then graph steps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str = Field(pattern=r"^[\w.-]{1,60}$")
+    backend: str = "open_vino"
+    steps: tuple[Step, ...] = ()
+
+    @model_validator(mode="after")
+    def _modules_first(self) -> RecipeSettings:
+        kinds = [step.works_on for step in self.steps]
+        if kinds != sorted(kinds, reverse=True):
+            order = " -> ".join(step.method for step in self.steps)
+            msg = f"recipe {self.name}: steps on the graph (quantize) come after steps on the module, got {order}"
+            raise ValueError(msg)
+        return self

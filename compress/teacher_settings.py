@@ -1,0 +1,49 @@
+"""The `teacher:` section of line.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .families import NetworkSettings
+from .fit_settings import FitSettings
+
+OutputKind = Literal["mask_logit", "class_logits", "anomaly_map"]
+
+
+class TeacherSettings(BaseModel):
+    """Where the teacher comes from: trained here, taken from a checkpoint, brought along, or a finished ONNX file.
+
+    Attributes:
+        network: What to train (the usual case).
+        fit: How to train it.
+        input_size: Network input `[height, width]` in pixels, multiples of 32; None: the median frame, rounded.
+        device: Where to train; `auto` takes CUDA where it is there.
+        weights: A checkpoint of ours (`.safetensors`), or with `factory` a state dict. Nothing is trained then.
+        factory: `module:function` that gives the user's own `torch.nn.Module`.
+        output: What that module returns, batch first: a mask logit `[N, 1, h, w]`, class logits `[N, classes]`
+            with class 0 = good, or an anomaly map `[N, 1, h, w]`, larger = stranger.
+        onnx: A finished model that keeps the inspector contract; only graph steps apply to it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    network: NetworkSettings = Field(default={"family": "smp"}, validate_default=True)
+    fit: FitSettings = FitSettings()
+    input_size: tuple[int, int] | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    weights: Path | None = None
+    factory: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    output: OutputKind = "mask_logit"
+    onnx: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TeacherSettings:
+        if self.onnx is not None and (self.factory or self.weights):
+            msg = "teacher: onnx excludes factory and weights; give one source"
+            raise ValueError(msg)
+        if self.factory is not None and self.weights is None:
+            msg = "teacher: factory needs weights (a .safetensors or .pt state dict)"
+            raise ValueError(msg)
+        return self
