@@ -1,0 +1,56 @@
+"""The gates of line.yaml: what must hold, and how surely, before the verdict is `fits`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(gt=0, lt=1, description="A share of all frames or parts, in (0, 1); 2 % is 0.02.")]
+Confidence = Annotated[float, Field(ge=0.5, lt=1, description="One-sided confidence, in [0.5, 1); 95 % is 0.95.")]
+
+_GATE = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class MissGate(BaseModel):
+    """Frames whose decision comes after the deadline: the upper bound of their share must not exceed `max`."""
+
+    model_config = _GATE
+
+    max: Share = 0.001
+    confidence: Confidence = 0.99
+
+
+class EscapeGate(BaseModel):
+    """Defects passed, compared with the teacher on the same parts.
+
+    The upper bound of the rise in escape rate must not exceed `max_increase` (0.02: two more escapes per 100 defects).
+    """
+
+    model_config = _GATE
+
+    max_increase: Share = 0.02
+    confidence: Confidence = 0.95
+
+
+class OverkillGate(BaseModel):
+    """Good parts rejected: the upper bound of their share must not exceed `max`."""
+
+    model_config = _GATE
+
+    max: Share = 0.05
+    confidence: Confidence = 0.95
+
+
+class Gates(BaseModel):
+    """All gates; each one that line.yaml leaves out has its default.
+
+    >>> Gates(overkill=OverkillGate(max=0.1)).deadline_miss
+    MissGate(max=0.001, confidence=0.99)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deadline_miss: MissGate = MissGate()
+    escape: EscapeGate = EscapeGate()
+    overkill: OverkillGate = OverkillGate()
