@@ -7,7 +7,7 @@ binomial", Biometrika 26 (1934). One-sided throughout: an upper bound at confide
 
 from __future__ import annotations
 
-from scipy.special import bdtr, betaincinv
+from scipy.special import betaincc, betaincinv
 
 from .errors import DataError
 
@@ -79,7 +79,7 @@ def frames_needed(max_rate: float, *, confidence: float, misses: int = 0) -> int
 
 
 def _proves(frames: int, max_rate: float, confidence: float, misses: int) -> bool:
-    return bool(bdtr(misses, frames, max_rate) <= 1 - confidence)
+    return bool(betaincc(misses + 1, frames - misses, max_rate) <= 1 - confidence)
 
 
 def _check_count(count: int, of: int) -> None:

@@ -43,7 +43,7 @@ def test_exactly_no_time_left_is_refused_too() -> None:
 
 
 def test_a_speed_in_metres_per_second_is_suspected() -> None:
-    with pytest.raises(LineFileError, match="m/s.*write 500"):
+    with pytest.raises(LineFileError, match=r"m/s.*write 500"):
         budget_of(Line(**{**FIGURES, "belt_speed_mm_s": 0.5}))
 
 
