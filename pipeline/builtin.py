@@ -1,0 +1,58 @@
+"""The built-in line: a fast belt with drawn parts, for `beltline run` without a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..inspection.gates import EscapeGate, Gates, MissGate, OverkillGate
+from ..inspection.line import Line
+from ..inspection.settings import DataSettings
+from ..inspection.storage import new_folder
+from .line_file import LineFile
+from .run_folder import open_run
+
+_NAME = "synthetic"
+_SEED = 0
+
+
+def builtin_line_file(runs: Path) -> LineFile:
+    """Give the built-in line: 50 small parts a second, 40 ms for a decision.
+
+    Args:
+        runs: Folder of the runs; the images are looked for in `<runs>/synthetic/data`.
+    """
+    return LineFile(
+        name=_NAME,
+        line=Line(
+            belt_speed_mm_s=1500,
+            part_pitch_mm=30,
+            camera_to_ejector_mm=105,
+            fixed_ms={"exposure": 1, "transfer": 4, "plc": 5, "ejector": 20},
+        ),
+        data=DataSettings(root=_data_of(runs), reader="labels_csv"),
+        gates=Gates(
+            deadline_miss=MissGate(max=0.002, confidence=0.95),
+            escape=EscapeGate(max_increase=0.02, confidence=0.95),
+            overkill=OverkillGate(max=0.1, confidence=0.95),
+        ),
+    )
+
+
+def write_builtin_data(runs: Path) -> Path:
+    """Write the built-in line's images once, from a fixed seed; returns their folder.
+
+    Raises:
+        StorageError: Another process works in the run's folder, or the disk is full.
+    """
+    from ..inspection.synthetic import write_synthetic_line
+
+    data = _data_of(runs)
+    with open_run(runs, _NAME):
+        if not data.is_dir():
+            with new_folder(data) as temporary:
+                write_synthetic_line(temporary, seed=_SEED)
+    return data
+
+
+def _data_of(runs: Path) -> Path:
+    return runs.resolve() / _NAME / "data"

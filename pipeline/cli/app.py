@@ -1,0 +1,56 @@
+"""Puts the verbs together; a verb's module loads what it needs when it is called."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from .job import JOBS, job_verb
+from .machine import devices, doctor
+from .planning import plan
+
+app = typer.Typer(
+    name="beltline",
+    help="Make a defect-inspection model fit a conveyor line: compress it, measure it against the belt, judge it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line and exit; see the exit codes in the README."""
+    app(prog_name="beltline")
+
+
+def _print_version(asked: bool) -> None:
+    if not asked:
+        return
+    try:
+        typer.echo(version("beltline"))
+    except PackageNotFoundError:
+        typer.echo("not installed (running from the source folder)")
+    raise typer.Exit
+
+
+@app.callback(
+    epilog="Exit codes: 0 it fits (or the verb worked), 1 a bug, 2 bad input, 3 a gate is missed, 4 inconclusive, "
+    "130 stopped with Ctrl-C."
+)
+def _all_verbs(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take a verb."""
+
+
+for _job in JOBS:
+    app.command(_job.name, help=_job.help, epilog=f"Example: {_job.example}")(job_verb(_job))
+app.command(epilog="Example: beltline plan line.yaml")(plan)
+app.command(epilog="Example: beltline doctor")(doctor)
+app.command(epilog="Example: beltline devices --json")(devices)

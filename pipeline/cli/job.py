@@ -1,0 +1,113 @@
+"""The verbs that work: `run`, and one verb for each part of it on the same files and caches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .options import Json, LineFileArgument, Runs, Verbose, answered, print_json, read_line_file
+
+Until = Literal["train", "compress", "export", "bench", "report"]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Fewer epochs and frames: the same path in minutes, not a result to rely on.")
+]
+Baselines = Annotated[
+    bool, typer.Option("--baselines", help="Add the rows one would otherwise choose (the teacher on each runtime).")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A verb that does the job up to a point.
+
+    Attributes:
+        name: The verb.
+        until: The last part that is done.
+        help: One sentence for `--help`.
+        example: A command that works as it stands.
+    """
+
+    name: str
+    until: Until
+    help: str
+    example: str
+
+
+JOBS = (
+    Job(
+        name="run",
+        until="report",
+        help="Do the whole job; go on where a run stopped. Train, compress, export, measure, judge, report.",
+        example="beltline run --quick",
+    ),
+    Job(
+        name="train",
+        until="train",
+        help="Train the teacher, or take the one named.",
+        example="beltline train line.yaml",
+    ),
+    Job(
+        name="compress",
+        until="compress",
+        help="Work off the recipes.",
+        example="beltline compress line.yaml -v",
+    ),
+    Job(
+        name="export",
+        until="export",
+        help="Export and build every row. Decisions are compared stage by stage.",
+        example="beltline export line.yaml",
+    ),
+    Job(
+        name="bench",
+        until="bench",
+        help="Measure and judge every row.",
+        example="beltline bench line.yaml --json",
+    ),
+    Job(
+        name="report",
+        until="report",
+        help="Write the report. What it needs and is not done yet is done first.",
+        example="beltline report line.yaml",
+    ),
+)
+
+
+def job_verb(job: Job) -> Callable[..., None]:
+    """Make the function that typer calls for a job."""
+
+    def verb(
+        line_file: LineFileArgument = None,
+        runs: Runs = Path("runs"),
+        quick: Quick = False,
+        baselines: Baselines = False,
+        as_json: Json = False,
+        verbose: Verbose = False,
+    ) -> None:
+        with answered(as_json=as_json):
+            _do(job.until, line_file, runs=runs, quick=quick, baselines=baselines, as_json=as_json, verbose=verbose)
+
+    verb.__doc__ = job.help
+    return verb
+
+
+def _do(
+    until: Until, path: Path | None, *, runs: Path, quick: bool, baselines: bool, as_json: bool, verbose: bool
+) -> None:
+    from ..console import Console
+    from ..run import run_job
+
+    line_file = read_line_file(path, runs=runs, write_data=True)
+    console = Console(verbose=verbose)
+    outcome = run_job(line_file, runs=runs, quick=quick, baselines=baselines, until=until, console=console)
+    if as_json:
+        report = None if outcome.report is None else str(outcome.report)
+        head = {"verdict": outcome.verdict, "exit_code": outcome.exit_code, "report": report}
+        print_json({**head, "message": outcome.message, **outcome.summary})
+    else:
+        typer.echo(outcome.message)
+    raise typer.Exit(outcome.exit_code)

@@ -1,0 +1,31 @@
+"""The verbs about machines: `doctor` (this one) and `devices` (those with a profile)."""
+
+from __future__ import annotations
+
+import typer
+
+from .options import Json, Verbose, answered, print_json
+
+
+def doctor(as_json: Json = False, verbose: Verbose = False) -> None:
+    """Say what this machine has and lacks. Runtimes, CPU flags, GPU, power, and how to get what is missing."""
+    with answered(as_json=as_json):
+        from ..doctor import doctor_text, examine
+
+        facts = examine()
+        if as_json:
+            print_json(facts)
+        else:
+            typer.echo(doctor_text(facts, verbose=verbose))
+
+
+def devices(as_json: Json = False, verbose: Verbose = False) -> None:
+    """List the device profiles. `target:` in a line file takes one of these names."""
+    with answered(as_json=as_json):
+        from ..doctor import devices_text, known_devices
+
+        facts = known_devices()
+        if as_json:
+            print_json(facts)
+        else:
+            typer.echo(devices_text(facts, verbose=verbose))

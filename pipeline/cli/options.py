@@ -1,0 +1,59 @@
+"""What the verbs have in common: options, the way results are printed, the way errors end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...inspection.errors import BeltlineError
+
+if TYPE_CHECKING:
+    from ..line_file import LineFile
+
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
+
+LineFileArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="LINE.YAML", help="The line file; without one: the built-in synthetic line."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; all else goes to stderr.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done and what is found done.")]
+Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder that holds the runs' folders.")]
+
+
+@contextmanager
+def answered(*, as_json: bool) -> Iterator[None]:
+    """Turn what a user can mend into one message and its exit code, Ctrl-C into 130; a bug keeps its traceback."""
+    try:
+        yield
+    except BeltlineError as error:
+        typer.echo(f"beltline: {error}", err=True)
+        if as_json:
+            print_json({"error": str(error), "exit_code": error.exit_code})
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        typer.echo("\nbeltline: stopped; run again to go on from here", err=True)
+        raise typer.Exit(STOPPED) from error
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print the one JSON object that a verb answers with."""
+    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def read_line_file(path: Path | None, *, runs: Path, write_data: bool) -> LineFile:
+    """Load the line file, or the built-in line where there is none (its images are written if asked)."""
+    from ..builtin import builtin_line_file, write_builtin_data
+    from ..line_file import load_line_file
+
+    if path is not None:
+        return load_line_file(path)
+    if write_data:
+        write_builtin_data(runs)
+    return builtin_line_file(runs)

@@ -1,0 +1,105 @@
+"""What this machine has and what it lacks, and which devices have a profile."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ..inspection.plugins import plugins
+from ..targets.fingerprint import fingerprint
+from ..targets.profile import profiles
+
+_PARTS = (
+    ("backend", "export.backends", "BACKEND"),
+    ("method", "compress.methods", "METHOD"),
+    ("network", "compress.networks", "NETWORK"),
+)
+_INT8_FLAGS = {"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"}
+_GPU_TIMEOUT_S = 10
+
+
+def examine() -> dict[str, Any]:
+    """Look at this machine; loads no runtime.
+
+    Returns:
+        JSON-able: `machine` (see `targets.fingerprint`), `memory_gb`, `disk_free_gb` (here), `gpus` (names), `parts`
+        (each `kind`, `name` and `missing`: None, or what is not installed and the command that installs it), `notes`
+        (plain sentences on what slows measurements or makes them unsteady).
+    """
+    machine = fingerprint()
+    return {
+        "machine": machine,
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
+        "gpus": _gpus(),
+        "parts": [part for kind, package, constant in _PARTS for part in _parts(kind, package, constant)],
+        "notes": _notes(machine),
+    }
+
+
+def doctor_text(facts: dict[str, Any], *, verbose: bool = False) -> str:
+    """Put `examine`'s facts into words; `verbose` adds versions and conditions."""
+    machine = facts["machine"]
+    lines = [
+        f"machine    {machine['cpu']} ({machine['architecture']}), {machine['cpus']} logical CPUs",
+        f"memory     {facts['memory_gb']:g} GB; {facts['disk_free_gb']:g} GB of disk free here",
+        f"CPU flags  {' '.join(machine['isa']) or 'none that matter'}",
+        f"GPU        {', '.join(facts['gpus']) or 'none found (not needed)'}",
+        f"power      {machine['power'] or 'not known'}, governor {machine['governor'] or 'not known'}",
+        *(f"{part['kind']:<10} {part['name']:<16} {part['missing'] or 'ready'}" for part in facts["parts"]),
+        *(f"note       {note}" for note in facts["notes"]),
+    ]
+    if verbose:
+        lines += [f"version    {name} {version}" for name, version in machine["versions"].items()]
+        lines += [f"now        {name} {value}" for name, value in machine["conditions"].items()]
+    return "\n".join(lines)
+
+
+def known_devices() -> dict[str, Any]:
+    """Give every device profile under `devices`, JSON-able, by name."""
+    return {"devices": [profile.model_dump(mode="json") for profile in profiles().values()]}
+
+
+def devices_text(facts: dict[str, Any], *, verbose: bool = False) -> str:
+    """Put `known_devices`' facts into words; `verbose` adds figures with their sources, and notes."""
+    lines = []
+    for device in facts["devices"]:
+        lines.append(f"{device['name']:<24} {device['title']}")
+        if verbose:
+            lines += [
+                f"    {each['name']}: {each['value']} {each['unit']} ({each['source']})" for each in device["figures"]
+            ]
+            lines += [f"    {note}" for note in device["notes"]]
+    return "\n".join(lines)
+
+
+def _parts(kind: str, package: str, constant: str) -> list[dict[str, Any]]:
+    found = plugins(package, constant)
+    return [{"kind": kind, "name": name, "missing": part.missing()} for name, part in found.items()]
+
+
+def _gpus() -> list[str]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    argv = [program, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(argv, capture_output=True, text=True, timeout=_GPU_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()] if answer.returncode == 0 else []
+
+
+def _notes(machine: dict[str, Any]) -> list[str]:
+    notes = []
+    if not _INT8_FLAGS & set(machine["isa"]):
+        notes.append("this CPU has no INT8 dot product (VNNI, AMX, dotprod): INT8 saves size, and little time")
+    if machine["governor"] not in (None, "performance"):
+        notes.append(f"the governor is {machine['governor']}: for steady latency set it to performance")
+    if machine["power"] == "battery":
+        notes.append("running on battery: latencies will be higher than on mains")
+    return notes

@@ -1,0 +1,150 @@
+"""line.yaml: everything a user says about one line, checked whole before anything is done."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+
+from ..compress.recipe import RecipeSettings
+from ..compress.teacher_settings import TeacherSettings
+from ..inspection.errors import LineFileError
+from ..inspection.gates import Gates
+from ..inspection.line import Line, budget_of
+from ..inspection.plugins import plugins
+from ..inspection.settings import DataSettings
+from ..targets.profile import profiles
+from .mistakes import Mistake, mistakes_in_values, mistakes_of, one_of, raise_if_any
+from .places import PlacedYaml, read_file
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class MeasureSettings(BaseModel):
+    """How long each row is measured at most; the proof may end sooner.
+
+    Attributes:
+        frames: At most so many frames per row; None: what the proof needs.
+        minutes: At most so many minutes per row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    frames: int | None = Field(default=None, ge=100, le=100_000_000)
+    minutes: float = Field(default=3, gt=0, le=10_080, allow_inf_nan=False)
+
+
+class LineFile(BaseModel):
+    """The whole of line.yaml.
+
+    Attributes:
+        name: Names the run's folder; None: the folder that the file lies in.
+        line: The belt.
+        data: Its photographs.
+        teacher: The model that the small ones are measured against.
+        recipes: The candidates, each a row of the report.
+        target: The device: `local`, or the name of a profile (`beltline devices`).
+        threads: Threads an engine may use; None: the profile's.
+        gates: What must hold for the verdict `fits`.
+        measure: How long to measure.
+        seed: Of everything random.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Beltline line file")
+    name: str | None = Field(default=None, pattern=f"^{_NAME.pattern}$")
+    line: Line
+    data: DataSettings
+    teacher: TeacherSettings = TeacherSettings()
+    recipes: tuple[RecipeSettings, ...] = ()
+    target: str = "local"
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    gates: Gates = Gates()
+    measure: MeasureSettings = MeasureSettings()
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths and a teacher's factory module are looked for: the line file's folder."""
+        return self._folder
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder under `runs/`."""
+        return self.name or "line"
+
+    @field_validator("recipes")
+    @classmethod
+    def _unique_names(cls, recipes: tuple[RecipeSettings, ...]) -> tuple[RecipeSettings, ...]:
+        names = [recipe.name for recipe in recipes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"every recipe wants its own name, got {twice[0]!r} more than once; rename one"
+            raise ValueError(msg)
+        return recipes
+
+
+def load_line_file(path: Path) -> LineFile:
+    """Read and check a line file; relative paths in it are made absolute, starting from its folder.
+
+    Raises:
+        LineFileError: Each mistake in one line: file and line, key, what was wanted, what was got, what to do.
+    """
+    placed = read_file(path)
+    try:
+        checked = LineFile.model_validate(placed.content)
+    except ValidationError as error:
+        raise_if_any(mistakes_of(error, LineFile), placed)
+        raise
+    raise_if_any([*mistakes_in_values(placed.content, checked), *_unknown_names(checked)], placed)
+    _check_budget(checked, placed)
+    return _at_home(checked, path.resolve().parent)
+
+
+def lock_text(line_file: LineFile) -> str:
+    """Write the line file with every default filled in; `load_line_file` reads it back as the same line.
+
+    >>> from ..inspection.settings import DataSettings
+    >>> line = Line(belt_speed_mm_s=500, part_pitch_mm=120, camera_to_ejector_mm=60)
+    >>> lock_text(LineFile(line=line, data=DataSettings(root=Path("/data"))), ).splitlines()[-1]
+    'seed: 0'
+    """
+    text: str = yaml.safe_dump(line_file.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def _unknown_names(checked: LineFile) -> list[Mistake]:
+    found = [one_of(("target",), checked.target, profiles())]
+    backends = plugins("export.backends", "BACKEND")
+    found += [one_of(("recipes", i, "backend"), each.backend, backends) for i, each in enumerate(checked.recipes)]
+    return [mistake for mistake in found if mistake is not None]
+
+
+def _check_budget(checked: LineFile, placed: PlacedYaml) -> None:
+    try:
+        budget_of(checked.line)
+    except LineFileError as error:
+        msg = f"{placed.source}:{placed.line_of(('line',))}: {error}"
+        raise LineFileError(msg) from error
+
+
+def _at_home(checked: LineFile, folder: Path) -> LineFile:
+    cleaned = re.sub(r"[^A-Za-z0-9_.-]+", "_", folder.name).lstrip("_.-")[:64]
+    named = checked.model_copy(update={"name": checked.name or cleaned or "line"})
+    settled: LineFile = _absolute(named, folder)
+    settled._folder = folder  # noqa: SLF001 - set once, here
+    return settled
+
+
+def _absolute(value: Any, folder: Path) -> Any:
+    """Make every relative path in a tree of models absolute."""
+    if isinstance(value, Path):
+        return (folder / value.expanduser()).resolve()
+    if isinstance(value, tuple):
+        return tuple(_absolute(each, folder) for each in value)
+    if isinstance(value, BaseModel):
+        changed = {name: _absolute(getattr(value, name), folder) for name in type(value).model_fields}
+        return value.model_copy(update=changed)
+    return value

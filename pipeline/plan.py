@@ -1,0 +1,95 @@
+"""What the belt asks for, worked out before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..inspection.bounds import frames_needed
+from ..inspection.line import LineBudget, budget_of
+from .line_file import LineFile
+
+_MISSES_SHOWN = (0, 1, 2, 5)
+
+
+def plan(line_file: LineFile) -> dict[str, Any]:
+    """Work out what a line allows and what it takes to prove it.
+
+    Returns:
+        JSON-able: `name`, `target`, `budget` (as in report.json), `frames_per_s`, `travel_ms`, `fixed_ms` by name,
+        `proof` (one entry for each number of misses: `misses`, `frames`, `minutes` at the belt's pace), `parts`
+        (the fewest test images that can pass each quality gate), `notes` (plain sentences).
+
+    Raises:
+        LineFileError: The fixed times leave no time for a decision.
+    """
+    budget, gates = budget_of(line_file.line), line_file.gates
+    miss = gates.deadline_miss
+    return {
+        "name": line_file.run_name,
+        "target": line_file.target,
+        "budget": {
+            "period_ms": _rounded(budget.period_ms),
+            "deadline_ms": _rounded(budget.deadline_ms),
+            "miss_max": miss.max,
+            "confidence": miss.confidence,
+        },
+        "frames_per_s": _rounded(1000 / budget.period_ms),
+        "travel_ms": _rounded(budget.deadline_ms + budget.fixed_ms),
+        "fixed_ms": budget.fixed_parts_ms,
+        "proof": [_proof(line_file, budget, misses) for misses in _MISSES_SHOWN],
+        "parts": {
+            "defective": frames_needed(gates.escape.max_increase, confidence=gates.escape.confidence),
+            "good": frames_needed(gates.overkill.max, confidence=gates.overkill.confidence),
+        },
+        "notes": _notes(line_file, budget),
+    }
+
+
+def plan_text(facts: dict[str, Any]) -> str:
+    """Put a plan into words for a terminal."""
+    budget = facts["budget"]
+    fixed = ", ".join(f"{name} {value:g}" for name, value in facts["fixed_ms"].items()) or "none"
+    lines = [
+        f"line {facts['name']} on {facts['target']}",
+        f"  a frame every        {budget['period_ms']:g} ms ({facts['frames_per_s']:g} frames/s)",
+        f"  camera to ejector    {facts['travel_ms']:g} ms, of which fixed: {fixed}",
+        f"  deadline             {budget['deadline_ms']:g} ms from frame to decision",
+        f"  late decisions       at most {budget['miss_max']:.4%} of frames, at {budget['confidence']:.1%} confidence",
+        "frames needed to prove that, at the belt's pace",
+        *(f"  {row['misses']} late: {row['frames']:>8} frames, {row['minutes']:g} min" for row in facts["proof"]),
+        "test images needed to prove quality, at least",
+        f"  {facts['parts']['defective']} defective (if none more escapes)",
+        f"  {facts['parts']['good']} good (if none is rejected)",
+        *(f"note: {note}" for note in facts["notes"]),
+    ]
+    return "\n".join(lines)
+
+
+def _proof(line_file: LineFile, budget: LineBudget, misses: int) -> dict[str, Any]:
+    gate = line_file.gates.deadline_miss
+    frames = frames_needed(gate.max, confidence=gate.confidence, misses=misses)
+    return {"misses": misses, "frames": frames, "minutes": round(frames * budget.period_ms / 60_000, 2)}
+
+
+def _notes(line_file: LineFile, budget: LineBudget) -> list[str]:
+    notes = []
+    proof = _proof(line_file, budget, 0)
+    if proof["minutes"] > line_file.measure.minutes:
+        notes.append(
+            f"at the belt's pace the proof takes {proof['minutes']:g} minutes a row, measure.minutes is "
+            f"{line_file.measure.minutes:g}: what is not measured at that pace leaves the verdict inconclusive"
+        )
+    if line_file.measure.frames is not None and line_file.measure.frames < proof["frames"]:
+        notes.append(f"measure.frames is {line_file.measure.frames}: below {proof['frames']} no row can fit")
+    if budget.deadline_ms > budget.period_ms:
+        under_way = math.ceil(budget.deadline_ms / budget.period_ms)
+        notes.append(
+            f"the deadline is longer than the period: up to {under_way} frames are under "
+            f"way at once, and the model must still keep up with one every {budget.period_ms:g} ms"
+        )
+    return notes
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
