@@ -1,0 +1,58 @@
+"""Layouts of data sets: one file each, detected from the tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from ..dataset import Listing
+from ..errors import DataError
+from ..plugins import plugins
+
+
+class Reader(Protocol):
+    """One layout; the constant `READER` of a file in this folder."""
+
+    @property
+    def name(self) -> str:
+        """As written after `data.reader:`."""
+
+    @property
+    def layout(self) -> str:
+        """What the layout looks like, in one line, for messages."""
+
+    def detects(self, root: Path) -> bool:
+        """Say whether a folder has this layout, from names alone; quick even on large trees."""
+
+    def read(self, root: Path) -> list[Listing]:
+        """List every image, in any order.
+
+        Raises:
+            DataError: The tree or a table in it cannot be understood.
+        """
+
+
+def readers() -> dict[str, Reader]:
+    """Give all layouts by name, those of other packages included."""
+    return dict(plugins("inspection.readers", "READER"))
+
+
+def reader_for(root: Path, name: str | None = None) -> Reader:
+    """Pick the layout of a folder.
+
+    Raises:
+        DataError: The name is unknown, or the tree fits no layout or several.
+    """
+    known = readers()
+    if name is not None and name not in known:
+        msg = f"data.reader: wanted one of {', '.join(known)}, got {name!r}"
+        raise DataError(msg)
+    fitting = [known[name]] if name is not None else [each for each in known.values() if each.detects(root)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        msg = f"{root} fits several layouts: {', '.join(each.name for each in fitting)}; choose one as data.reader"
+        raise DataError(msg)
+    layouts = "; ".join(f"{each.name}: {each.layout}" for each in known.values())
+    msg = f"{root} has none of the known layouts ({layouts}); add a labels.csv with the columns path,label"
+    raise DataError(msg)
