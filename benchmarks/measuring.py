@@ -1,0 +1,201 @@
+"""Order a measurement: a fresh process runs the artifact's frames and leaves a trace; see `worker`."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from ..export.contracts import Artifact, Frame
+from ..inspection.errors import BeltlineError, MeasurementError
+from ..inspection.gates import MissGate
+from ..targets.host import Ended, Host, LocalHost
+from ..targets.target import Target
+from .job import Job, write_frames, write_job
+from .measurement import Measurement, Mode
+from .proof import Look, Proof, plan_looks, prove
+from .trace import read_trace
+
+_FIRST_LOOK_SECONDS = 2.0
+_FIRST_LOOK_FRAMES = 16
+_SHORTEST_PERIOD_MS = 0.5
+_ROOT = Path(__file__).absolute().parents[2]
+
+Progress = Callable[[dict[str, Any]], None]
+"""Gets facts such as `{"frames": 400, "of": 5296, "misses": 0, "response_ms": 2.1}` or `{"waiting": "..."}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureLimits:
+    """How long a measurement may last.
+
+    Attributes:
+        frames: Most judged frames, >= 1.
+        seconds: Longest duration after warming up, > 0.
+        warmup_frames: Cold frames that are kept apart, at least; warming up also lasts half a second at least.
+    """
+
+    frames: int = 20_000
+    seconds: float = 600.0
+    warmup_frames: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuse limits that no run can keep."""
+        if self.frames < 1 or self.seconds <= 0 or self.warmup_frames < 0:
+            msg = f"limits: wanted frames >= 1, seconds > 0 and warmup_frames >= 0, got {self}"
+            raise MeasurementError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """How frames are offered to an artifact and what is asked of it; see `measure`."""
+
+    mode: Mode
+    period_ms: float
+    deadline_ms: float
+    gate: MissGate
+    limits: MeasureLimits
+
+    def __post_init__(self) -> None:
+        if not self.deadline_ms > 0:
+            msg = f"deadline_ms must be > 0, got {self.deadline_ms:g}; the fixed times leave none: move the ejector"
+            raise MeasurementError(msg)
+        if self.mode == "belt" and not self.period_ms >= _SHORTEST_PERIOD_MS:
+            msg = f"period_ms must be >= {_SHORTEST_PERIOD_MS:g} (the timer holds no shorter), got {self.period_ms:g}"
+            raise MeasurementError(msg)
+
+    @property
+    def first_look_frames(self) -> int:
+        """Frames before the run may first end in `misses`: two seconds of the belt, 16 at least."""
+        return max(_FIRST_LOOK_FRAMES, ceil(1000 * _FIRST_LOOK_SECONDS / max(self.period_ms, _SHORTEST_PERIOD_MS)))
+
+    @property
+    def limit_frames(self) -> int:
+        """The last frame: the limit of frames, or what the belt brings until the time is over."""
+        if self.mode == "back_to_back":
+            return self.limits.frames
+        return max(1, min(self.limits.frames, int(1000 * self.limits.seconds / self.period_ms)))
+
+
+def measure(
+    artifact: Artifact,
+    frames: Sequence[Frame],
+    *,
+    mode: Mode,
+    period_ms: float,
+    deadline_ms: float,
+    gate: MissGate,
+    target: Target,
+    limits: MeasureLimits | None = None,
+    progress: Progress = lambda _: None,
+    host: Host | None = None,
+) -> Measurement:
+    """Measure an artifact in a fresh process that is pinned and alone.
+
+    In mode `belt` the run ends as soon as the gate is certainly held or certainly missed, else at its limits.
+
+    Args:
+        artifact: What to run.
+        frames: Real camera frames, uint8 `[height, width, channels]` each; at least 2 different ones. Rotated.
+        mode: `belt` (open loop) or `back_to_back`.
+        period_ms: Distance of two parts, >= 0.5; not used in mode `back_to_back`.
+        deadline_ms: Decisions that come later are misses; > 0.
+        gate: Allowed miss rate and confidence: they decide when the run may stop.
+        target: Threads and CPUs.
+        limits: How long it may last at most.
+        progress: Called now and then while it runs.
+        host: Where to measure; None: here.
+
+    Returns:
+        Every frame's times; the looks of the test and how the run stopped stand in its fingerprint under `run`.
+
+    Raises:
+        MeasurementError: A number that cannot be measured with, or the measuring process failed (in its words).
+    """
+    offer = _Offer(mode=mode, period_ms=period_ms, deadline_ms=deadline_ms, gate=gate, limits=limits or MeasureLimits())
+    where = host or LocalHost()
+    with tempfile.TemporaryDirectory(prefix="beltline-measure-") as folder:
+        frames_file, job_file, trace = (Path(folder) / name for name in ("frames.npz", "job.json", "trace.npz"))
+        write_frames(frames_file, frames)
+        frames_there = where.put(frames_file)
+        trace_there = frames_there.with_name(trace.name)
+        there = artifact.moved_to(where.put(artifact.path.absolute().parent) / artifact.path.name)
+        write_job(job_file, _job(there, offer, target, frames_there, trace_there))
+        _run_worker(where, where.put(job_file), target, progress)
+        where.get(trace_there, trace)
+        return read_trace(trace)
+
+
+def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: MissGate) -> Proof:
+    """Judge a measurement's miss rate with the looks that its run had planned.
+
+    For a back-to-back run, another gate, or another deadline than the run's own, the looks are planned anew up to its
+    number of frames.
+
+    Args:
+        measurement: Made by `measure`, or read from a trace.
+        deadline_ms: Responses above it are late.
+        gate: Allowed miss rate and confidence.
+    """
+    late = measurement.response_ns > round(deadline_ms * 1e6)
+    looks = _looks_of(measurement, deadline_ms, gate) or plan_looks(gate, limit_frames=max(1, late.size))
+    return prove(late, gate=gate, looks=looks)
+
+
+def _job(artifact: Artifact, offer: _Offer, target: Target, frames: Path, trace: Path) -> Job:
+    looks = plan_looks(offer.gate, limit_frames=offer.limit_frames, first_frames=offer.first_look_frames)
+    return Job(
+        artifact=artifact,
+        mode=offer.mode,
+        period_ns=round(offer.period_ms * 1e6) if offer.mode == "belt" else 0,
+        deadline_ns=round(offer.deadline_ms * 1e6),
+        gate=offer.gate,
+        looks=looks,
+        seconds=offer.limits.seconds,
+        warmup_frames=offer.limits.warmup_frames,
+        threads=target.threads,
+        cpus=target.cpus,
+        frames=frames,
+        trace=trace,
+    )
+
+
+def _run_worker(host: Host, job: Path, target: Target, progress: Progress) -> None:
+    failure: dict[str, str] = {}
+
+    def on_line(line: str) -> None:
+        facts = json.loads(line)
+        if "error" in facts:
+            failure.update(facts)
+        else:
+            progress(facts)
+
+    argv = [host.python, "-m", f"{__name__.split('.')[0]}.benchmarks.worker", str(job)]
+    ended = host.run(argv, environment=_environment(target), on_line=on_line)
+    if failure or ended.code:
+        raise _failed(failure, ended)
+
+
+def _failed(failure: dict[str, str], ended: Ended) -> BeltlineError:
+    if failure:
+        return MeasurementError(f"measuring failed: {failure['error']}")
+    cause = ended.errors or (f"signal {-ended.code}; was memory short?" if ended.code < 0 else "no message")
+    return MeasurementError(f"the measuring process ended with code {ended.code}: {cause}")
+
+
+def _environment(target: Target) -> dict[str, str]:
+    """Hand over the import path and the number of threads that native libraries may start."""
+    threads = str(target.threads)
+    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {"PYTHONPATH": path, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+
+
+def _looks_of(measurement: Measurement, deadline_ms: float, gate: MissGate) -> tuple[Look, ...]:
+    run = measurement.fingerprint.get("run", {})
+    own = run.get("deadline_ns") == round(deadline_ms * 1e6) and run.get("gate") == gate.model_dump()
+    return tuple(Look(**look) for look in run["looks"]) if own and measurement.mode == "belt" else ()

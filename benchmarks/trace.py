@@ -1,0 +1,131 @@
+"""Measurements on disk: every sample, in a `.npz` without pickle; what comes back is checked frame by frame."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inspection.errors import MeasurementError
+from ..inspection.storage import write_bytes
+from .measurement import Measurement
+
+FORMAT = 1
+TIMES = ("scheduled_ns", "started_ns", "engine_start_ns", "engine_end_ns", "decided_ns")
+"""The arrays of a trace, in the order in which a frame passes them."""
+
+_MOST_BYTES = 4 << 30
+_FACTS = ("mode", "period_ns", "warmup", "fingerprint", "artifact_digest")
+
+
+def write_trace(path: Path, measurement: Measurement) -> None:
+    """Write a measurement, whole or not at all.
+
+    Raises:
+        MeasurementError: Its times cannot be true; see `check`.
+        StorageError: The disk is full or the folder cannot be written.
+    """
+    check(measurement, where=str(path))
+    facts = {"format": FORMAT, **{name: getattr(measurement, name) for name in _FACTS}}
+    text = json.dumps(facts, allow_nan=False).encode()
+    content = BytesIO()
+    times = {name: getattr(measurement, name) for name in TIMES}
+    np.savez_compressed(content, allow_pickle=False, facts=np.frombuffer(text, dtype=np.uint8), **times)
+    write_bytes(path, content.getvalue())
+
+
+def read_trace(path: Path) -> Measurement:
+    """Read what `write_trace` wrote.
+
+    Raises:
+        MeasurementError: The file is missing, damaged, of another version, or holds times that cannot be true.
+    """
+    try:
+        _refuse_huge(path)
+        with np.load(path, allow_pickle=False) as archive:
+            facts = json.loads(archive["facts"].tobytes())
+            _refuse_other_format(path, facts)
+            arrays = {name: archive[name] for name in TIMES}
+        measurement = Measurement(**{name: facts[name] for name in _FACTS}, **arrays)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        msg = f"{path}: not a readable trace ({error}); measure again, a trace cannot be mended"
+        raise MeasurementError(msg) from error
+    check(measurement, where=str(path))
+    return measurement
+
+
+def check(measurement: Measurement, *, where: str) -> None:
+    """Refuse times that cannot be true: this also proves that no frame is missing.
+
+    In mode `belt` the judged frames must be scheduled exactly one period apart, so a frame that was left out (or a
+    pacer that waited for a slow frame) shows.
+
+    Args:
+        measurement: What was measured or read.
+        where: Names it in the message.
+
+    Raises:
+        MeasurementError: Wrong types or shapes, negative times, a frame that ends before it starts, starts before it
+            is due or before the one before it was decided, or a gap in the schedule.
+    """
+    if problem := _problem(measurement):
+        msg = f"{where}: {problem}; measure again, a trace cannot be mended"
+        raise MeasurementError(msg)
+
+
+def _problem(measurement: Measurement) -> str | None:
+    times = [getattr(measurement, name) for name in TIMES]
+    if problem := _wrong_arrays(times) or _wrong_facts(measurement):
+        return problem
+    for name, earlier, later in zip(TIMES[1:], times[:-1], times[1:], strict=True):
+        if (late := np.flatnonzero(later < earlier)).size:
+            return f"frame {late[0]}: {name} lies before the step that precedes it"
+    if (overlap := np.flatnonzero(measurement.started_ns[1:] < measurement.decided_ns[:-1])).size:
+        return f"frame {overlap[0] + 1} started before the frame ahead of it was decided"
+    steps = np.diff(measurement.scheduled_ns[measurement.warmup :])
+    if measurement.mode == "belt" and (gap := np.flatnonzero(steps != measurement.period_ns)).size:
+        return f"judged frame {gap[0] + 1} is not due one period after the frame ahead of it: a frame is missing"
+    return None
+
+
+def _wrong_arrays(times: list[NDArray[Any]]) -> str | None:
+    for name, values in zip(TIMES, times, strict=True):
+        if values.dtype != np.int64 or values.ndim != 1 or values.shape != times[0].shape:
+            return f"{name}: wanted int64 {list(times[0].shape)}, got {values.dtype} {list(values.shape)}"
+    if times[0].size and times[0].min() < 0:
+        return "times must not be negative"
+    return None
+
+
+def _wrong_facts(measurement: Measurement) -> str | None:
+    if measurement.mode not in ("belt", "back_to_back"):
+        return f"mode must be belt or back_to_back, got {measurement.mode!r}"
+    frames = measurement.scheduled_ns.size
+    for name, value, low, high in (
+        ("period_ns", measurement.period_ns, int(measurement.mode == "belt"), 1 << 62),
+        ("warmup", measurement.warmup, 0, frames),
+    ):
+        if type(value) is not int or not low <= value <= high:
+            return f"{name} must be a whole number in [{low}, {high}], got {value!r}"
+    if not isinstance(measurement.fingerprint, dict) or not isinstance(measurement.artifact_digest, str):
+        return "fingerprint must be an object and artifact_digest a text"
+    return None
+
+
+def _refuse_huge(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(each.file_size for each in archive.infolist())
+    if size > _MOST_BYTES:
+        msg = f"unpacked it would have {size} bytes, at most {_MOST_BYTES} are read"
+        raise ValueError(msg)
+
+
+def _refuse_other_format(path: Path, facts: dict[str, Any]) -> None:
+    if facts["format"] != FORMAT:
+        msg = f"{path}: trace format {facts['format']!r} is not {FORMAT}; measure again with this version"
+        raise MeasurementError(msg)

@@ -1,0 +1,182 @@
+"""Device profiles: what a data sheet says of a device, each figure with its source; one YAML file per device.
+
+A profile predicts nothing and decides no verdict: latency is measured on the device itself.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ..inspection.errors import LineFileError, MissingPartError
+from .fingerprint import fingerprint
+from .target import Target
+
+_FOLDER = Path(__file__).with_name("devices")
+_MOST_BYTES = 100_000
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class Figure(BaseModel):
+    """One number or fact of a device.
+
+    Attributes:
+        name: What it is, such as `memory bandwidth`.
+        value: As the source gives it.
+        unit: Such as `GB/s`; empty for a plain fact.
+        source: Document or address where it can be looked up.
+    """
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1)
+    value: float | str
+    unit: str = ""
+    source: str = Field(min_length=8)
+
+
+class DeviceProfile(BaseModel):
+    """A device as its makers describe it.
+
+    Attributes:
+        name: The file's name without suffix, as written under `target:` in line.yaml.
+        title: For people.
+        architecture: As `uname -m` says it; None: whatever this machine is.
+        cpu_pattern: Regular expression found in the CPU's or board's name on such a device; None: any.
+        threads: Threads an engine should use, one per physical core; None: all physical cores found.
+        backends: Runtimes that suit it, the best first; None: all.
+        figures: From data sheets, never measured by Beltline.
+        notes: What a user should know before choosing it.
+    """
+
+    model_config = _STRICT
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    title: str = Field(min_length=1)
+    architecture: Literal["x86_64", "aarch64"] | None = None
+    cpu_pattern: str | None = None
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    backends: tuple[str, ...] | None = None
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @field_validator("cpu_pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            re.compile(pattern)
+        return pattern
+
+
+def read_profile(path: Path) -> DeviceProfile:
+    """Read one device's YAML file.
+
+    Raises:
+        LineFileError: The file cannot be read, is no YAML or breaks the profile's form; the message names the place.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            msg = f"{path}: a device profile has at most {_MOST_BYTES} bytes, got {path.stat().st_size}"
+            raise LineFileError(msg)
+        profile = DeviceProfile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, re.error) as error:
+        msg = f"{path}: not a device profile: {error}"
+        raise LineFileError(msg) from error
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        msg = f"{path}: {places}; see targets/devices/local.yaml for an example"
+        raise LineFileError(msg) from error
+    if profile.name != path.stem:
+        msg = f"{path}: name must be the file's, {path.stem!r}, got {profile.name!r}"
+        raise LineFileError(msg)
+    return profile
+
+
+@cache
+def profiles() -> MappingProxyType[str, DeviceProfile]:
+    """List the device profiles by name: one for each YAML file in `targets/devices/`.
+
+    >>> profiles()["local"].figures
+    ()
+    """
+    return MappingProxyType({path.stem: read_profile(path) for path in sorted(_FOLDER.glob("*.yaml"))})
+
+
+def profile_of(name: str) -> DeviceProfile:
+    """Find a profile by name.
+
+    Raises:
+        LineFileError: There is none; the message lists those there are.
+    """
+    if name not in profiles():
+        msg = f"target: wanted one of {', '.join(profiles())}, got {name!r}; `beltline devices` describes them"
+        raise LineFileError(msg)
+    return profiles()[name]
+
+
+def target_of(name: str, *, threads: int | None = None) -> Target:
+    """Turn a profile's name into the target that this machine is.
+
+    Args:
+        name: `local` or a device profile's name.
+        threads: Engine threads; None: as the profile says, else one per physical core, as far as CPUs are allowed.
+
+    Raises:
+        LineFileError: No such profile, or more threads than CPUs.
+        MissingPartError: This machine is not such a device, so nothing can be measured for it here.
+    """
+    profile = profile_of(name)
+    _require_this_machine(profile)
+    order = cpus_by_core()
+    cores = len({core for core, _ in order})
+    wanted = threads if threads is not None else min(profile.threads or cores, len(order))
+    if not 1 <= wanted <= len(order):
+        msg = f"threads must be in [1, {len(order)}] (the CPUs this process may use), got {wanted}"
+        raise LineFileError(msg)
+    return Target(name=name, threads=wanted, cpus=tuple(sorted(cpu for _, cpu in order[:wanted])))
+
+
+def cpus_by_core(*, root: Path = Path("/")) -> list[tuple[str, int]]:
+    """Order the CPUs that this process may use so that each physical core comes once before any comes twice.
+
+    CPU 0 serves most interrupts and therefore comes last of its round.
+
+    Returns:
+        Pairs of core (its list of siblings) and CPU number.
+    """
+    rounds: dict[str, int] = {}
+    keyed = []
+    for cpu in sorted(os.sched_getaffinity(0), reverse=True):
+        core = _siblings(root, cpu)
+        rounds[core] = rounds.get(core, -1) + 1
+        keyed.append((rounds[core], cpu == 0, core, cpu))
+    keyed.sort(key=lambda each: (each[0], each[1], each[3]))
+    return [(core, cpu) for _, _, core, cpu in keyed]
+
+
+def _siblings(root: Path, cpu: int) -> str:
+    try:
+        return (root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text().strip()
+    except OSError:
+        return str(cpu)
+
+
+def _require_this_machine(profile: DeviceProfile) -> None:
+    facts = fingerprint(())
+    fits = profile.architecture in (None, platform.machine()) and (
+        profile.cpu_pattern is None or re.search(profile.cpu_pattern, f"{facts['cpu']} {facts['board'] or ''}")
+    )
+    if not fits:
+        msg = (
+            f"target: {profile.name} is a {profile.title}, but this machine is {facts['cpu']!r}; latency is only "
+            f"measured on the device itself: run beltline there, or write `target: local` to judge this machine"
+        )
+        raise MissingPartError(msg)
