@@ -1,0 +1,1 @@
+"""The report: report.json, gallery and traces to one self-contained HTML page."""

@@ -1,0 +1,101 @@
+"""Which share of frames is slower than each time, against the gate: the tail that a histogram hides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..wording import ms, percent
+from .axes import LEFT, RIGHT, time_axis, time_scale
+from .svg import Box, Scale, element, line, path, picture, place_label, text, tooltip
+
+_CURVE_POINTS = 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One row's response times in ms, in any order; the row shown is emphasised."""
+
+    name: str
+    response_ms: NDArray[np.float64]
+    emphasised: bool = False
+
+
+def latency_tail(curves: Sequence[Curve], *, deadline_ms: float, miss_max: float, width: float) -> str:
+    """Draw which share of frames is slower than each time; the shaded corner breaks the line's gate.
+
+    Args:
+        curves: At least one; each with at least one time.
+        deadline_ms: Where the corner begins on the time axis.
+        miss_max: Where the corner begins on the share axis, in (0, 1).
+        width: Pixels.
+    """
+    top, floor = 18.0, 300.0
+    across = time_scale(np.concatenate([curve.response_ms for curve in curves]), deadline_ms, width)
+    most = max(len(curve.response_ms) for curve in curves)
+    up = Scale(low=min(0.5 / most, miss_max / 3), high=1, start=floor, end=top, log=True)
+    corner = element(
+        "rect",
+        tooltip(f"more than {percent(miss_max)} later than {ms(deadline_ms)}: the gate is missed"),
+        x=across.at(deadline_ms),
+        y=top,
+        width=max(0.0, across.end - across.at(deadline_ms)),
+        height=up.at(miss_max) - top,
+        class_="forbidden",
+    )
+    ordered = sorted(curves, key=lambda curve: curve.emphasised)
+    return picture(
+        width,
+        floor + 44,
+        *_share_axis(up, width),
+        corner,
+        line(across.at(deadline_ms), top, across.at(deadline_ms), floor, "deadline"),
+        *(_curve(curve, across, up) for curve in ordered),
+        *_curve_names(ordered[::-1], across, up),
+        line(LEFT, floor, width - RIGHT, floor, "axis"),
+        *time_axis(across, floor),
+        label=f"Share of frames slower than each time, for {', '.join(curve.name for curve in curves)}",
+    )
+
+
+def _share_axis(up: Scale, width: float) -> list[str]:
+    marks = []
+    for tick in up.ticks(8):
+        marks.append(line(LEFT, up.at(tick), width - RIGHT, up.at(tick), "grid"))
+        marks.append(text(LEFT - 8, up.at(tick) + 4, percent(tick), anchor="end"))
+    return marks
+
+
+def _tail_points(response_ms: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Give (time, share of frames at least as slow), dense at the slow end; the slowest frame is always there."""
+    slow_first = np.sort(response_ms)[::-1]
+    ranks = np.unique(np.geomspace(1, len(slow_first), _CURVE_POINTS).astype(np.int64))[::-1]
+    return [(float(slow_first[rank - 1]), float(rank / len(slow_first))) for rank in ranks]
+
+
+def _curve(curve: Curve, across: Scale, up: Scale) -> str:
+    points = [(across.at(time), up.at(share)) for time, share in _tail_points(curve.response_ms)]
+    points.append((points[-1][0], up.start))
+    steps = [points[0]]
+    for x, y in points[1:]:
+        steps += [(x, steps[-1][1]), (x, y)]
+    drawn = path(steps, "curve chosen" if curve.emphasised else "curve")
+    return element("g", tooltip(curve.name), drawn)
+
+
+def _curve_names(curves: Sequence[Curve], across: Scale, up: Scale) -> list[str]:
+    room = Box(left=across.start, top=up.end, right=across.end, bottom=up.start)
+    taken: list[Box] = []
+    drawn = []
+    for curve in curves:
+        x, y = across.at(float(np.quantile(curve.response_ms, 0.5))), up.at(0.5)
+        box = place_label(x, y + 8, curve.name, taken=taken, room=room)
+        if box is not None:
+            taken.append(box)
+            drawn.append(
+                text(box.left, box.bottom - 3, curve.name, class_="label strong" if curve.emphasised else "label")
+            )
+    return drawn

@@ -1,0 +1,102 @@
+"""Device, data, model and version facts, as (name, value) pairs for the end of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .decision import shown_row
+from .schema import Report, Row
+from .wording import count, large, ms, plural, size
+
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactSheet:
+    """A titled list of facts, with sentences below it."""
+
+    title: str
+    pairs: Pairs
+    sentences: tuple[str, ...] = ()
+
+
+def fact_sheets(report: Report) -> list[FactSheet]:
+    """Give line, device, data, model, versions and run; empty ones are left out."""
+    sheets = [
+        FactSheet(title="Line", pairs=_line(report)),
+        FactSheet(title="Device", pairs=_device(report)),
+        FactSheet(title="Data", pairs=_data(report), sentences=tuple(report.data.notes)),
+        FactSheet(title="Model shown", pairs=_model(shown_row(report))),
+        FactSheet(title="Versions", pairs=[(name, str(version)) for name, version in _versions(report)]),
+        FactSheet(title="Run", pairs=_run(report)),
+    ]
+    return [sheet for sheet in sheets if sheet.pairs]
+
+
+def _line(report: Report) -> Pairs:
+    budget = report.budget
+    pairs = [("A frame comes every", ms(budget.period_ms))]
+    pairs += [(name, ms(value)) for name, value in budget.fixed_parts_ms.items()]
+    return [*pairs, ("Left for the model (deadline)", ms(budget.deadline_ms))]
+
+
+def _device(report: Report) -> Pairs:
+    device = report.device
+    pairs = [("Name", device.name), ("Processor", device.cpu or "")]
+    pairs += [("Instruction sets", ", ".join(device.isa)), ("Threads", str(device.threads or ""))]
+    pairs += [(_words(key), _shown(value)) for key, value in (device.model_extra or {}).items()]
+    return [(name, value) for name, value in pairs if value]
+
+
+def _data(report: Report) -> Pairs:
+    data = report.data
+    pairs = [("Name", data.name), ("Digest", data.digest)]
+    for split, images in data.images.items():
+        groups = data.groups.get(split)
+        pairs.append((_words(split), plural(images, "image") + (f" of {plural(groups, 'group')}" if groups else "")))
+    return pairs
+
+
+def _model(row: Row) -> Pairs:
+    parity = row.parity
+    pairs = [
+        ("Name", row.name),
+        ("Runs on", f"{row.backend}, {row.precision}"),
+        ("File", row.artifact or ""),
+        ("Size", size(row.size_bytes) if row.size_bytes is not None else ""),
+        ("Parameters", large(row.parameters) if row.parameters is not None else ""),
+        ("Multiply-adds per frame", large(row.macs) if row.macs is not None else ""),
+        ("Threshold", f"{row.quality.threshold:.6g}" if row.quality else ""),
+        ("Decisions that changed", _parity(row) if parity else ""),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def _parity(row: Row) -> str:
+    parity = row.parity
+    if parity is None:
+        return ""
+    return (
+        f"{count(parity.flips)} of {count(parity.frames)} against {parity.against}, scores within {parity.max_abs:.2g}"
+    )
+
+
+def _versions(report: Report) -> list[tuple[str, str]]:
+    return [(name, version) for name, version in sorted(report.device.versions.items()) if version]
+
+
+def _run(report: Report) -> Pairs:
+    return [(name, value) for name, value in (("Started", report.started), ("Command", report.command)) if value]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (str, int, float, bool)):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(each, (str, int, float)) for each in value):
+        return ", ".join(str(each) for each in value)
+    return ""
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ").capitalize()

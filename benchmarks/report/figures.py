@@ -1,0 +1,137 @@
+"""The page's charts: chosen from the report and its traces, each drawn wide and narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..measurement import Measurement
+from .charts.budget import Segment, budget_bar, segments
+from .charts.histogram import latency_histogram
+from .charts.over_run import latency_over_run
+from .charts.pareto import Point, pareto_chart
+from .charts.tail import Curve, latency_tail
+from .decision import shown_row
+from .schema import Report, Row
+
+_WIDE_PX, _HALF_PX, _NARROW_PX = 1040.0, 510.0, 350.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One chart as SVG for a wide page and for a phone; the style sheet shows one of the two."""
+
+    wide: str
+    narrow: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetFigure:
+    """The budget bar and its legend."""
+
+    chart: Chart
+    parts: tuple[Segment, ...]
+
+
+def budget_figure(report: Report) -> BudgetFigure | None:
+    """Draw where the shown row's milliseconds go; None where it was not measured."""
+    row = shown_row(report)
+    if row.latency_ms is None:
+        return None
+    parts = segments(
+        report.budget.fixed_parts_ms,
+        _work(row),
+        slowest_ms=row.latency_ms.slowest_known,
+        deadline_ms=report.budget.deadline_ms,
+    )
+    total_ms = report.budget.total_ms
+    chart = _both(lambda width: budget_bar(parts, total_ms=total_ms, width=width))
+    return BudgetFigure(chart=chart, parts=tuple(parts))
+
+
+def pareto_figure(report: Report) -> Chart | None:
+    """Draw quality against latency; None where no row has both."""
+    found = [_point(number, row, report) for number, row in enumerate(report.rows, start=1)]
+    points = [point for point in found if point is not None]
+    if not points:
+        return None
+    return _both(lambda width: pareto_chart(points, deadline_ms=report.budget.deadline_ms, width=width))
+
+
+def histogram_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart | None:
+    """Draw the shown row's response times; None without its trace."""
+    times = _response_ms(traces.get(shown_row(report).name))
+    if times is None:
+        return None
+    return _both(
+        lambda width: latency_histogram(times, deadline_ms=report.budget.deadline_ms, width=width), wide_px=_HALF_PX
+    )
+
+
+def tail_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart | None:
+    """Draw the tails of all rows measured at the belt's pace; None without any."""
+    shown = shown_row(report).name
+    curves = []
+    for row in report.rows:
+        trace = traces.get(row.name)
+        times = _response_ms(trace)
+        if times is not None and trace is not None and trace.mode == "belt":
+            curves.append(Curve(name=row.name, response_ms=times, emphasised=row.name == shown))
+    if not curves:
+        return None
+    budget = report.budget
+    return _both(
+        lambda width: latency_tail(curves, deadline_ms=budget.deadline_ms, miss_max=budget.miss_max, width=width),
+        wide_px=_HALF_PX,
+    )
+
+
+def over_run_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart | None:
+    """Draw the shown row's run in its order, cold frames first; None without its trace."""
+    trace = traces.get(shown_row(report).name)
+    if trace is None or not len(trace.decided_ns):
+        return None
+    times = (trace.decided_ns - trace.scheduled_ns) / 1e6
+    deadline_ms = report.budget.deadline_ms
+    return _both(lambda width: latency_over_run(times, warmup=trace.warmup, deadline_ms=deadline_ms, width=width))
+
+
+def _both(draw: Callable[[float], str], *, wide_px: float = _WIDE_PX) -> Chart:
+    return Chart(wide=draw(wide_px), narrow=draw(_NARROW_PX))
+
+
+def _work(row: Row) -> list[tuple[str, str, float]]:
+    """Split the typical decision into its parts, as far as they were measured; they add up to the typical time."""
+    latency = row.latency_ms
+    if latency is None:
+        return []
+    if row.engine_ms is None:
+        return [("decision", "engine", latency.p50)]
+    parts = [("pre-processing", "pre", latency.pre_p50 or 0.0), ("engine", "engine", row.engine_ms.p50)]
+    parts.append(("post-processing", "post", latency.post_p50 or 0.0))
+    return parts
+
+
+def _point(number: int, row: Row, report: Report) -> Point | None:
+    if row.latency_ms is None or row.quality is None or not row.latency_ms.p50:
+        return None
+    low, high = row.quality.auroc_interval
+    return Point(
+        number=number,
+        name=row.name,
+        latency_ms=row.latency_ms.p50,
+        auroc=row.quality.auroc,
+        interval=(low, high),
+        verdict=row.verdict,
+        selected=row.name == report.selected,
+        predicted=row.predicted,
+    )
+
+
+def _response_ms(trace: Measurement | None) -> NDArray[np.float64] | None:
+    if trace is None or not len(trace.response_ns):
+        return None
+    return np.asarray(trace.response_ns / 1e6, np.float64)

@@ -1,0 +1,123 @@
+"""The statistics behind the page, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...inspection.bounds import frames_needed, rate_upper
+from .decision import shown_row
+from .schema import Paired, Quality, Report
+from .wording import count, percent, plural
+
+_CONFIDENCE = 0.95
+_EXAMPLES = (60, 109, 300, 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A short explanation.
+
+    Attributes:
+        title: The question a reader has.
+        text: The answer.
+    """
+
+    title: str
+    text: str
+
+
+def notes(report: Report) -> list[Note]:
+    """Give the notes that the shown row's figures call for."""
+    row = shown_row(report)
+    found = [_late(report)]
+    if row.quality is not None:
+        found += [_escapes(row.quality), *_none_of(row.quality)]
+        found += [_paired(row.quality.paired)] if row.quality.paired else []
+        found += [_threshold(), _auroc(row.quality)]
+    return [*found, _groups(report)]
+
+
+def proof_table() -> list[tuple[str, str]]:
+    """Give (defects without one escape, share of escapes that this still allows at 95 % confidence).
+
+    >>> [(seen, share.replace(chr(160), " ")) for seen, share in proof_table()][0]
+    ('0 of 60', '4.87 %')
+    """
+    return [
+        (f"0 of {count(number)}", percent(round(rate_upper(0, number, confidence=_CONFIDENCE), 4)))
+        for number in _EXAMPLES
+    ]
+
+
+def _late(report: Report) -> Note:
+    budget, latency = report.budget, shown_row(report).latency_ms
+    needed = frames_needed(budget.miss_max, confidence=budget.confidence)
+    text = (
+        f"To prove at {percent(budget.confidence)} confidence that no more than {percent(budget.miss_max)} of "
+        f"decisions come late takes {count(needed)} frames without one late decision, more if some are late."
+    )
+    if latency is not None:
+        text += (
+            f" This run judged {count(latency.frames)} frames and saw {count(latency.misses)} late. A frame's time "
+            "counts from the moment it was due, so that one stall is charged to every frame it delays. "
+            "No slow frame is left out."
+        )
+    return Note(title="How many frames prove that decisions come in time?", text=text)
+
+
+def _escapes(quality: Quality) -> Note:
+    escape = quality.escape
+    text = (
+        f"{plural(escape.count, 'escape')} among {plural(escape.of, 'defect')} is what this test saw, not what the "
+        f"line will see. A model that lets {percent(escape.upper)} of all defects through would show so few only once in 20 "
+        f"such tests. So the test proves less than {percent(escape.upper)}, and no less."
+    )
+    return Note(title=f"What do {count(escape.count)} of {count(escape.of)} escapes prove?", text=text)
+
+
+def _none_of(quality: Quality) -> list[Note]:
+    if quality.escape.count:
+        return []
+    text = (
+        "Seeing no escape does not mean that there are none: the fewer defects were tried, the more could still slip "
+        "through. Only more defective parts in the test make the statement stronger; the table says how many."
+    )
+    return [Note(title="Why is no escape not the same as zero escapes?", text=text)]
+
+
+def _paired(paired: Paired) -> Note:
+    text = (
+        f"Both saw the same defective parts, so only those where they differ count: {paired.new_escapes} that only "
+        f"{paired.against} catches and {paired.recovered} that only this model catches. If both were equally good, a "
+        f"difference this large or larger would come about by chance in {percent(paired.p_value)} of such tests "
+        "(exact McNemar test)."
+    )
+    return Note(title=f"How is the model compared with {paired.against}?", text=text)
+
+
+def _threshold() -> Note:
+    text = (
+        "A part is rejected when its score reaches the threshold. It was fitted on the validation photographs, for the "
+        "model exactly as it runs on the device, and then used unchanged on the test photographs."
+    )
+    return Note(title="Where does the threshold come from?", text=text)
+
+
+def _auroc(quality: Quality) -> Note:
+    low, high = quality.auroc_interval
+    text = (
+        "Take one defective and one good part at random: AUROC is how often the defective one gets the higher score. "
+        f"0.5 is a coin toss, 1 is perfect. Here it is {quality.auroc:.3f}; between {low:.3f} and {high:.3f} with "
+        "95\u00a0% confidence."
+    )
+    return Note(title="What is AUROC?", text=text)
+
+
+def _groups(report: Report) -> Note:
+    images, groups = report.data.images.get("test"), report.data.groups.get("test")
+    known = f" The {count(images)} test photographs show {plural(groups, 'group')}." if images and groups else ""
+    text = (
+        "Several photographs of one part tell less than as many parts. Photographs of one part stay together in "
+        f"training or in the test, never in both, and the intervals are computed over parts, not photographs.{known}"
+    )
+    return Note(title="Why does the report speak of groups?", text=text)

@@ -1,0 +1,107 @@
+"""One self-contained page from a report: no script, no font, nothing from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..measurement import Measurement
+from .decision import (
+    GATE_WORDS,
+    HEADINGS,
+    comparison,
+    gate_cards,
+    lead_sentence,
+    next_steps,
+    overall_verdict,
+    shown_row,
+    teacher_of,
+)
+from .facts import fact_sheets
+from .figures import budget_figure, histogram_figure, over_run_figure, pareto_figure, tail_figure
+from .gallery import Card, GalleryItem, cards
+from .notes import notes, proof_table
+from .reading import checked_report
+from .schema import Report
+from .table import table_rows
+from .wording import auroc, count, ms, percent, plural, size
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_report(
+    report: Mapping[str, Any], gallery: Sequence[GalleryItem] = (), traces: Mapping[str, Measurement] | None = None
+) -> str:
+    """Render the page.
+
+    Args:
+        report: report.json, schema 1.
+        gallery: The shown row's escapes and overkills; as many as there is room for are shown.
+        traces: Measurements by row name; charts without one are left out.
+
+    Returns:
+        A whole HTML document, under 5 MB.
+
+    Raises:
+        DataError: The report is not one of schema 1.
+    """
+    checked = checked_report(report)
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(svg=Markup, ms=ms, percent=percent, count=count, plural=plural, size=size, auroc=auroc)
+    page = environment.get_template("report.html.j2")
+    return page.render(**_decision(checked), **_figures(checked, traces or {}), **_gallery(checked, gallery))
+
+
+def _decision(report: Report) -> dict[str, Any]:
+    verdict = overall_verdict(report)
+    return {
+        "report": report,
+        "row": shown_row(report),
+        "teacher": teacher_of(report),
+        "verdict": verdict,
+        "heading": HEADINGS[verdict],
+        "lead": lead_sentence(report),
+        "next_steps": next_steps(report),
+        "comparison": comparison(report),
+        "gates": gate_cards(report),
+        "gate_words": GATE_WORDS,
+        "rows": table_rows(report),
+        "notes": notes(report),
+        "proofs": proof_table(),
+        "sheets": fact_sheets(report),
+    }
+
+
+def _figures(report: Report, traces: Mapping[str, Measurement]) -> dict[str, Any]:
+    trace = traces.get(shown_row(report).name)
+    return {
+        "budget": budget_figure(report),
+        "histogram": histogram_figure(report, traces),
+        "tail": tail_figure(report, traces),
+        "over_run": over_run_figure(report, traces),
+        "pareto": pareto_figure(report),
+        "cold_frames": trace.warmup if trace else 0,
+        "on_belt": trace is not None and trace.mode == "belt",
+    }
+
+
+def _gallery(report: Report, items: Sequence[GalleryItem]) -> dict[str, Any]:
+    quality = shown_row(report).quality
+    drawn: list[Card] = []
+    if quality is not None:
+        new_paths = quality.paired.new_escape_paths if quality.paired else []
+        drawn = cards(items, threshold=quality.threshold, new_paths=new_paths)
+    return {
+        "escapes": [card for card in drawn if card.item.kind == "escape"],
+        "overkills": [card for card in drawn if card.item.kind == "overkill"],
+    }

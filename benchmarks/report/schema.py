@@ -1,0 +1,204 @@
+"""report.json, schema 1: what it must hold.
+
+Keys may be added to a report by later versions: unknown ones are kept, known ones are checked.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ...inspection.gates import Gates
+
+VerdictWord = Literal["fits", "misses", "inconclusive"]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Unit = Annotated[float, Field(ge=0, le=1)]
+OpenUnit = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+
+class Budget(_Part):
+    """What the belt leaves; `fixed_parts_ms` are the fixed times by name that were taken off."""
+
+    period_ms: Positive
+    deadline_ms: Positive
+    miss_max: OpenUnit
+    confidence: OpenUnit
+    fixed_parts_ms: dict[str, NonNegative] = {}
+
+    @property
+    def total_ms(self) -> float:
+        """From the trigger until the part is at the ejector."""
+        return self.deadline_ms + sum(self.fixed_parts_ms.values())
+
+
+class Data(_Part):
+    """The data set: images and groups per split; `notes` are plain sentences."""
+
+    name: str
+    digest: str
+    images: dict[str, Count]
+    groups: dict[str, Count] = {}
+    notes: list[str] = []
+
+
+class Device(_Part):
+    """What the rows were measured on."""
+
+    name: str
+    cpu: str | None = None
+    isa: list[str] = []
+    threads: Annotated[int, Field(ge=1)] | None = None
+    versions: dict[str, str | None] = {}
+
+
+class Latency(_Part):
+    """Milliseconds from the moment a frame was due to its decision (`scope` says which span was timed)."""
+
+    frames: Annotated[int, Field(ge=1)]
+    p50: NonNegative
+    p99: NonNegative
+    p999: NonNegative | None = None
+    misses: Count
+    miss_upper: Unit
+    scope: str = "frame_to_decision"
+    pre_p50: NonNegative | None = None
+    post_p50: NonNegative | None = None
+
+    @property
+    def slowest_known(self) -> float:
+        """The furthest percentile that there is, in ms."""
+        return self.p99 if self.p999 is None else self.p999
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Latency:
+        if self.misses > self.frames:
+            msg = f"misses must be at most frames ({self.frames}), got {self.misses}"
+            raise ValueError(msg)
+        return self
+
+
+class Engine(_Part):
+    """Milliseconds inside the engine alone."""
+
+    p50: NonNegative
+
+
+class Rate(_Part):
+    """A count among how many, with the upper bound of its rate."""
+
+    count: Count
+    of: Count
+    upper: Unit
+
+    @property
+    def rate(self) -> float:
+        """Share seen, in [0, 1]; 0 where there was nothing to count."""
+        return self.count / self.of if self.of else 0.0
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Rate:
+        if self.count > self.of:
+            msg = f"count must be at most of ({self.of}), got {self.count}"
+            raise ValueError(msg)
+        return self
+
+
+class Paired(_Part):
+    """The row against another one on the same defective parts; `increase` is the rise in escape rate."""
+
+    against: str
+    new_escapes: Count
+    recovered: Count
+    p_value: Unit
+    increase: Finite | None = None
+    increase_upper: Finite | None = None
+    increase_lower: Finite | None = None
+    new_escape_paths: list[str] = []
+
+
+class Quality(_Part):
+    """How well a row sorts the test split."""
+
+    auroc: Unit
+    auroc_interval: Annotated[list[Unit], Field(min_length=2, max_length=2)]
+    threshold: Finite
+    escape: Rate
+    overkill: Rate
+    paired: Paired | None = None
+
+
+class Parity(_Part):
+    """Agreement with an earlier stage on the same frames."""
+
+    against: str
+    max_abs: NonNegative
+    flips: Count
+    frames: Count
+
+
+class Step(_Part):
+    """A row after one step of its recipe."""
+
+    name: str
+    size_bytes: Count | None = None
+    parameters: Count | None = None
+    quality: Quality | None = None
+
+
+class Row(_Part):
+    """One way to run the inspection; `gate_verdicts` by the gate's key in line.yaml where they were judged apart."""
+
+    name: Annotated[str, Field(min_length=1)]
+    role: Literal["teacher", "candidate", "baseline"]
+    recipe: list[str] = []
+    backend: str
+    precision: str
+    artifact: str | None = None
+    size_bytes: Count | None = None
+    parameters: Count | None = None
+    macs: Count | None = None
+    latency_ms: Latency | None = None
+    engine_ms: Engine | None = None
+    quality: Quality | None = None
+    parity: Parity | None = None
+    verdict: VerdictWord
+    reasons: list[str] = []
+    next_steps: list[str] = []
+    steps: list[Step] = []
+    gate_verdicts: dict[str, VerdictWord] = {}
+    predicted: bool = False
+
+
+class Report(_Part):
+    """A whole report.json."""
+
+    format: Annotated[Literal[1], Field(alias="schema")]
+    budget: Budget
+    data: Data
+    device: Device
+    rows: Annotated[list[Row], Field(min_length=1)]
+    selected: str | None = None
+    gates: Gates | None = None
+    headline: str | None = None
+    started: str | None = None
+    command: str | None = None
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Report:
+        names = [row.name for row in self.rows]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"row names must differ, got {', '.join(twice)} more than once"
+            raise ValueError(msg)
+        if self.selected is not None and self.selected not in names:
+            msg = f"selected must be null or one of {', '.join(names)}; got {self.selected!r}"
+            raise ValueError(msg)
+        return self

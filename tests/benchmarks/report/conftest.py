@@ -1,0 +1,295 @@
+"""An example report with traces and pictures, and a real Chromium driven over its DevTools pipe."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from beltline.benchmarks.measurement import Measurement
+from beltline.benchmarks.report.gallery import GalleryItem
+
+DEADLINE_MS = 86.0
+PERIOD_MS = 240.0
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-pipe"
+).split()
+
+
+def quality(auroc: float, escapes: int, overkills: int, *, paired: tuple[int, int] | None = None) -> dict[str, Any]:
+    """Make a row's quality over 888 defects and 2,112 good parts."""
+    found: dict[str, Any] = {
+        "auroc": auroc,
+        "auroc_interval": [auroc - 0.011, min(1.0, auroc + 0.008)],
+        "threshold": 0.4231,
+        "escape": {"count": escapes, "of": 888, "upper": (escapes + 8) / 888},
+        "overkill": {"count": overkills, "of": 2112, "upper": (overkills + 14) / 2112},
+        "paired": None,
+    }
+    if paired is not None:
+        new, recovered = paired
+        found["paired"] = {
+            "against": "teacher",
+            "new_escapes": new,
+            "recovered": recovered,
+            "p_value": 0.424,
+            "increase": (new - recovered) / 888,
+            "increase_upper": (new - recovered + 9) / 888,
+            "increase_lower": (new - recovered - 9) / 888,
+            "new_escape_paths": ["test/short/50600031_04.png"],
+        }
+    return found
+
+
+def row(name: str, latency_ms: float, size_bytes: int, auroc: float, /, **changes: Any) -> dict[str, Any]:
+    """Make a candidate's row; `changes` replace whole keys."""
+    return {
+        "name": name,
+        "role": "candidate",
+        "recipe": ["distill from teacher, width 16", "quantize int8"],
+        "backend": "open_vino",
+        "precision": "int8",
+        "artifact": "runs/pcb/stages/4f1c8d/model.xml",
+        "size_bytes": size_bytes,
+        "parameters": 402_113,
+        "macs": 118_000_000,
+        "latency_ms": {
+            "frames": 6636,
+            "p50": latency_ms,
+            "p99": 1.6 * latency_ms,
+            "p999": 2.4 * latency_ms,
+            "misses": 0,
+            "miss_upper": 0.00069,
+            "scope": "frame_to_decision",
+            "pre_p50": 0.06 * latency_ms,
+            "post_p50": 0.04 * latency_ms,
+        },
+        "engine_ms": {"p50": 0.9 * latency_ms},
+        "quality": quality(auroc, 21, 61, paired=(6, 3)),
+        "parity": {"against": "onnx_runtime", "max_abs": 0.031, "flips": 4, "frames": 3000},
+        "verdict": "fits",
+        "reasons": [],
+        **changes,
+    }
+
+
+@pytest.fixture
+def report() -> dict[str, Any]:
+    """A report in which one of six rows was selected."""
+    teacher = {"role": "teacher", "backend": "torch_eager", "precision": "fp32", "recipe": [], "parity": None}
+    late = {"frames": 900, "p50": 92.0, "p99": 120.0, "p999": None, "misses": 631, "miss_upper": 0.74, "scope": "x"}
+    return {
+        "schema": 1,
+        "budget": {
+            "period_ms": PERIOD_MS,
+            "deadline_ms": DEADLINE_MS,
+            "miss_max": 0.001,
+            "confidence": 0.99,
+            "fixed_parts_ms": {"exposure": 1.0, "transfer": 8.0, "plc": 5.0, "ejector": 20.0},
+        },
+        "gates": {
+            "deadline_miss": {"max": 0.001, "confidence": 0.99},
+            "escape": {"max_increase": 0.02, "confidence": 0.95},
+            "overkill": {"max": 0.05, "confidence": 0.95},
+        },
+        "data": {
+            "name": "pcb",
+            "digest": "sha256:" + "3f9a" * 16,
+            "images": {"train": 5296, "val": 1477, "test": 3000},
+            "groups": {"train": 1000, "val": 207, "test": 273},
+            "notes": ["12 near-duplicates were put into one group with their originals."],
+        },
+        "device": {
+            "name": "local",
+            "cpu": "Intel(R) Core(TM) i5-1145G7E @ 2.60GHz",
+            "isa": ["avx2", "avx512_vnni"],
+            "threads": 2,
+            "governor": "performance",
+            "versions": {"openvino": "2025.4.0", "onnxruntime": "1.23.2", "torch": "2.11.0"},
+        },
+        "rows": [
+            row("teacher", 74.2, 52_400_000, 0.976, **teacher, quality=quality(0.976, 18, 55)),
+            row("teacher-onnx", 41.0, 52_100_000, 0.976, backend="onnx_runtime", precision="fp32", recipe=[]),
+            row("student-32", 5.61, 1_720_000, 0.975, precision="fp32", recipe=["distill from teacher, width 32"]),
+            row("student-32-int8", 3.12, 431_000, 0.974),
+            row("student-16-pruned-int8", 1.94, 160_000, 0.958, verdict="inconclusive", reasons=["Too few defects."]),
+            row("wide-fp32", 92.0, 61_000_000, 0.977, latency_ms=late, engine_ms=None, verdict="misses"),
+        ],
+        "selected": "student-32-int8",
+        "started": "2026-03-14 09:26 UTC",
+        "command": "beltline run examples/pcb/line.yaml",
+    }
+
+
+def measurement(latency_ms: float, *, frames: int, seed: int, mode: str = "belt") -> Measurement:
+    """Draw a trace: log-normal times with a few stalls, twenty slow cold frames first."""
+    generator = np.random.default_rng(seed)
+    times = latency_ms * np.exp(generator.normal(0, 0.06, frames)) * (1 + 1.5 * (generator.random(frames) < 0.002))
+    times[:20] *= np.linspace(4, 1.1, 20)
+    scheduled = (np.arange(frames) * PERIOD_MS * 1e6).astype(np.int64)
+    decided = scheduled + (times * 1e6).astype(np.int64)
+    return Measurement(
+        mode="belt" if mode == "belt" else "back_to_back",
+        period_ns=int(PERIOD_MS * 1e6) if mode == "belt" else 0,
+        warmup=20,
+        scheduled_ns=scheduled,
+        started_ns=scheduled,
+        engine_start_ns=scheduled + 20_000,
+        engine_end_ns=decided - 20_000,
+        decided_ns=decided,
+        fingerprint={},
+        artifact_digest="sha256:0",
+    )
+
+
+@pytest.fixture
+def traces(report: dict[str, Any]) -> dict[str, Measurement]:
+    """One trace a row, the selected one's with one late frame's worth of stall but none beyond the deadline."""
+    return {
+        each["name"]: measurement(each["latency_ms"]["p50"], frames=each["latency_ms"]["frames"], seed=index)
+        for index, each in enumerate(report["rows"])
+    }
+
+
+def part(path: str, label: str, *, size: tuple[int, int] = (160, 160), seed: int = 0) -> GalleryItem:
+    """Draw a textured part with a spot, its mask, and a heatmap that saw half of it."""
+    generator = np.random.default_rng(seed)
+    height, width = size
+    frame = generator.normal(130, 12, size)
+    ys, xs = np.mgrid[:height, :width]
+    spot = np.hypot(ys - 0.4 * height, xs - 0.6 * width) < 0.07 * min(size)
+    frame[spot] -= 45
+    heat = 150 * np.exp(-(((ys - 0.42 * height) ** 2 + (xs - 0.62 * width) ** 2) / (0.01 * height * width)))
+    defective = label != "good"
+    return GalleryItem(
+        path=path,
+        label=label,
+        kind="escape" if defective else "overkill",
+        score=0.31 if defective else 0.62,
+        frame=np.clip(frame, 0, 255).astype(np.uint8),
+        heatmap=heat[::4, ::4].astype(np.uint8),
+        mask=spot if defective else None,
+    )
+
+
+@pytest.fixture
+def gallery() -> list[GalleryItem]:
+    """Two escapes, one of them new, and one overkill."""
+    return [
+        part("test/open/92000014_02.png", "open", seed=1),
+        part("test/short/50600031_04.png", "short", size=(900, 1200), seed=2),
+        part("test/good/90100005_11.png", "good", seed=3),
+    ]
+
+
+class Browser:
+    """Chromium over its DevTools pipe: messages are JSON, ended by a zero byte."""
+
+    def __init__(self, program: str, profile: Path) -> None:
+        to_browser, self._to = os.pipe()
+        self._from, from_browser = os.pipe()
+        wiring = f"exec 3<&{to_browser} 4>&{from_browser}; exec " + '"$@"'
+        self._process = subprocess.Popen(
+            ["bash", "-c", wiring, "bash", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=(to_browser, from_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self._buffer, self._number, self.events = b"", 0, list[dict[str, Any]]()
+        target = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
+        self._session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send a command to the page and give its result; events that arrive meanwhile are kept."""
+        return self._call(method, parameters, session=self._session)
+
+    def open(self, page: Path, *, width: int = 1280, dark: bool = False, media: str = "") -> None:
+        """Show a page and wait until it is loaded."""
+        self.events.clear()
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
+        self.call("Page.navigate", url=page.as_uri())
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._message())
+
+    def evaluate(self, script: str) -> Any:
+        """Run a script in the page and give its JSON value."""
+        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def screenshot(self) -> bytes:
+        """Give the whole page as PNG."""
+        content = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+        return base64.b64decode(content)
+
+    def complaints(self) -> list[str]:
+        """Give console messages, log entries, exceptions and requests that left the page."""
+        told = {"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"}
+        wrong = [json.dumps(event["params"]) for event in self.events if event["method"] in told]
+        requests = [event for event in self.events if event["method"] == "Network.requestWillBeSent"]
+        urls = [event["params"]["request"]["url"] for event in requests]
+        return wrong + [url for url in urls if not url.startswith(("file:", "data:", "about:"))]
+
+    def close(self) -> None:
+        """End the browser that this object started."""
+        self._send({"id": 10**6, "method": "Browser.close"})
+        self._process.wait(timeout=20)
+        os.close(self._to)
+        os.close(self._from)
+
+    def _call(self, method: str, parameters: dict[str, Any], *, session: str | None = None) -> dict[str, Any]:
+        self._number += 1
+        number = self._number
+        self._send({"id": number, "method": method, "params": parameters, **({"sessionId": session} if session else {})})
+        while (message := self._message()).get("id") != number:
+            self.events.append(message)
+        if "error" in message:
+            raise AssertionError(f"{method}: {message['error']}")
+        return dict(message["result"])
+
+    def _send(self, message: dict[str, Any]) -> None:
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+
+    def _message(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            chunk = os.read(self._from, 1 << 16)
+            if not chunk:
+                raise AssertionError("the browser ended; see whether it starts by hand")
+            self._buffer += chunk
+        first, self._buffer = self._buffer.split(b"\0", 1)
+        return dict(json.loads(first))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium; tests that need one are skipped where none is installed."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no chromium on PATH; install it with `apt-get install chromium`")
+    started = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a page to a file and give its path."""
+
+    def write(page: str) -> Path:
+        path = tmp_path / "report.html"
+        path.write_text(page, "utf-8")
+        return path
+
+    return write
