@@ -39,7 +39,7 @@ def increase_upper(risen: int, fallen: int, of: int, *, confidence: float) -> fl
 
     The rise is P(risen) - P(fallen). Each of the two gets its Clopper-Pearson bound and a fixed share of the error
     (Bonferroni): four fifths for the one that must be small, one fifth for the one that is only taken off. So two
-    events stay below 2 % among 350 parts, which an even split would need 360 for.
+    events stay below 2 % among 328 parts; an even split would take 359.
 
     Args:
         risen: Parts that only the candidate gets wrong.
@@ -54,7 +54,7 @@ def increase_upper(risen: int, fallen: int, of: int, *, confidence: float) -> fl
         DataError: A count is out of its range.
 
     >>> round(increase_upper(2, 0, 350, confidence=0.95), 4)
-    0.0186
+    0.0187
     """
     error = 1 - confidence
     most_risen = rate_upper(risen, of, confidence=1 - _SHARE_OF_ERROR * error)

@@ -76,8 +76,8 @@ def _compare(passed: list[bool], reference: list[bool], groups: list[str] | None
 
 
 def _within(random: np.random.Generator, *, rate: float) -> bool:
-    """Whether the upper bound covers when the three images of each of 80 parts mostly go one way."""
+    """Whether the upper bound covers when a part that escapes does so on nine of ten of its three images."""
     part = np.repeat(random.random(80) < rate, 3)
-    passed = part ^ (random.random(240) < 0.0)
+    passed = part & (random.random(240) < 0.9)
     groups = [str(index // 3) for index in range(240)]
-    return _compare(list(passed), [False] * 240, groups).increase_upper >= rate
+    return _compare(list(passed), [False] * 240, groups).increase_upper >= 0.9 * rate
