@@ -29,11 +29,13 @@ class Pyramid(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in level_channels)
         self.smooth = conv_unit(width, width)
         self.logits = nn.Conv2d(width, 1, 1)
-        nn.init.constant_(self.logits.bias, -2.0)  # defects are rare: start out calm
+        if self.logits.bias is not None:
+            nn.init.constant_(self.logits.bias, -2.0)  # defects are rare: start out calm
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Fuse levels, finest first, each half the size of the one before, to logits at the finest size."""
         fused = self.laterals[-1](levels[-1])
         for lateral, level in zip(reversed(self.laterals[:-1]), reversed(levels[:-1]), strict=True):
             fused = functional.interpolate(fused, scale_factor=2.0, mode="nearest") + lateral(level)
-        return self.logits(self.smooth(fused))
+        logits: Tensor = self.logits(self.smooth(fused))
+        return logits

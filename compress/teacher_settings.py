@@ -23,6 +23,7 @@ class TeacherSettings(BaseModel):
         device: Where to train; `auto` takes CUDA where it is there.
         weights: A checkpoint of ours (`.safetensors`), or with `factory` a state dict. Nothing is trained then.
         factory: `module:function` that gives the user's own `torch.nn.Module`.
+        folder: Where the factory's module is looked for first; relative to line.yaml.
         output: What that module returns, batch first: a mask logit `[N, 1, h, w]`, class logits `[N, classes]`
             with class 0 = good, or an anomaly map `[N, 1, h, w]`, larger = stranger.
         onnx: A finished model that keeps the inspector contract; only graph steps apply to it.
@@ -35,6 +36,7 @@ class TeacherSettings(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     weights: Path | None = None
     factory: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    folder: Path = Path()
     output: OutputKind = "mask_logit"
     onnx: Path | None = None
 

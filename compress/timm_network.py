@@ -22,9 +22,10 @@ class TimmNetwork(nn.Module):
     def __init__(self, backbone: str, width: int, channels: int, *, pretrained: bool) -> None:
         super().__init__()
         probe = timm.create_model(backbone, features_only=True, pretrained=False, in_chans=channels)
-        levels = [i for i, stride in enumerate(probe.feature_info.reduction()) if stride in _STRIDES]
-        if [probe.feature_info.reduction()[i] for i in levels] != list(_STRIDES):
-            msg = f"network: {backbone} gives strides {probe.feature_info.reduction()}, wanted 4, 8, 16, 32; choose another"
+        strides = probe.feature_info.reduction()
+        levels = [i for i, stride in enumerate(strides) if stride in _STRIDES]
+        if [strides[i] for i in levels] != list(_STRIDES):
+            msg = f"network: {backbone} gives strides {strides}, wanted 4, 8, 16, 32; choose another"
             raise LineFileError(msg)
         self.backbone = timm.create_model(
             backbone, features_only=True, pretrained=pretrained, in_chans=channels, out_indices=tuple(levels)

@@ -8,7 +8,7 @@ from ..inspection.gates import EscapeGate, Gates, MissGate, OverkillGate
 from ..inspection.line import Line
 from ..inspection.settings import DataSettings
 from ..inspection.storage import new_folder
-from .line_file import LineFile
+from .line_file import LineFile, settled
 from .run_folder import open_run
 
 _NAME = "synthetic"
@@ -21,7 +21,7 @@ def builtin_line_file(runs: Path) -> LineFile:
     Args:
         runs: Folder of the runs; the images are looked for in `<runs>/synthetic/data`.
     """
-    return LineFile(
+    line_file = LineFile(
         name=_NAME,
         line=Line(
             belt_speed_mm_s=1500,
@@ -36,6 +36,7 @@ def builtin_line_file(runs: Path) -> LineFile:
             overkill=OverkillGate(max=0.1, confidence=0.95),
         ),
     )
+    return settled(line_file, folder=runs.resolve() / _NAME)
 
 
 def write_builtin_data(runs: Path) -> Path:

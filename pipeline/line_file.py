@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..compress.recipe import RecipeSettings
 from ..compress.teacher_settings import TeacherSettings
@@ -63,12 +63,6 @@ class LineFile(BaseModel):
     gates: Gates = Gates()
     measure: MeasureSettings = MeasureSettings()
     seed: int = Field(default=0, ge=0, lt=2**32)
-    _folder: Path = PrivateAttr(default=Path())
-
-    @property
-    def folder(self) -> Path:
-        """Where relative paths and a teacher's factory module are looked for: the line file's folder."""
-        return self._folder
 
     @property
     def run_name(self) -> str:
@@ -100,7 +94,18 @@ def load_line_file(path: Path) -> LineFile:
         raise
     raise_if_any([*mistakes_in_values(placed.content, checked), *_unknown_names(checked)], placed)
     _check_budget(checked, placed)
-    return _at_home(checked, path.resolve().parent)
+    return settled(checked, folder=path.resolve().parent)
+
+
+def settled(line_file: LineFile, *, folder: Path) -> LineFile:
+    """Name a line after its folder, if it has no name, and make every relative path in it start there.
+
+    The folder's name is made safe: what is neither letter, digit, `_`, `.` nor `-` becomes `_`.
+    """
+    cleaned = re.sub(r"[^A-Za-z0-9_.-]+", "_", folder.name).lstrip("_.-")[:64]
+    named = line_file.model_copy(update={"name": line_file.name or cleaned or "line"})
+    absolute: LineFile = _absolute(named, folder)
+    return absolute
 
 
 def lock_text(line_file: LineFile) -> str:
@@ -108,7 +113,7 @@ def lock_text(line_file: LineFile) -> str:
 
     >>> from ..inspection.settings import DataSettings
     >>> line = Line(belt_speed_mm_s=500, part_pitch_mm=120, camera_to_ejector_mm=60)
-    >>> lock_text(LineFile(line=line, data=DataSettings(root=Path("/data"))), ).splitlines()[-1]
+    >>> lock_text(LineFile(line=line, data=DataSettings(root=Path("/data")))).splitlines()[-1]
     'seed: 0'
     """
     text: str = yaml.safe_dump(line_file.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
@@ -117,6 +122,8 @@ def lock_text(line_file: LineFile) -> str:
 
 def _unknown_names(checked: LineFile) -> list[Mistake]:
     found = [one_of(("target",), checked.target, profiles())]
+    if checked.data.reader is not None:
+        found.append(one_of(("data", "reader"), checked.data.reader, plugins("inspection.readers", "READER")))
     backends = plugins("export.backends", "BACKEND")
     found += [one_of(("recipes", i, "backend"), each.backend, backends) for i, each in enumerate(checked.recipes)]
     return [mistake for mistake in found if mistake is not None]
@@ -128,14 +135,6 @@ def _check_budget(checked: LineFile, placed: PlacedYaml) -> None:
     except LineFileError as error:
         msg = f"{placed.source}:{placed.line_of(('line',))}: {error}"
         raise LineFileError(msg) from error
-
-
-def _at_home(checked: LineFile, folder: Path) -> LineFile:
-    cleaned = re.sub(r"[^A-Za-z0-9_.-]+", "_", folder.name).lstrip("_.-")[:64]
-    named = checked.model_copy(update={"name": checked.name or cleaned or "line"})
-    settled: LineFile = _absolute(named, folder)
-    settled._folder = folder  # noqa: SLF001 - set once, here
-    return settled
 
 
 def _absolute(value: Any, folder: Path) -> Any:

@@ -132,7 +132,8 @@ def _wanted(error: Any) -> str:
         return str(context["expected"])
     if kind == "string_pattern_mismatch":
         return f"text that matches {context['pattern']}"
-    return _WANTED.get(kind.split("_")[0], error["msg"].removeprefix("Input should be "))
+    plainly: str = error["msg"].removeprefix("Input should be ")
+    return _WANTED.get(kind.split("_")[0], plainly)
 
 
 def _way_out(kind: str, written: Any) -> str:

@@ -111,7 +111,7 @@ for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+", list("-+.0123456789")),
 ):
     _CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 
@@ -198,7 +198,7 @@ def _syntax_message(error: yaml.YAMLError, *, text: str, source: str) -> str:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         return f"{source}:{line}: wanted printable text, got a forbidden character; retype the line"
     written = (text.splitlines() or [""])[min(mark.line, max(len(text.splitlines()) - 1, 0))]
-    problem = getattr(error, "problem", None) or "not YAML"
+    problem = f"{getattr(error, 'context', None) or ''} {getattr(error, 'problem', None) or ''}".strip()
     return f"{source}:{mark.line + 1}: not YAML: {problem}; {_way_out(written, problem)}"
 
 

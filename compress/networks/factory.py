@@ -1,0 +1,54 @@
+"""The user's own network: a function of theirs makes it, an adapter turns its output into a logit map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..packages import missing_package
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class FactorySettings(BaseModel):
+    """Where the user's function is and what its module returns.
+
+    Attributes:
+        factory: `module:function`, called without arguments.
+        folder: Looked in before the installed packages.
+        output: See `TeacherSettings.output`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    factory: str = Field(default="my_models:build", pattern=r"^[\w.]+:\w+$")
+    folder: Path = Path()
+    output: Literal["mask_logit", "class_logits", "anomaly_map"] = "mask_logit"
+
+
+@dataclass(frozen=True, slots=True)
+class FactoryFamily:
+    """The family `factory`: runs code that the user named in line.yaml, and only that."""
+
+    name: str = "factory"
+    settings_type: type[FactorySettings] = FactorySettings
+
+    def missing(self) -> str | None:
+        """Say whether torch is absent."""
+        return missing_package("torch", "train")
+
+    def build(self, settings: FactorySettings, channels: int) -> nn.Module:  # noqa: ARG002  the user's module decides
+        """Call the factory and put the adapter around its module.
+
+        Raises:
+            LineFileError: There is no such module or function, or it does not return a `torch.nn.Module`.
+        """
+        from ..bring import AdaptedNetwork, made_by
+
+        return AdaptedNetwork(made_by(settings.factory, settings.folder), settings.output)
+
+
+NETWORK = FactoryFamily()

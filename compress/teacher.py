@@ -1,0 +1,73 @@
+"""The teacher: trained here, or taken as it comes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..inspection.dataset import Dataset
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .devices import torch_device
+from .families import build_network
+from .frames import frame_spec
+from .inspector import Inspector
+from .losses import label_loss
+from .recipe import Progress
+from .teacher_settings import TeacherSettings
+from .training import History, Job, fit
+
+
+def train_teacher(
+    settings: TeacherSettings, dataset: Dataset, target_file: Path, *, partial: Path, seed: int, progress: Progress
+) -> History:
+    """Train a teacher from its settings and write its checkpoint.
+
+    Args:
+        settings: With `network`; neither `weights` nor `onnx`.
+        dataset: Train and val are read.
+        target_file: Checkpoint to write.
+        partial: Folder that outlives a killed run.
+        seed: Of everything random.
+        progress: Called after every step.
+
+    Returns:
+        How training went.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    frame = frame_spec(dataset, settings.input_size)
+    inspector = Inspector(build_network(settings.network, frame.channels), frame)
+    job = Job(
+        name="teacher",
+        inspector=inspector,
+        dataset=dataset,
+        settings=settings.fit,
+        loss=label_loss,
+        device=torch_device(settings.device),
+        seed=seed,
+        partial=partial,
+        progress=progress,
+    )
+    history = fit(job)
+    lineage = (f"teacher {settings.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}",)
+    save_checkpoint(
+        target_file, Checkpoint(network=settings.network, frame=frame, lineage=lineage, inspector=inspector)
+    )
+    return history
+
+
+def take_teacher(settings: TeacherSettings, dataset: Dataset, target_file: Path) -> None:
+    """Take a finished teacher: one of our checkpoints, or a factory's module with its state dict.
+
+    Raises:
+        WeightsError: The weights cannot be read, do not fit, or take another number of channels than the frames have.
+    """
+    from .bring import bring_teacher, check_channels
+
+    if settings.weights is None:
+        msg = "take_teacher needs settings with weights"
+        raise TypeError(msg)
+    own = settings.factory is None
+    checkpoint = load_checkpoint(settings.weights) if own else bring_teacher(settings, dataset)
+    check_channels(checkpoint, dataset, settings.weights)
+    save_checkpoint(target_file, checkpoint)

@@ -1,0 +1,46 @@
+"""One run's givens, handed from stage to stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..inspection.dataset import Dataset
+from ..inspection.line import LineBudget
+from ..targets.target import Target
+from .console import Console
+from .line_file import LineFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJob:
+    """What every stage of a run may look at.
+
+    Attributes:
+        folder: `runs/<name>`, locked by this process.
+        line_file: What the user asked for.
+        budget: The belt's times.
+        dataset: All samples, splits settled.
+        target: The device.
+        console: Where progress goes.
+    """
+
+    folder: Path
+    line_file: LineFile
+    budget: LineBudget
+    dataset: Dataset
+    target: Target
+    console: Console
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A finished stage's result.
+
+    Attributes:
+        path: Its main file.
+        key: Digest of the stage: what later stages name as their input.
+    """
+
+    path: Path
+    key: str

@@ -1,0 +1,244 @@
+"""From the teacher to artifacts: the stages that make models."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..compress.recipe import GraphContext, ModuleContext, Step, methods
+from ..export.artifacts import backends, require_installed
+from ..export.contracts import Artifact, Frame, Graph
+from ..export.graph_file import open_graph
+from ..export.scoring import frames_of
+from ..export.to_onnx import export_graph
+from ..inspection.dataset import Sample
+from ..inspection.errors import DataError, LineFileError, MissingPartError
+from ..inspection.storage import digest_of_file, write_json
+from .job import Made, RunJob
+from .rows import RowPlan
+from .stages import Stage, run_resumable_stage, run_stage
+
+_CALIBRATION_FRAMES = 512
+
+
+def make_teacher(job: RunJob) -> Made:
+    """Train the teacher, or take the one that line.yaml names; gives a checkpoint, or an ONNX file."""
+    settings = job.line_file.teacher
+    if settings.onnx is not None:
+        return _taken(job, settings.onnx, "model.onnx")
+    if settings.weights is not None:
+        return _brought(job)
+    inputs = {
+        "teacher": settings.model_dump(mode="json", include={"network", "fit", "input_size"}),
+        "data": job.dataset.digest,
+        "seed": job.line_file.seed,
+    }
+    stage = Stage(name="teacher", inputs=inputs)
+
+    def work(folder: Path, partial: Path) -> None:
+        from ..compress.teacher import train_teacher
+
+        with job.console.progress("teacher") as advance:
+            history = train_teacher(
+                settings,
+                job.dataset,
+                folder / "teacher.safetensors",
+                partial=partial,
+                seed=job.line_file.seed,
+                progress=advance,
+            )
+        write_json(folder / "history.json", history.rows)
+
+    folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "teacher.safetensors", key=stage.digest)
+
+
+def make_module(job: RunJob, row: RowPlan, teacher: Made) -> Made:
+    """Work off a row's module steps; rows that begin alike share their stages."""
+    made = teacher
+    for step in row.steps:
+        if step.works_on == "module":
+            made = _module_step(job, step, made, teacher)
+    return made
+
+
+def make_graph(job: RunJob, row: RowPlan, module: Made) -> tuple[Made, Made]:
+    """Export a row's network and work off its graph steps.
+
+    Returns:
+        The graph as exported, and the graph after all steps (the same one where there are none).
+    """
+    exported = module if module.path.suffix == ".onnx" else _export(job, module)
+    made = exported
+    for step in row.steps:
+        if step.works_on == "graph":
+            made = _graph_step(job, step, made, row.backend)
+    return exported, made
+
+
+def build_artifact(job: RunJob, backend_name: str, source: Made, checkpoint: Made | None = None) -> Artifact:
+    """Build what the backend runs, from an ONNX file or, for `torch_eager`, from a checkpoint."""
+    backend = backends()[backend_name]
+    require_installed(backend)
+    target = job.target
+    inputs = {"backend": backend_name, "source": source.key, "target": target.name}
+    stage = Stage(name=f"build {backend_name}", inputs=inputs)
+
+    def work(folder: Path) -> None:
+        artifact = backend.build(_graph_of(source, checkpoint), target, folder)
+        described = artifact.to_json()
+        write_json(folder / "artifact.json", {**described, "path": artifact.path.name})
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    artifact = Artifact.from_json(json.loads((folder / "artifact.json").read_text(encoding="utf-8")))
+    return artifact.moved_to(folder / artifact.path)
+
+
+def count(job: RunJob, module: Made) -> dict[str, int]:
+    """Count a network's `parameters` and `macs`; empty for a finished ONNX file, whose network is not known."""
+    if module.path.suffix == ".onnx":
+        return {}
+    stage = Stage(name="count", inputs={"source": module.key})
+
+    def work(folder: Path) -> None:
+        from ..compress.counting import count_network
+
+        write_json(folder / "counts.json", count_network(module.path))
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return dict(json.loads((folder / "counts.json").read_text(encoding="utf-8")))
+
+
+def calibration_samples(job: RunJob) -> tuple[Sample, ...]:
+    """Pick training samples for calibration, evenly spread over good and over defective ones, half and half."""
+    train = job.dataset.of("train")
+    good = [sample for sample in train if not sample.defective]
+    bad = [sample for sample in train if sample.defective]
+    half = _CALIBRATION_FRAMES // 2
+    chosen = [*good[:: max(1, len(good) // half)][:half], *bad[:: max(1, len(bad) // half)][:half]]
+    return tuple(sorted(chosen, key=lambda sample: sample.digest))
+
+
+def _taken(job: RunJob, source: Path, name: str) -> Made:
+    """Copy a user's file into the run, so that it cannot change under it."""
+    if not source.is_file():
+        msg = f"teacher: {source} is not there; paths in line.yaml start from its folder"
+        raise LineFileError(msg)
+    stage = Stage(name="teacher", inputs={"file": digest_of_file(source)})
+
+    def work(folder: Path) -> None:
+        copy = Path(shutil.copyfile(source, folder / name))
+        graph = open_graph(copy)
+        if graph.frame.channels != job.dataset.channels:
+            msg = (
+                f"{source}: the model takes {graph.frame.channels} channels, the frames have {job.dataset.channels}; "
+                f"write data.channels: {graph.frame.channels}"
+            )
+            raise DataError(msg)
+
+    return Made(path=run_stage(job.folder, stage, work, tell=job.console.detail) / name, key=stage.digest)
+
+
+def _brought(job: RunJob) -> Made:
+    settings = job.line_file.teacher
+    if settings.weights is None or not settings.weights.is_file():
+        msg = f"teacher: weights {settings.weights} are not there; paths in line.yaml start from its folder"
+        raise LineFileError(msg)
+    inputs: dict[str, Any] = {"weights": digest_of_file(settings.weights), "channels": job.dataset.channels}
+    if settings.factory is not None:
+        chosen = {"factory", "output", "input_size"}
+        inputs.update(settings.model_dump(mode="json", include=chosen), data=job.dataset.digest)
+    stage = Stage(name="teacher", inputs=inputs)
+
+    def work(folder: Path) -> None:
+        from ..compress.teacher import take_teacher
+
+        take_teacher(settings, job.dataset, folder / "teacher.safetensors")
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "teacher.safetensors", key=stage.digest)
+
+
+def _module_step(job: RunJob, step: Step, source: Made, teacher: Made) -> Made:
+    method = methods()[step.method]
+    _require_method(step, method.missing())
+    inputs = {
+        "step": step.model_dump(mode="json"),
+        "source": source.key,
+        "teacher": teacher.key,
+        "data": job.dataset.digest,
+        "seed": job.line_file.seed,
+    }
+    stage = Stage(name=step.method, inputs=inputs)
+
+    def work(folder: Path, partial: Path) -> None:
+        with job.console.progress(step.method) as advance:
+            context = ModuleContext(
+                dataset=job.dataset,
+                teacher=teacher.path,
+                target_file=folder / "model.safetensors",
+                partial=partial,
+                device=job.line_file.teacher.device,
+                seed=job.line_file.seed,
+                progress=advance,
+            )
+            method.apply(source.path, step.settings, context)
+
+    folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "model.safetensors", key=stage.digest)
+
+
+def _export(job: RunJob, module: Made) -> Made:
+    stage = Stage(name="export", inputs={"source": module.key})
+
+    def work(folder: Path) -> None:
+        export_graph(module.path, folder)
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "model.onnx", key=stage.digest)
+
+
+def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
+    method = methods()[step.method]
+    _require_method(step, method.missing())
+    samples = calibration_samples(job)
+    inputs = {"step": step.model_dump(mode="json"), "source": source.key, "data": job.dataset.digest, "for": backend}
+    stage = Stage(name=step.method, inputs=inputs)
+
+    def calibration() -> Iterator[Frame]:
+        yield from islice(frames_of(job.dataset, samples), len(samples))
+
+    def work(folder: Path) -> None:
+        with job.console.progress(step.method) as advance:
+            context = GraphContext(
+                target_file=folder / "model.onnx",
+                calibration=calibration,
+                calibration_count=len(samples),
+                backend=backend,
+                progress=advance,
+            )
+            method.apply(source.path, step.settings, context)
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "model.onnx", key=stage.digest)
+
+
+def _graph_of(source: Made, checkpoint: Made | None) -> Graph:
+    if source.path.suffix == ".onnx":
+        return open_graph(source.path, checkpoint=checkpoint.path if checkpoint else None)
+    from ..compress.checkpoint import read_header
+    from ..inspection.frame import FrameSpec
+
+    frame = FrameSpec.from_json(read_header(source.path)["frame"])
+    digest = digest_of_file(source.path)
+    return Graph(path=source.path, digest=digest, frame=frame, precision="fp32", checkpoint=source.path)
+
+
+def _require_method(step: Step, missing: str | None) -> None:
+    if missing is not None:
+        msg = f"step {step.method}: {missing}"
+        raise MissingPartError(msg)

@@ -1,0 +1,241 @@
+"""From tried rows to report.json and report.html: judging, choosing, and showing what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..benchmarks.measuring import prove_measurement
+from ..benchmarks.report.decision import shown_row
+from ..benchmarks.report.gallery import GalleryItem
+from ..benchmarks.report.reading import checked_report
+from ..benchmarks.report.render import render_report
+from ..benchmarks.steadiness import steadiness
+from ..benchmarks.summary import engine_summary, latency_summary
+from ..benchmarks.verdict import Standing, Verdict, judge, select
+from ..export.artifacts import backends
+from ..export.contracts import Artifact
+from ..export.parity import Parity
+from ..export.scoring import frames_of, score_samples
+from ..inspection.dataset import SPLITS, Sample
+from ..inspection.images import read_mask
+from ..inspection.judging import TeacherDecisions, decide, judge_quality
+from ..inspection.quality import Quality
+from ..inspection.storage import write_bytes, write_json
+from .job import RunJob
+from .rows import TEACHER, RowPlan
+from .trying import Timed, Tried, fitted
+
+_GALLERY_EACH = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowResult:
+    """Everything that was found out about one row.
+
+    Attributes:
+        plan: What was to be made.
+        artifact: What runs.
+        counts: `parameters` and `macs`, where the network is known.
+        tried: Scores on val and test.
+        timed: Latency.
+        parity: Against torch; None for the teacher in torch.
+    """
+
+    plan: RowPlan
+    artifact: Artifact
+    counts: Mapping[str, int]
+    tried: Tried
+    timed: Timed
+    parity: Parity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    result: RowResult
+    quality: Quality
+    verdict: Verdict
+    latency: dict[str, Any]
+
+
+def write_report(job: RunJob, results: Sequence[RowResult]) -> dict[str, Any]:
+    """Judge all rows, write `report.json` and `report.html` into the run's folder, and give the report."""
+    judged = _judged(job, results)
+    report = _report(job, judged)
+    write_json(job.folder / "report.json", report)
+    shown_name = shown_row(checked_report(report)).name
+    shown = next(each for each in judged if each.result.plan.name == shown_name)
+    traces = {each.result.plan.name: each.result.timed.belt for each in judged}
+    page = render_report(report, _gallery(job, shown), traces)
+    write_bytes(job.folder / "report.html", page.encode())
+    return report
+
+
+def _judged(job: RunJob, results: Sequence[RowResult]) -> list[_Judged]:
+    teacher = next(result for result in results if result.plan.name == TEACHER)
+    test = job.dataset.of("test")
+    reference = decide(TEACHER, teacher.tried.test, test, threshold=fitted(job, teacher.tried).threshold)
+    return [_judge(job, result, None if result is teacher else reference) for result in results]
+
+
+def _judge(job: RunJob, result: RowResult, reference: TeacherDecisions | None) -> _Judged:
+    gates, deadline_ms = job.line_file.gates, job.budget.deadline_ms
+    quality = judge_quality(
+        result.tried.test,
+        job.dataset.of("test"),
+        threshold=fitted(job, result.tried).threshold,
+        gates=gates,
+        teacher=reference,
+        seed=job.line_file.seed,
+    )
+    belt = result.timed.belt
+    proof = prove_measurement(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
+    steady = steadiness(belt, deadline_ms=deadline_ms)
+    return _Judged(
+        result=result,
+        quality=quality,
+        verdict=judge(proof, quality, gates, deadline_ms=deadline_ms, steadiness=steady),
+        latency=latency_summary(belt, deadline_ms=deadline_ms, proof=proof),
+    )
+
+
+def _report(job: RunJob, judged: Sequence[_Judged]) -> dict[str, Any]:
+    rows = [_row(job, each) for each in judged]
+    standings = [
+        Standing(
+            name=row["name"],
+            verdict=row["verdict"],
+            engine_p50_ms=row["engine_ms"]["p50"],
+            size_bytes=row["size_bytes"],
+        )
+        for row in rows
+    ]
+    gate = job.line_file.gates.deadline_miss
+    return {
+        "schema": 1,
+        "name": job.line_file.run_name,
+        "started": datetime.now(tz=timezone.utc).isoformat(timespec="seconds"),
+        "budget": {
+            "period_ms": job.budget.period_ms,
+            "deadline_ms": job.budget.deadline_ms,
+            "miss_max": gate.max,
+            "confidence": gate.confidence,
+            "fixed_parts_ms": dict(job.budget.fixed_parts_ms),
+        },
+        "gates": job.line_file.gates.model_dump(mode="json"),
+        "data": _data(job),
+        "device": _device(job, judged[0].result.timed.belt.fingerprint),
+        "rows": rows,
+        "selected": select(standings),
+    }
+
+
+def _row(job: RunJob, judged: _Judged) -> dict[str, Any]:
+    result, quality = judged.result, judged.quality
+    latency = {**judged.latency, "pre_p50": judged.latency["pre"], "post_p50": judged.latency["post"]}
+    back_to_back = result.timed.back_to_back
+    response_ms = back_to_back.response_ns / 1e6
+    return {
+        "name": result.plan.name,
+        "role": result.plan.role,
+        "recipe": [step.sentence() for step in result.plan.steps],
+        "backend": result.artifact.backend,
+        "precision": result.artifact.precision,
+        "artifact": _from_here(result.artifact.path),
+        "size_bytes": result.artifact.size_bytes,
+        **result.counts,
+        "latency_ms": latency,
+        "back_to_back_ms": {"frames": int(response_ms.size), **_quantiles(response_ms)},
+        "engine_ms": engine_summary(back_to_back),
+        "quality": {**asdict(quality), "auroc_interval": list(quality.auroc_interval), "paired": _paired(quality)},
+        "val": _val(job, result),
+        "parity": result.parity.to_json() if result.parity else None,
+        "verdict": judged.verdict.verdict,
+        "reasons": list(judged.verdict.reasons),
+        "next_steps": list(judged.verdict.next_steps),
+    }
+
+
+def _val(job: RunJob, result: RowResult) -> dict[str, Any]:
+    """Say what the threshold costs on the split it was fitted on."""
+    point = fitted(job, result.tried)
+    return {"overkill": asdict(point.overkill), "escapes": point.escapes, "threshold_proven": point.proven}
+
+
+def _quantiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
+    return {name: float(np.quantile(values, share, method="higher")) for name, share in (("p50", 0.5), ("p99", 0.99))}
+
+
+def _paired(quality: Quality) -> dict[str, Any] | None:
+    if quality.paired is None:
+        return None
+    return {**asdict(quality.paired), "new_escape_paths": list(quality.paired.new_escape_paths)}
+
+
+def _data(job: RunJob) -> dict[str, Any]:
+    splits = {split: job.dataset.of(split) for split in SPLITS}
+    return {
+        "name": job.dataset.name,
+        "digest": job.dataset.digest,
+        "images": {split: len(samples) for split, samples in splits.items()},
+        "groups": {split: len({sample.group for sample in samples}) for split, samples in splits.items()},
+        "defective": {split: sum(sample.defective for sample in samples) for split, samples in splits.items()},
+        "notes": list(job.dataset.notes),
+    }
+
+
+def _device(job: RunJob, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": job.target.name,
+        "cpu": facts.get("cpu"),
+        "isa": list(facts.get("isa", [])),
+        "threads": job.target.threads,
+        "versions": dict(facts.get("versions", {})),
+        "kernel": facts.get("kernel"),
+        "governor": facts.get("governor"),
+        "python": facts.get("python"),
+    }
+
+
+def _gallery(job: RunJob, shown: _Judged) -> list[GalleryItem]:
+    """Show the worst escapes and overkills: those furthest on the wrong side of the threshold."""
+    test, scores = job.dataset.of("test"), shown.result.tried.test
+    rejected = scores >= shown.quality.threshold
+    order = np.argsort(scores, kind="stable")
+    escapes = [int(i) for i in order if test[i].defective and not rejected[i]][:_GALLERY_EACH]
+    overkills = [int(i) for i in order[::-1] if not test[i].defective and rejected[i]][:_GALLERY_EACH]
+    chosen = [*escapes, *overkills]
+    samples = tuple(test[i] for i in chosen)
+    artifact = shown.result.artifact
+    with backends()[artifact.backend].load(artifact, threads=job.target.threads) as session:
+        heatmaps = score_samples(session, job.dataset, samples, keep_heatmaps=range(len(samples))).heatmaps
+    return [
+        GalleryItem(
+            path=sample.path,
+            label=sample.label,
+            kind="escape" if sample.defective else "overkill",
+            score=float(scores[index]),
+            frame=frame,
+            heatmap=heatmaps[position],
+            mask=_mask(job, sample),
+        )
+        for position, (index, sample, frame) in enumerate(
+            zip(chosen, samples, frames_of(job.dataset, samples), strict=True)
+        )
+    ]
+
+
+def _mask(job: RunJob, sample: Sample) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+    return read_mask(job.dataset.root / sample.mask) if sample.mask else None
+
+
+def _from_here(path: Path) -> str:
+    """Write a path relative to the folder that the run was started in, where it lies below it."""
+    here = Path.cwd()
+    resolved = path.resolve()
+    return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)

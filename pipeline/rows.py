@@ -1,0 +1,73 @@
+"""Which rows a run makes: the teacher, the user's recipes, and on demand what one would otherwise choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..compress.recipe import Step
+from ..inspection.errors import LineFileError
+from .line_file import LineFile
+
+Role = Literal["teacher", "candidate", "baseline"]
+TEACHER = "teacher"
+
+_BASELINES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("teacher-onnx_runtime", "onnx_runtime", ()),
+    ("teacher-open_vino", "open_vino", ()),
+    ("teacher-open_vino-int8", "open_vino", ("quantize",)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPlan:
+    """One row of the report, before anything is made.
+
+    Attributes:
+        name: Unique in the run.
+        role: What it is there for.
+        backend: The runtime it ends in.
+        steps: Module steps first, then graph steps; empty: the teacher as it is.
+    """
+
+    name: str
+    role: Role
+    backend: str
+    steps: tuple[Step, ...] = ()
+
+
+def planned_rows(line_file: LineFile, *, baselines: bool) -> tuple[RowPlan, ...]:
+    """List the rows, the teacher first.
+
+    Raises:
+        LineFileError: A recipe takes a name that is in use, or changes a network that is given as a finished graph.
+    """
+    finished = line_file.teacher.onnx is not None
+    teacher = RowPlan(name=TEACHER, role="teacher", backend="onnx_runtime" if finished else "torch_eager")
+    recipes = [
+        RowPlan(name=each.name, role="candidate", backend=each.backend, steps=each.steps) for each in line_file.recipes
+    ]
+    others = [
+        RowPlan(name=name, role="baseline", backend=backend, steps=tuple(Step.model_validate(step) for step in steps))
+        for name, backend, steps in _BASELINES
+        if baselines and not (finished and name == "teacher-onnx_runtime")
+    ]
+    rows = (teacher, *recipes, *others)
+    _check(rows, finished=finished)
+    return rows
+
+
+def _check(rows: tuple[RowPlan, ...], *, finished: bool) -> None:
+    names = [row.name for row in rows]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        msg = f"recipes: the name {twice!r} is taken by a row of Beltline's own; rename the recipe"
+        raise LineFileError(msg)
+    for row in rows:
+        changed = [step.method for step in row.steps if step.works_on == "module"]
+        if finished and changed:
+            msg = (
+                f"recipe {row.name}: {changed[0]} works on a torch network, but the teacher is a finished ONNX file; "
+                "only graph steps (quantize) apply to it: drop the step, or give the teacher's weights instead"
+            )
+            raise LineFileError(msg)

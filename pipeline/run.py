@@ -1,0 +1,168 @@
+"""The whole job: data, teacher, recipes, export, measurement, verdict, report; resumable at every stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..benchmarks.report.decision import next_steps, overall_verdict, shown_row
+from ..benchmarks.report.reading import checked_report
+from ..inspection.line import budget_of
+from ..inspection.loading import load_dataset, splits_json
+from ..inspection.storage import write_bytes, write_json
+from ..targets.profile import target_of
+from .console import Console
+from .job import Made, RunJob
+from .line_file import LineFile, lock_text
+from .making import build_artifact, count, make_graph, make_module, make_teacher
+from .quick import quickened
+from .reporting import RowResult, write_report
+from .rows import RowPlan, planned_rows
+from .run_folder import open_run
+from .trying import try_parity, try_quality, try_speed
+
+Until = Literal["train", "compress", "export", "bench", "report"]
+_EXIT_CODES = {"fits": 0, "misses": 3, "inconclusive": 4}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        verdict: `fits`, `misses`, `inconclusive`, or `done` where the verb stops before judging.
+        exit_code: As in the README.
+        report: `report.html`, if it was written.
+        message: For people, one or more lines.
+        summary: JSON-able, for `--json`.
+    """
+
+    verdict: str
+    exit_code: int
+    report: Path | None
+    message: str
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A row while it is being made."""
+
+    plan: RowPlan
+    module: Made
+    exported: Made | None = None
+    graph: Made | None = None
+
+
+def run_job(
+    line_file: LineFile,
+    *,
+    runs: Path,
+    quick: bool = False,
+    baselines: bool = False,
+    until: Until = "report",
+    console: Console,
+) -> Outcome:
+    """Do the job, or the part of it up to a verb; what is done already is not done again.
+
+    Args:
+        line_file: What the user asked for.
+        runs: Folder of all runs.
+        quick: Fewer epochs and frames, in a run folder of its own.
+        baselines: Add the rows that one would otherwise choose.
+        until: The last part to do.
+        console: Where progress goes.
+
+    Raises:
+        BeltlineError: Anything that the user can mend; nothing half-written is left.
+    """
+    asked = quickened(line_file) if quick else line_file
+    plans = planned_rows(asked, baselines=baselines)
+    with open_run(runs, asked.run_name) as folder:
+        job = _job(asked, folder, console)
+        rows = [_Row(plan=plan, module=_module(job, plan, until)) for plan in plans]
+        if until in ("train", "compress"):
+            return _made(until, [row.module.path for row in rows])
+        rows = [_with_graph(job, row) for row in rows]
+        if until == "export":
+            return _made(until, [build_artifact(job, row.plan.backend, *_sources(row)).path for row in rows])
+        results = [_tried(job, row) for row in rows]
+        return _outcome(job, write_report(job, results))
+
+
+def _job(line_file: LineFile, folder: Path, console: Console) -> RunJob:
+    write_bytes(folder / "line.lock.yaml", lock_text(line_file).encode())
+    with console.progress("data") as advance:
+        dataset = load_dataset(
+            line_file.data, cache=folder / "index.sqlite", progress=lambda done, of: advance("files", done, of)
+        )
+    for note in dataset.notes:
+        console.tell(f"data: {note}")
+    write_json(folder / "splits.json", splits_json(dataset))
+    return RunJob(
+        folder=folder,
+        line_file=line_file,
+        budget=budget_of(line_file.line),
+        dataset=dataset,
+        target=target_of(line_file.target, threads=line_file.threads),
+        console=console,
+    )
+
+
+def _module(job: RunJob, plan: RowPlan, until: Until) -> Made:
+    teacher = make_teacher(job)
+    return teacher if until == "train" else make_module(job, plan, teacher)
+
+
+def _with_graph(job: RunJob, row: _Row) -> _Row:
+    """Export, except where torch runs the checkpoint itself."""
+    if row.plan.backend == "torch_eager":
+        return row
+    exported, graph = make_graph(job, row.plan, row.module)
+    return _Row(plan=row.plan, module=row.module, exported=exported, graph=graph)
+
+
+def _sources(row: _Row) -> tuple[Made, Made | None]:
+    """What the backend builds from, and the checkpoint behind it while its numbers are still those of the graph."""
+    if row.graph is None:
+        return row.module, row.module
+    return row.graph, row.module if row.graph is row.exported and row.module.path.suffix != ".onnx" else None
+
+
+def _tried(job: RunJob, row: _Row) -> RowResult:
+    name = row.plan.name
+    job.console.tell(f"{name}: build, score, measure")
+    artifact = build_artifact(job, row.plan.backend, *_sources(row))
+    parity = None
+    if row.exported is not None and row.module.path.suffix != ".onnx":
+        parity = try_parity(job, row.module, row.exported, artifact, name)
+    return RowResult(
+        plan=row.plan,
+        artifact=artifact,
+        counts=count(job, row.module),
+        tried=try_quality(job, artifact, name),
+        timed=try_speed(job, artifact, name),
+        parity=parity,
+    )
+
+
+def _made(until: Until, paths: list[Path]) -> Outcome:
+    files = list(dict.fromkeys(str(path) for path in paths))
+    return Outcome(
+        verdict="done", exit_code=0, report=None, message="\n".join(files), summary={"until": until, "files": files}
+    )
+
+
+def _outcome(job: RunJob, report: dict[str, Any]) -> Outcome:
+    checked = checked_report(report)
+    verdict, shown = overall_verdict(checked), shown_row(checked)
+    page = job.folder / "report.html"
+    lines = [f"{verdict}: {shown.name}", *shown.reasons, *next_steps(checked), f"report: {page}"]
+    return Outcome(
+        verdict=verdict,
+        exit_code=_EXIT_CODES[verdict],
+        report=page,
+        message="\n".join(lines),
+        summary={"selected": report["selected"], "report_json": str(job.folder / "report.json")},
+    )

@@ -1,0 +1,163 @@
+"""What an artifact says of the images, and how long it takes: the stages that try models out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..benchmarks.measurement import Measurement, Mode
+from ..benchmarks.measuring import MeasureLimits, measure
+from ..benchmarks.trace import read_trace, write_trace
+from ..export.artifacts import backends
+from ..export.contracts import Artifact
+from ..export.parity import Parity, compare_scores, require_no_flips
+from ..export.scoring import frames_of, score_samples
+from ..inspection.dataset import Sample
+from ..inspection.storage import digest_of_json, write_json
+from ..inspection.threshold import OperatingPoint, operating_point
+from ..targets.fingerprint import fingerprint
+from .job import Made, RunJob
+from .making import build_artifact
+from .stages import Stage, run_stage
+
+_TIMED_FRAMES = 64
+_PARITY_FRAMES = 400
+_BACK_TO_BACK = MeasureLimits(frames=300, seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """Scores of an artifact, float64, in the order of `dataset.of(split)`."""
+
+    val: NDArray[np.float64]
+    test: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """An artifact's two measurements."""
+
+    belt: Measurement
+    back_to_back: Measurement
+
+
+def try_quality(job: RunJob, artifact: Artifact, name: str) -> Tried:
+    """Score every val and test image with the artifact as it runs on the device; holds a few frames at a time."""
+    stage = Stage(name="score", inputs={"artifact": artifact.digest, "data": job.dataset.digest})
+
+    def work(folder: Path) -> None:
+        val, test = (_scores(job, artifact, job.dataset.of(split), f"{name}: {split}") for split in ("val", "test"))
+        np.savez(folder / "scores.npz", val=val, test=test)
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    with np.load(folder / "scores.npz", allow_pickle=False) as scores:
+        return Tried(val=scores["val"], test=scores["test"])
+
+
+def fitted(job: RunJob, tried: Tried) -> OperatingPoint:
+    """Fit the threshold on val, for this artifact, by the overkill gate."""
+    gate = job.line_file.gates.overkill
+    defective = [sample.defective for sample in job.dataset.of("val")]
+    return operating_point(tried.val, defective, max_overkill=gate.max, confidence=gate.confidence)
+
+
+def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, name: str) -> Parity:
+    """Follow decisions from torch over ONNX to the artifact, on the same val frames.
+
+    Returns:
+        The artifact against torch.
+
+    Raises:
+        ParityError: A decision flipped in a stage that was not meant to change numbers; the message names it.
+    """
+    inputs = {"module": module.key, "exported": exported.key, "artifact": artifact.digest, "data": job.dataset.digest}
+    gate = job.line_file.gates.overkill
+    stage = Stage(name="parity", inputs={**inputs, "overkill": gate.model_dump()})
+
+    def work(folder: Path) -> None:
+        val = job.dataset.of("val")
+        samples = val[:: max(1, len(val) // _PARITY_FRAMES)]
+        reference = build_artifact(job, "torch_eager", module)
+        graph = build_artifact(job, "onnx_runtime", exported)
+        torch_scores, graph_scores, own_scores = (
+            _scores(job, each, samples, f"{name}: parity") for each in (reference, graph, artifact)
+        )
+        point = operating_point(
+            torch_scores,
+            [sample.defective for sample in samples],
+            max_overkill=gate.max,
+            confidence=gate.confidence,
+        )
+        exact = compare_scores(torch_scores, graph_scores, threshold=point.threshold, against="torch_eager")
+        require_no_flips(exact, stage=f"{name}: export to ONNX")
+        own = compare_scores(torch_scores, own_scores, threshold=point.threshold, against="torch_eager")
+        if artifact.precision == "fp32":
+            require_no_flips(own, stage=f"{name}: build for {artifact.backend}")
+        write_json(folder / "parity.json", own.to_json())
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    found = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
+    return Parity(**{**found, "flipped": tuple(found["flipped"])})
+
+
+def try_speed(job: RunJob, artifact: Artifact, name: str) -> Timed:
+    """Measure the artifact at the belt's pace, and back to back, each in a fresh process."""
+    return Timed(
+        belt=_measured(job, artifact, "belt", name), back_to_back=_measured(job, artifact, "back_to_back", name)
+    )
+
+
+def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str) -> Measurement:
+    settings, gate = job.line_file.measure, job.line_file.gates.deadline_miss
+    limits = _BACK_TO_BACK
+    if mode == "belt":
+        frames = settings.frames or round(settings.minutes * 60_000 / job.budget.period_ms)
+        limits = MeasureLimits(frames=max(1, frames), seconds=settings.minutes * 60 + 30)
+    inputs = {
+        "artifact": artifact.digest,
+        "mode": mode,
+        "period_ms": job.budget.period_ms,
+        "deadline_ms": job.budget.deadline_ms,
+        "gate": gate.model_dump(),
+        "frames": limits.frames,
+        "target": [job.target.name, job.target.threads, list(job.target.cpus)],
+        "machine": digest_of_json(_lasting(fingerprint())),
+        "data": job.dataset.digest,
+    }
+    stage = Stage(name=f"measure {mode}", inputs=inputs)
+
+    def work(folder: Path) -> None:
+        test = job.dataset.of("test")
+        samples = test[:: max(1, len(test) // _TIMED_FRAMES)][:_TIMED_FRAMES]
+        with job.console.progress(f"{name}: {mode.replace('_', ' ')}") as advance:
+            measurement = measure(
+                artifact,
+                list(frames_of(job.dataset, samples)),
+                mode=mode,
+                period_ms=job.budget.period_ms,
+                target=job.target,
+                gate=gate,
+                deadline_ms=job.budget.deadline_ms,
+                limits=limits,
+                progress=lambda facts: advance("frames", facts["frames"], facts["of"]) if "of" in facts else None,
+            )
+        write_trace(folder / "trace.npz", measurement)
+
+    return read_trace(run_stage(job.folder, stage, work, tell=job.console.detail) / "trace.npz")
+
+
+def _lasting(facts: dict[str, object]) -> dict[str, object]:
+    """Leave out what changes from minute to minute, such as the temperature."""
+    return {key: value for key, value in facts.items() if key != "conditions"}
+
+
+def _scores(job: RunJob, artifact: Artifact, samples: tuple[Sample, ...], label: str) -> NDArray[np.float64]:
+    session = backends()[artifact.backend].load(artifact, threads=job.target.threads)
+    with session, job.console.progress(label) as advance:
+        return score_samples(
+            session, job.dataset, samples, progress=lambda done: advance("scored", done, len(samples))
+        ).scores
