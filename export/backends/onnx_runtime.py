@@ -1,0 +1,129 @@
+"""ONNX Runtime on the CPU: runs the ONNX file as it is.
+
+Threads are counted out (`intra_op_num_threads`), operators run one after another, and only the CPU provider is asked
+for: a provider that falls back in silence would be measured under a wrong name.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from ...compress.packages import missing_package
+from ...inspection.errors import GraphError, MissingPartError
+from ...inspection.frame import FrameSpec
+from ...targets.target import Target
+from ..artifacts import artifact_of, require_installed, require_intact
+from ..contracts import Artifact, Decision, Frame, Graph, Session
+from ..frame_check import require_frame
+
+_PROVIDERS = ["CPUExecutionProvider"]
+_ERRORS_ONLY = 3  # ort.SessionOptions.log_severity_level: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal
+_OUTPUTS = ("score", "heatmap")
+
+
+class OnnxRuntime:
+    """The backend; it keeps no state."""
+
+    name = "onnx_runtime"
+
+    def missing(self) -> str | None:
+        """Say what is not installed."""
+        return missing_package("onnxruntime", "onnxruntime")
+
+    def supports(self, target: Target) -> bool:  # noqa: ARG002 - the file is the same for every target
+        """Whether the runtime is there: an ONNX file is built for no machine in particular."""
+        return self.missing() is None
+
+    def build(self, graph: Graph, target: Target, folder: Path) -> Artifact:
+        """Copy the graph to `model.onnx` and open it once.
+
+        Raises:
+            GraphError: ONNX Runtime does not take the graph.
+            MissingPartError: ONNX Runtime is not installed.
+        """
+        path = Path(shutil.copyfile(graph.path, folder / "model.onnx"))
+        artifact = artifact_of(path, graph=graph, backend=self.name, target=target)
+        with self.load(artifact, threads=1):
+            return artifact
+
+    def load(self, artifact: Artifact, *, threads: int) -> Session:
+        """Open the file with `threads` threads, the calling one among them.
+
+        Raises:
+            GraphError: The file was changed, or ONNX Runtime does not take it.
+            MissingPartError: ONNX Runtime is not installed, or runs on another provider than asked.
+        """
+        require_installed(self)
+        require_intact(artifact)
+        return OnnxRuntimeSession(_opened(artifact.path, threads), artifact.frame)
+
+
+class OnnxRuntimeSession:
+    """An open ONNX Runtime session; the input is bound in place, without a copy."""
+
+    def __init__(self, engine: Any, spec: FrameSpec) -> None:
+        self._engine = engine
+        self._binding = engine.io_binding()
+        self._spec = spec
+
+    def __enter__(self) -> Self:
+        """Give the session itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free the engine."""
+        self._binding = self._engine = None
+
+    def infer(self, frame: Frame) -> Decision:
+        """Decide on one frame.
+
+        Raises:
+            DataError: The frame is not what the model takes.
+        """
+        require_frame(frame, self._spec)
+        self._binding.bind_cpu_input("frame", frame)
+        for output in _OUTPUTS:
+            self._binding.bind_output(output, "cpu")
+        started_ns = time.perf_counter_ns()
+        self._engine.run_with_iobinding(self._binding)
+        ended_ns = time.perf_counter_ns()
+        score, heatmap = self._binding.copy_outputs_to_cpu()
+        return Decision(
+            score=float(score),
+            heatmap=cast("NDArray[np.uint8]", heatmap),
+            engine_start_ns=started_ns,
+            engine_end_ns=ended_ns,
+        )
+
+
+def _opened(path: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        engine = onnxruntime.InferenceSession(str(path), options, providers=_PROVIDERS)
+    except Exception as error:  # its errors share no base class but Exception
+        msg = f"{path}: ONNX Runtime does not take it: {error}"
+        raise GraphError(msg) from error
+    if engine.get_providers() != _PROVIDERS:
+        msg = f"onnx_runtime: wanted providers {_PROVIDERS}, got {engine.get_providers()}; reinstall onnxruntime"
+        raise MissingPartError(msg)
+    return engine
+
+
+BACKEND = OnnxRuntime()

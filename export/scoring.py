@@ -1,0 +1,101 @@
+"""Score many images with one session: frames stream, a bounded number of them is ever in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inspection.dataset import Dataset, Sample
+from ..inspection.errors import GraphError
+from ..inspection.images import read_frame
+from .contracts import Frame, Session
+
+_READ_AHEAD_FRAMES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What a session said of a row of samples.
+
+    Attributes:
+        scores: float64 `[samples]`, each in [0, 1], in the order of the samples.
+        heatmaps: Position in that order to uint8 `[rows, columns]`, for the positions asked for.
+    """
+
+    scores: NDArray[np.float64]
+    heatmaps: Mapping[int, NDArray[np.uint8]]
+
+
+def score_samples(
+    session: Session,
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    *,
+    keep_heatmaps: Collection[int] = frozenset(),
+    progress: Callable[[int], None] | None = None,
+) -> Scores:
+    """Run every sample's image through the session; reading overlaps with inference.
+
+    Args:
+        session: An entered session.
+        dataset: Where the samples' files are and how they are read.
+        samples: Any of the data set's samples.
+        keep_heatmaps: Positions in `samples` whose heatmaps are wanted; the others are dropped at once.
+        progress: Called after each frame with the number of frames done.
+
+    Raises:
+        DataError: An image cannot be read; the message names it.
+        GraphError: The model gave something that is no score.
+    """
+    scores = np.empty(len(samples), dtype=np.float64)
+    heatmaps: dict[int, NDArray[np.uint8]] = {}
+    for position, frame in enumerate(frames_of(dataset, samples)):
+        decision = session.infer(frame)
+        scores[position] = _checked(decision.score, samples[position].path)
+        if position in keep_heatmaps:
+            heatmaps[position] = decision.heatmap
+        if progress is not None:
+            progress(position + 1)
+    return Scores(scores=scores, heatmaps=MappingProxyType(heatmaps))
+
+
+def frames_of(dataset: Dataset, samples: Sequence[Sample]) -> Iterator[Frame]:
+    """Give the samples' frames in order, read ahead by one thread; at most five are held.
+
+    Raises:
+        DataError: An image cannot be read; the message names it.
+    """
+    waiting = iter(samples)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as reader:
+        ahead = deque(reader.submit(_read, dataset, sample) for sample in islice(waiting, _READ_AHEAD_FRAMES))
+        try:
+            while ahead:
+                frame = ahead.popleft().result()
+                ahead.extend(reader.submit(_read, dataset, sample) for sample in islice(waiting, 1))
+                yield frame
+        finally:
+            _cancel(ahead)
+
+
+def _read(dataset: Dataset, sample: Sample) -> Frame:
+    return read_frame(dataset.root / sample.path, channels=dataset.channels, bit_depth=dataset.bit_depth)
+
+
+def _cancel(ahead: deque[Future[Frame]]) -> None:
+    for future in ahead:
+        future.cancel()
+
+
+def _checked(score: float, path: str) -> float:
+    """A score that is NaN would silently pass every part, so it stops the run."""
+    if not 0.0 <= score <= 1.0:
+        msg = f"{path}: wanted a score in [0, 1], got {score}; end the model with a sigmoid, and check its weights"
+        raise GraphError(msg)
+    return score
