@@ -1,0 +1,99 @@
+"""The command line as a user meets it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from beltline.inspection.errors import DataError, ParityError
+from beltline.pipeline.cli.options import answered
+
+SOURCE = Path(__file__).parents[2]
+GOOD = """\
+line: {belt_speed_mm_s: 500, part_pitch_mm: 120, camera_to_ejector_mm: 60, fixed_ms: {plc: 5, ejector: 29}}
+data: {root: frames}
+"""
+VERBS = ("run", "plan", "train", "compress", "export", "bench", "report", "doctor", "devices")
+
+
+def beltline(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE / ".dev"), "COLUMNS": "100"}
+    argv = [sys.executable, "-m", "beltline.pipeline", *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=folder, check=False, timeout=120)
+
+
+def test_help_names_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
+    answer = beltline("--help", folder=tmp_path)
+    assert answer.returncode == 0
+    assert all(verb in answer.stdout for verb in VERBS)
+    assert "Exit codes" in answer.stdout
+
+
+def test_plan_answers_for_people_and_for_machines(tmp_path: Path) -> None:
+    (tmp_path / "line.yaml").write_text(GOOD)
+    words, machine = (
+        beltline("plan", "line.yaml", folder=tmp_path),
+        beltline("plan", "line.yaml", "--json", folder=tmp_path),
+    )
+    assert (words.returncode, machine.returncode) == (0, 0)
+    assert "86 ms" in words.stdout
+    assert json.loads(machine.stdout)["budget"]["deadline_ms"] == 86.0
+    assert machine.stderr == ""
+
+
+def test_plan_without_a_file_plans_the_built_in_line_and_writes_nothing(tmp_path: Path) -> None:
+    assert "line synthetic" in beltline("plan", folder=tmp_path).stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_is_one_message_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "line.yaml").write_text(GOOD.replace("500", "fast"))
+    for verb in ("plan", "run"):
+        answer = beltline(verb, "line.yaml", folder=tmp_path)
+        assert answer.returncode == 2
+        assert answer.stderr.startswith("beltline: line.yaml:1: line.belt_speed_mm_s: wanted a number")
+        assert "Traceback" not in answer.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["line.yaml"]
+
+
+def test_a_mistake_is_a_json_object_where_one_was_asked_for(tmp_path: Path) -> None:
+    answer = beltline("plan", "none.yaml", "--json", folder=tmp_path)
+    assert json.loads(answer.stdout)["exit_code"] == answer.returncode == 2
+    assert "no such file" in json.loads(answer.stdout)["error"]
+
+
+@pytest.mark.parametrize("arguments", [["pln"], ["plan", "--jsn"], ["run", "a", "b"]])
+def test_wrong_usage_exits_with_2(tmp_path: Path, arguments: list[str]) -> None:
+    answer = beltline(*arguments, folder=tmp_path)
+    assert answer.returncode == 2
+    assert "Traceback" not in answer.stderr
+
+
+def test_doctor_and_devices_answer(tmp_path: Path) -> None:
+    assert json.loads(beltline("doctor", "--json", folder=tmp_path).stdout)["machine"]["cpu"]
+    assert "local" in beltline("devices", "-v", folder=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [(DataError("no images"), 2), (ParityError("a flip"), 3), (KeyboardInterrupt(), 130)]
+)
+def test_what_a_user_can_mend_becomes_an_exit_code(
+    raised: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import typer
+
+    with pytest.raises(typer.Exit) as caught, answered(as_json=False):
+        raise raised
+    assert caught.value.exit_code == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert ("run again to go on" if code == 130 else str(raised)) in shown.err
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), answered(as_json=True):
+        raise ZeroDivisionError

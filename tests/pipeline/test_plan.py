@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from beltline.inspection.line import Line
+from beltline.inspection.settings import DataSettings
+from beltline.pipeline.builtin import builtin_line_file
+from beltline.pipeline.line_file import LineFile, MeasureSettings
+from beltline.pipeline.plan import plan, plan_text
+
+LINE = Line(
+    belt_speed_mm_s=500,
+    part_pitch_mm=120,
+    camera_to_ejector_mm=60,
+    fixed_ms={"exposure": 1, "transfer": 8, "plc": 5, "ejector": 20},
+)
+
+
+def test_the_belt_of_the_contract() -> None:
+    facts = plan(LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data"))))
+    assert facts["budget"] == {"period_ms": 240.0, "deadline_ms": 86.0, "miss_max": 0.001, "confidence": 0.99}
+    assert [row["frames"] for row in facts["proof"]] == [4603, 6636, 8403, 13105]
+    assert facts["proof"][0]["minutes"] == 18.41
+    assert facts["parts"] == {"defective": 149, "good": 59}
+    assert json.loads(json.dumps(facts)) == facts
+
+
+def test_too_short_a_measurement_is_told_beforehand() -> None:
+    short = LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")), measure=MeasureSettings(frames=200))
+    notes = " ".join(plan(short)["notes"])
+    assert "takes 18.41 minutes a row, measure.minutes is 3" in notes
+    assert "measure.frames is 200: below 4603 no row can fit" in notes
+
+
+def test_the_built_in_line_can_be_proved_in_the_time_it_takes() -> None:
+    facts = plan(builtin_line_file(Path("runs")))
+    assert facts["budget"]["period_ms"] == 20.0
+    assert facts["budget"]["deadline_ms"] == 40.0
+    assert facts["proof"][0]["minutes"] < 1
+    assert not any("inconclusive" in note for note in facts["notes"])
+    assert any("keep up" in note for note in facts["notes"])
+
+
+def test_the_text_says_the_numbers() -> None:
+    text = plan_text(plan(LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")))))
+    for words in ("240 ms", "86 ms", "4603 frames", "149 defective", "0.1000% of frames"):
+        assert words in text
