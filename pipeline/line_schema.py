@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ..compress.recipe import methods
 from .line_file import LineFile
 
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*?)(?=^ {4}\w|\Z)", re.MULTILINE | re.DOTALL)
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -18,13 +20,25 @@ def line_schema() -> dict[str, Any]:
     ['data', 'line']
     """
     schema = LineFile.model_json_schema()
-    schema["$defs"] = {**schema["$defs"], **_step_definitions()}
-    return {"$schema": _DIALECT, **schema}
+    definitions = {**schema.pop("$defs"), **_step_definitions()}
+    explained = {name: _explained(definition) for name, definition in definitions.items()}
+    return {"$schema": _DIALECT, **_explained(schema), "$defs": explained}
 
 
 def schema_text() -> str:
     """Give the schema as the text of `pipeline/line.schema.json`."""
     return json.dumps(line_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def _explained(definition: dict[str, Any]) -> dict[str, Any]:
+    """Move what a model's docstring says of its attributes to the keys, where an editor shows it."""
+    summary, _, attributes = definition.get("description", "").partition("\n\nAttributes:\n")
+    properties = dict(definition.get("properties", {}))
+    for name, text in _ATTRIBUTE.findall(attributes):
+        if name in properties:
+            properties[name] = {"description": " ".join(text.split()), **properties[name]}
+    more = {"description": summary} if summary else {}
+    return {**definition, **more, **({"properties": properties} if properties else {})}
 
 
 def _step_definitions() -> dict[str, Any]:

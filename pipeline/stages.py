@@ -32,7 +32,7 @@ class Stage:
         inputs: JSON-able values that decide the result, such as settings, a seed and digests of earlier stages.
 
     >>> Stage(name="export", inputs={"opset": 18}).key
-    'b01cd01f86fc9b88'
+    '79a78896e74b7407'
     """
 
     name: str

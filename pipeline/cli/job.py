@@ -98,11 +98,15 @@ def job_verb(job: Job) -> Callable[..., None]:
 def _do(
     until: Until, path: Path | None, *, runs: Path, quick: bool, baselines: bool, as_json: bool, verbose: bool
 ) -> None:
+    from ..builtin import write_builtin_data
     from ..console import Console
     from ..run import run_job
 
-    line_file = read_line_file(path, runs=runs, write_data=True)
     console = Console(verbose=verbose)
+    line_file = read_line_file(path, runs=runs)
+    if path is None:
+        console.tell(f"no line file given: the built-in synthetic line, drawn once into {line_file.data.root}")
+        write_builtin_data(runs)
     outcome = run_job(line_file, runs=runs, quick=quick, baselines=baselines, until=until, console=console)
     if as_json:
         report = None if outcome.report is None else str(outcome.report)

@@ -47,13 +47,9 @@ def print_json(value: dict[str, Any]) -> None:
     typer.echo(json.dumps(value, indent=1, allow_nan=False))
 
 
-def read_line_file(path: Path | None, *, runs: Path, write_data: bool) -> LineFile:
-    """Load the line file, or the built-in line where there is none (its images are written if asked)."""
-    from ..builtin import builtin_line_file, write_builtin_data
+def read_line_file(path: Path | None, *, runs: Path) -> LineFile:
+    """Load the line file, or give the built-in line where there is none (its images may not be there yet)."""
+    from ..builtin import builtin_line_file
     from ..line_file import load_line_file
 
-    if path is not None:
-        return load_line_file(path)
-    if write_data:
-        write_builtin_data(runs)
-    return builtin_line_file(runs)
+    return builtin_line_file(runs) if path is None else load_line_file(path)

@@ -30,7 +30,7 @@ def _answer(path: Path | None, *, as_json: bool, verbose: bool) -> None:
     from ..plan import plan as plan_of
     from ..plan import plan_text
 
-    line_file = read_line_file(path, runs=Path("runs"), write_data=False)
+    line_file = read_line_file(path, runs=Path("runs"))
     facts = plan_of(line_file)
     if verbose:
         typer.echo(lock_text(line_file), err=True)

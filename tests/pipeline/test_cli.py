@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,23 @@ def test_wrong_usage_exits_with_2(tmp_path: Path, arguments: list[str]) -> None:
 def test_doctor_and_devices_answer(tmp_path: Path) -> None:
     assert json.loads(beltline("doctor", "--json", folder=tmp_path).stdout)["machine"]["cpu"]
     assert "local" in beltline("devices", "-v", folder=tmp_path).stdout
+
+
+def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE / ".dev")}
+    argv = [sys.executable, "-m", "beltline.pipeline", "run", "--quick"]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+    ) as run:
+        waited_until = time.monotonic() + 60
+        while not (tmp_path / "runs" / "synthetic" / "run.json").exists() and time.monotonic() < waited_until:
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert out == ""
+    assert err.endswith("beltline: stopped; run again to go on from here\n")
+    assert sorted(each.name for each in (tmp_path / "runs" / "synthetic").iterdir()) == ["lock", "run.json"]
 
 
 @pytest.mark.parametrize(

@@ -29,3 +29,10 @@ def test_unknown_keys_are_wrong_for_an_editor_too() -> None:
 def test_each_method_has_its_own_step() -> None:
     forms = line_schema()["$defs"]["Step"]["anyOf"]
     assert {"prune", "distill"} <= {name for form in forms for name in form.get("properties", ())}
+
+
+def test_each_key_is_explained_where_an_editor_shows_it() -> None:
+    schema = line_schema()
+    assert schema["properties"]["seed"]["description"] == "Of everything random."
+    assert schema["$defs"]["Line"]["properties"]["belt_speed_mm_s"]["description"] == "Speed of the belt, in mm/s."
+    assert "Attributes:" not in schema_text()
