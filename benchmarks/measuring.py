@@ -18,7 +18,7 @@ from ..targets.host import Ended, Host, LocalHost
 from ..targets.target import Target
 from .job import Job, write_frames, write_job
 from .measurement import Measurement, Mode
-from .proof import Look, Proof, plan_looks, prove
+from .proof import Look, Proof, end_look, plan_looks, prove
 from .trace import read_trace
 
 _FIRST_LOOK_SECONDS = 2.0
@@ -134,8 +134,7 @@ def measure(
 def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: MissGate) -> Proof:
     """Judge a measurement's miss rate with the looks that its run had planned.
 
-    For a back-to-back run, another gate, or another deadline than the run's own, the looks are planned anew up to its
-    number of frames.
+    For a back-to-back run, another gate, or another deadline than the run's own, there is one look at its last frame.
 
     Args:
         measurement: Made by `measure`, or read from a trace.
@@ -143,7 +142,7 @@ def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: Mis
         gate: Allowed miss rate and confidence.
     """
     late = measurement.response_ns > round(deadline_ms * 1e6)
-    looks = _looks_of(measurement, deadline_ms, gate) or plan_looks(gate, limit_frames=max(1, late.size))
+    looks = _looks_of(measurement, deadline_ms, gate) or end_look(gate, frames=max(1, late.size))
     return prove(late, gate=gate, looks=looks)
 
 

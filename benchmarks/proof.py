@@ -7,8 +7,12 @@ probability alpha over the whole run, for frames that are late independently of 
 
 Frames are not always independent: one stall makes several parts in a row late. For `misses` such a spell counts as one
 event, which can only understate the miss rate; without that, a single hiccup early in a run would condemn a device.
-Only a run in which most frames are late (the backlog grows and grows) is judged by its frames. For `fits` see
-`steadiness`.
+Only a run in which most frames are late (the backlog grows and grows) is judged by its frames.
+
+For `fits` each late frame counts, but no count can show a spell that has not happened yet: if late frames only ever
+come ten in a row, a run must be about ten times as long for the same certainty. `steadiness` measures such spells on
+the nearly late frames, and the verdict then counts only independent ones; stalls too rare to have been seen at all
+are beyond any test of this length.
 
 Bounds: Clopper and Pearson 1934. Spending: Lan and DeMets, "Discrete sequential boundaries for clinical trials",
 Biometrika 70 (1983), here in its most conservative form.
@@ -91,7 +95,7 @@ def plan_looks(gate: MissGate, *, limit_frames: int, first_frames: int = 64) -> 
     (4603, 0)
     >>> looks = plan_looks(MissGate(max=0.001, confidence=0.99), limit_frames=20_000)
     >>> [(look.frames, look.fits_up_to) for look in looks if look.fits_up_to >= 0]
-    [(5296, 0), (8332, 1), (11222, 2), (16234, 4), (20000, 7)]
+    [(5296, 0), (8209, 1), (10958, 2), (15412, 4), (20000, 6)]
     """
     alpha = 1 - gate.confidence
     ends = [*_fits_looks(gate, limit_frames), *_misses_looks(alpha, gate.max, limit_frames, first_frames)]
@@ -109,6 +113,17 @@ def plan_looks(gate: MissGate, *, limit_frames: int, first_frames: int = 64) -> 
             )
         )
     return tuple(looks)
+
+
+def end_look(gate: MissGate, *, frames: int) -> tuple[Look, ...]:
+    """Plan a test that looks only once, at the end, with the whole error; for runs that no test can stop.
+
+    >>> [(look.frames, look.fits_up_to) for look in end_look(MissGate(max=0.01, confidence=0.99), frames=662)]
+    [(662, 1)]
+    """
+    fits = _fits_look(frames, _most_passing(frames, gate.max, gate.confidence), gate.confidence)
+    misses = _misses_look(frames, gate.max, gate.confidence)
+    return (replace(fits, misses_from=misses.misses_from, misses_confidence=gate.confidence),)
 
 
 def decide(look: Look, *, misses: int, spells: int) -> Outcome:

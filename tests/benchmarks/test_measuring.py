@@ -38,7 +38,9 @@ def bench(frames: list[Frame]) -> Callable[..., Measurement]:
     return run
 
 
-def test_belt_run_stops_as_soon_as_the_gate_is_held(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
+def test_belt_run_is_described_and_stops_as_soon_as_the_gate_is_held(
+    pretend: Pretend, bench: Callable[..., Measurement]
+) -> None:
     artifact = pretend(busy_ms=[1.0])
     measured = bench(artifact)
     proof = prove_measurement(measured, deadline_ms=200.0, gate=_LOOSE)
@@ -48,6 +50,11 @@ def test_belt_run_stops_as_soon_as_the_gate_is_held(pretend: Pretend, bench: Cal
     assert measured.artifact_digest == artifact.digest
     steps = np.diff(measured.scheduled_ns[measured.warmup :])
     assert (steps == 10_000_000).all()
+    facts = measured.fingerprint
+    assert facts["run"]["pinned_cpus"] == list(target_of("local", threads=1).cpus)
+    assert facts["run"]["garbage_collection"] == "frozen and off"
+    assert facts["cpu"]
+    assert facts["versions"]["numpy"] == np.__version__
 
 
 def test_a_stall_is_charged_to_every_frame_that_it_delays(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
@@ -93,21 +100,9 @@ def test_back_to_back_offers_a_frame_when_the_one_before_is_decided(
     assert measured.response_ns.size == 60
     assert measured.period_ns == 0
     assert (measured.scheduled_ns == measured.started_ns).all()
-    assert (
-        latency_summary(measured, deadline_ms=200.0, proof=prove_measurement(measured, deadline_ms=200.0, gate=_LOOSE))[
-            "pacer_p99_us"
-        ]
-        is None
-    )
-
-
-def test_the_process_is_pinned_and_described(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
-    target = target_of("local", threads=1)
-    facts = bench(pretend(busy_ms=[0.2]), target=target).fingerprint
-    assert facts["run"]["pinned_cpus"] == list(target.cpus)
-    assert facts["run"]["garbage_collection"] == "frozen and off"
-    assert facts["cpu"]
-    assert facts["versions"]["numpy"] == np.__version__
+    proof = prove_measurement(measured, deadline_ms=200.0, gate=_LOOSE)
+    assert (proof.verdict, proof.frames) == ("fits", 60)
+    assert latency_summary(measured, deadline_ms=200.0, proof=proof)["pacer_p99_us"] is None
 
 
 def test_progress_is_told_in_the_slack(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
