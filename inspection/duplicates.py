@@ -106,10 +106,10 @@ def _residues(thumbnails: Sequence[bytes]) -> NDArray[np.float16]:
     mean = rows.mean(axis=0, dtype=np.float32)
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
-        flat = ~part.any(axis=1)
+        flat = ~np.any(part, axis=1, keepdims=True)
         rest = part.astype(np.float32) - mean
         length = np.linalg.norm(rest, axis=1, keepdims=True)
-        part[:] = np.where((length < _LEAST_RESIDUE) | flat[:, None], 0, rest / np.maximum(length, _LEAST_RESIDUE))
+        part[:] = np.where((length < _LEAST_RESIDUE) | flat, 0, rest / np.maximum(length, _LEAST_RESIDUE))
     return rows
 
 
