@@ -69,17 +69,16 @@ class _Offer:
             msg = f"period_ms must be >= {_SHORTEST_PERIOD_MS:g} (the timer holds no shorter), got {self.period_ms:g}"
             raise MeasurementError(msg)
 
-    @property
-    def first_look_frames(self) -> int:
-        """Frames before the run may first end in `misses`: two seconds of the belt, 16 at least."""
-        return max(_FIRST_LOOK_FRAMES, ceil(1000 * _FIRST_LOOK_SECONDS / max(self.period_ms, _SHORTEST_PERIOD_MS)))
+    def looks(self) -> tuple[Look, ...]:
+        """Plan the run: it ends at the limit of frames, or with what the belt brings until the time is over.
 
-    @property
-    def limit_frames(self) -> int:
-        """The last frame: the limit of frames, or what the belt brings until the time is over."""
+        It may first end in `misses` after two seconds of the belt, 16 frames at least.
+        """
         if self.mode == "back_to_back":
-            return self.limits.frames
-        return max(1, min(self.limits.frames, int(1000 * self.limits.seconds / self.period_ms)))
+            return end_look(self.gate, frames=self.limits.frames)
+        limit = max(1, min(self.limits.frames, int(1000 * self.limits.seconds / self.period_ms)))
+        first = max(_FIRST_LOOK_FRAMES, ceil(1000 * _FIRST_LOOK_SECONDS / self.period_ms))
+        return plan_looks(self.gate, limit_frames=limit, first_frames=first)
 
 
 def measure(
@@ -147,14 +146,13 @@ def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: Mis
 
 
 def _job(artifact: Artifact, offer: _Offer, target: Target, frames: Path, trace: Path) -> Job:
-    looks = plan_looks(offer.gate, limit_frames=offer.limit_frames, first_frames=offer.first_look_frames)
     return Job(
         artifact=artifact,
         mode=offer.mode,
         period_ns=round(offer.period_ms * 1e6) if offer.mode == "belt" else 0,
         deadline_ns=round(offer.deadline_ms * 1e6),
         gate=offer.gate,
-        looks=looks,
+        looks=offer.looks(),
         seconds=offer.limits.seconds,
         warmup_frames=offer.limits.warmup_frames,
         threads=target.threads,
