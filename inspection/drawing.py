@@ -1,8 +1,8 @@
 """Draws the parts of the synthetic line: a brushed plate with a height and a reflectance, photographed under a lamp.
 
-A scratch or a pit changes the height, a stain the reflectance, a missing corner the outline; what the camera sees
-follows from the lamp (Lambert's law for small slopes). So one part looks different in each exposure, as real ones do.
-Every mark is drawn as a set of pixels first, which makes the masks exact.
+A scratch and a pit change the height and how bright the metal is, a stain only the latter, a missing corner the
+outline; what the camera sees follows from the lamp (Lambert's law for small slopes). So one part looks different in
+each exposure, as real ones do. Every mark is drawn as a set of pixels first, which makes the masks exact.
 """
 
 from __future__ import annotations
@@ -99,16 +99,14 @@ def _tool_marks(part: Part, random: np.random.Generator) -> None:
     for _ in range(random.integers(1, 6)):
         middle = _place(part, random)
         points = _path(middle, part.grain_rad + random.normal(0, 0.03), random.uniform(25, 90), bend=0.0)
-        _groove(part, _stroke(points, 1) & part.body, random.uniform(0.15, 0.5))
+        _raise(part, _stroke(points, 1) & part.body, -random.uniform(0.12, 0.35))
 
 
 def _bosses(part: Part, random: np.random.Generator) -> None:
     """Round shallow bumps with clean metal on them: like pits, but those are ragged and dark inside."""
-    for _ in range(random.integers(0, 4)):
-        bump = cv2.GaussianBlur(
-            _filled(_ragged(_place(part, random), random.uniform(2, 4), 0.0, random)) * 1.0, (0, 0), 1
-        )
-        part.height[...] += np.float32(random.uniform(0.2, 0.6)) * bump
+    for _ in range(random.integers(0, 5)):
+        marked = _filled(_ragged(_place(part, random), random.uniform(2, 4), 0.0, random))
+        _raise(part, marked, random.uniform(0.2, 0.5))
 
 
 def _clouds(part: Part, random: np.random.Generator) -> None:
@@ -123,18 +121,19 @@ def _chamfers(part: Part, random: np.random.Generator) -> None:
 
 
 def _scratch(part: Part, random: np.random.Generator) -> None:
-    across_rad = part.grain_rad + random.uniform(np.pi / 6, 5 * np.pi / 6)
+    across_rad = part.grain_rad + random.uniform(np.pi / 4, 3 * np.pi / 4)
     points = _path(_place(part, random), across_rad, random.uniform(14, 40), bend=random.uniform(-0.25, 0.25))
     marked = _stroke(points, int(random.integers(1, 3))) & part.body
-    _groove(part, marked, random.uniform(0.35, 0.8))
+    _raise(part, marked, -random.uniform(0.4, 0.9))
+    part.reflectance[marked] *= random.uniform(1.25, 1.6)
     part.defect[...] |= marked
 
 
 def _pits(part: Part, random: np.random.Generator) -> None:
     for _ in range(random.integers(1, 4)):
-        marked = _filled(_ragged(_place(part, random), random.uniform(1.5, 3.5), 0.35, random)) & part.body
-        _groove(part, marked, random.uniform(0.4, 0.9))
-        part.reflectance[marked] *= random.uniform(0.7, 0.88)
+        marked = _filled(_ragged(_place(part, random), random.uniform(1.8, 3.5), 0.35, random)) & part.body
+        _raise(part, marked, -random.uniform(0.4, 0.9))
+        part.reflectance[marked] *= random.uniform(0.5, 0.75)
         part.defect[...] |= marked
 
 
@@ -142,8 +141,8 @@ def _stain(part: Part, random: np.random.Generator) -> None:
     outline = _ragged(_place(part, random), random.uniform(5, 11), 0.3, random)
     marked = _filled(outline) & part.body
     rim = marked & ~(cv2.erode(marked.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
-    part.reflectance[marked] *= random.uniform(0.82, 0.93)
-    part.reflectance[rim] *= 0.93
+    part.reflectance[marked] *= random.uniform(0.74, 0.88)
+    part.reflectance[rim] *= 0.9
     part.defect[...] |= marked
 
 
@@ -158,8 +157,8 @@ DEFECTS: MappingProxyType[str, Callable[[Part, np.random.Generator], None]] = Ma
 )
 
 
-def _groove(part: Part, marked: Pixels, depth: float) -> None:
-    part.height[...] -= np.float32(depth) * cv2.GaussianBlur(marked.astype(np.float32), (0, 0), 0.7)
+def _raise(part: Part, marked: Pixels, rise_px: float) -> None:
+    part.height[...] += np.float32(rise_px) * cv2.GaussianBlur(marked.astype(np.float32), (0, 0), 0.7)
 
 
 def _cut(part: Part, corner: int, legs_px: Point, rough_px: float, random: np.random.Generator) -> Pixels:
