@@ -170,7 +170,7 @@ def _check_output(inspector: Inspector, settings: TeacherSettings) -> None:
     except (RuntimeError, IndexError, TypeError, AttributeError) as error:
         msg = f"teacher: {settings.factory} fails on a frame, or its output is no {settings.output}: {error}"
         raise WeightsError(msg) from error
-    if not isinstance(logits, Tensor) or logits.ndim != 4 or logits.shape[1] != 1 or min(logits.shape[2:]) < 3:
+    if not isinstance(logits, Tensor) or logits.ndim != 4 or logits.shape[:2] != (1, 1) or min(logits.shape[2:]) < 3:
         got = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         msg = f"teacher: {settings.factory} with output {settings.output} must give {wanted}, got {got}"
         raise WeightsError(msg)

@@ -65,6 +65,11 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -
     write_bytes(path, save(tensors, {_KEY: json.dumps(header, sort_keys=True)}))
 
 
+def keep_in_half(source: Path, target: Path) -> None:
+    """Write a checkpoint once more in float16: half the size, for keeping beside a line file."""
+    save_checkpoint(target, load_checkpoint(source), half=True)
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read what `save_checkpoint` wrote; no code in the file is ever run, except a `factory` that it names.
 

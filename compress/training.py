@@ -128,7 +128,7 @@ class _Trainer:
         total = 0.0
         for step, (chosen, batch) in enumerate(self._batches(number)):
             total += self._step(number, chosen, batch)
-            self.job.progress(f"{self.job.name}: epoch {number}/{self.job.settings.epochs}", step + 1, self.steps)
+            self.job.progress(self._label(number), step + 1, self.steps)
         val_scores = batch_scores(self.average, self.job.dataset, self.val, self.job.device)
         value = auroc(val_scores, np.array([sample.defective for sample in self.val]))
         self.history.epoch = number
@@ -136,6 +136,10 @@ class _Trainer:
         if value > self.history.best_auroc:
             self.history.best_auroc, self.history.best_epoch = value, number
             self.best = _state_of(self.average)
+
+    def _label(self, number: int) -> str:
+        best = f", best val AUROC {self.history.best_auroc:.4f}" if self.history.best_epoch else ""
+        return f"epoch {number}/{self.job.settings.epochs}{best}, step"
 
     def _step(self, number: int, chosen: NDArray[np.int64], batch: Batch) -> float:
         self.model.train()

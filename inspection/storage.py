@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 from .errors import StorageError
 
 _CHUNK_BYTES = 1 << 20
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 def digest_of_file(path: Path) -> str:
@@ -87,9 +89,9 @@ def new_folder(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, StorageError) or error.errno is None:
-            raise
-        raise _storage_error(path, error) from error
+        if error.errno in _DISK_ERRORS and not isinstance(error, StorageError):
+            raise _storage_error(path, error) from error
+        raise
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

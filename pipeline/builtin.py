@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..compress.recipe import RecipeSettings
+from ..compress.teacher_settings import TeacherSettings
 from ..inspection.gates import EscapeGate, Gates, MissGate, OverkillGate
 from ..inspection.line import Line
 from ..inspection.settings import DataSettings
@@ -13,6 +15,21 @@ from .run_folder import open_run
 
 _NAME = "synthetic"
 _SEED = 0
+_VIEWS = {"crop": 96, "rotation_deg": 10}
+_TEACHER = {
+    "network": {"family": "smp", "decoder_width": 64},
+    "fit": {"epochs": 10, "batch": 16, "learning_rate": 0.0015, "views": _VIEWS},
+}
+_DISTILL = {
+    "distill": {
+        "network": {"family": "plain", "width": 16, "depth": 2},
+        "fit": {"epochs": 16, "batch": 16, "learning_rate": 0.004, "views": _VIEWS},
+    }
+}
+_RECIPES = (
+    {"name": "small-fp32", "steps": (_DISTILL,)},
+    {"name": "small-int8", "steps": (_DISTILL, "quantize")},
+)
 
 
 def builtin_line_file(runs: Path) -> LineFile:
@@ -35,6 +52,8 @@ def builtin_line_file(runs: Path) -> LineFile:
             escape=EscapeGate(max_increase=0.02, confidence=0.95),
             overkill=OverkillGate(max=0.1, confidence=0.95),
         ),
+        teacher=TeacherSettings.model_validate(_TEACHER),
+        recipes=tuple(RecipeSettings.model_validate(recipe) for recipe in _RECIPES),
     )
     return settled(line_file, folder=runs.resolve() / _NAME)
 

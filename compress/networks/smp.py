@@ -20,7 +20,7 @@ class SmpSettings(BaseModel):
     Attributes:
         architecture: `FPN` ends at stride 4, `Unet` at stride 1.
         encoder: Such as `resnet18`, or `tu-<name>` for an encoder of timm.
-        decoder_width: Channels of the decoder; None: the architecture's own default. FPN only.
+        decoder_width: Channels of the decoder, a multiple of 64; None: the architecture's own default. FPN only.
         dropout: In the decoder, FPN only.
         pretrained: Start from ImageNet weights (needs the network once).
     """
@@ -28,7 +28,7 @@ class SmpSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     architecture: Literal["FPN", "Unet"] = "FPN"
     encoder: str = "resnet18"
-    decoder_width: int | None = Field(default=None, ge=16, le=512)
+    decoder_width: int | None = Field(default=None, ge=64, le=512, multiple_of=64)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     pretrained: bool = False
 
@@ -57,7 +57,7 @@ class SmpFamily:
             options = {"upsampling": 1, "decoder_dropout": settings.dropout}
             if settings.decoder_width is not None:
                 options["decoder_pyramid_channels"] = settings.decoder_width
-                options["decoder_segmentation_channels"] = max(8, settings.decoder_width // 2)
+                options["decoder_segmentation_channels"] = settings.decoder_width // 2
         weights = "imagenet" if settings.pretrained else None
         try:
             network: nn.Module = smp.create_model(

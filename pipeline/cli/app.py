@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .job import JOBS, job_verb
+from .job import JOBS, job_verb, train
 from .machine import devices, doctor
 from .planning import plan
 
@@ -51,6 +51,7 @@ def _all_verbs(
 
 for _job in JOBS:
     app.command(_job.name, help=_job.help, epilog=f"Example: {_job.example}")(job_verb(_job))
+app.command(epilog="Example: beltline train line.yaml --keep teacher.safetensors")(train)
 app.command(epilog="Example: beltline plan line.yaml")(plan)
 app.command(epilog="Example: beltline doctor")(doctor)
 app.command(epilog="Example: beltline devices --json")(devices)

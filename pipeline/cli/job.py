@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .options import Json, LineFileArgument, Runs, Verbose, answered, print_json, read_line_file
+
+if TYPE_CHECKING:
+    from ..run import Outcome
 
 Until = Literal["train", "compress", "export", "bench", "report"]
 Quick = Annotated[
@@ -43,12 +46,6 @@ JOBS = (
         until="report",
         help="Do the whole job; go on where a run stopped. Train, compress, export, measure, judge, report.",
         example="beltline run --quick",
-    ),
-    Job(
-        name="train",
-        until="train",
-        help="Train the teacher, or take the one named.",
-        example="beltline train line.yaml",
     ),
     Job(
         name="compress",
@@ -95,9 +92,36 @@ def job_verb(job: Job) -> Callable[..., None]:
     return verb
 
 
+def train(
+    line_file: LineFileArgument = None,
+    runs: Runs = Path("runs"),
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="FILE", help="Also write the teacher there, in half precision.")
+    ] = None,
+    quick: Quick = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train the teacher, or take the one named. A kept file is what `teacher.weights` in a line file takes."""
+    with answered(as_json=as_json):
+        outcome = _worked("train", line_file, runs=runs, quick=quick, verbose=verbose)
+        if keep is not None:
+            from ...compress.checkpoint import keep_in_half
+
+            keep_in_half(Path(outcome.summary["files"][0]), keep)
+        _answer(outcome, as_json=as_json)
+
+
 def _do(
     until: Until, path: Path | None, *, runs: Path, quick: bool, baselines: bool, as_json: bool, verbose: bool
 ) -> None:
+    outcome = _worked(until, path, runs=runs, quick=quick, baselines=baselines, verbose=verbose)
+    _answer(outcome, as_json=as_json)
+
+
+def _worked(
+    until: Until, path: Path | None, *, runs: Path, quick: bool, verbose: bool, baselines: bool = False
+) -> Outcome:
     from ..builtin import write_builtin_data
     from ..console import Console
     from ..run import run_job
@@ -107,7 +131,10 @@ def _do(
     if path is None:
         console.tell(f"no line file given: the built-in synthetic line, drawn once into {line_file.data.root}")
         write_builtin_data(runs)
-    outcome = run_job(line_file, runs=runs, quick=quick, baselines=baselines, until=until, console=console)
+    return run_job(line_file, runs=runs, quick=quick, baselines=baselines, until=until, console=console)
+
+
+def _answer(outcome: Outcome, *, as_json: bool) -> None:
     if as_json:
         report = None if outcome.report is None else str(outcome.report)
         head = {"verdict": outcome.verdict, "exit_code": outcome.exit_code, "report": report}
