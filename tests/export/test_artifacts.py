@@ -56,5 +56,5 @@ def test_a_graph_that_the_runtime_does_not_take_is_answered_in_its_words(
 ) -> None:
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(tiny_graph.path.read_bytes()[:5000])
-    with pytest.raises(GraphError, match="does not take it: .+"):
+    with pytest.raises(GraphError, match=r"does not take it: .+"):
         backends()[name].build(replace(tiny_graph, path=damaged), TARGET, tmp_path)

@@ -13,6 +13,7 @@ from beltline.export import scoring
 from beltline.export.contracts import Decision, Frame
 from beltline.inspection.dataset import Dataset, Sample
 from beltline.inspection.errors import DataError, GraphError
+from typing_extensions import Self
 
 
 class MeanSession:
@@ -21,7 +22,7 @@ class MeanSession:
     def __init__(self, *, scale: float = 1 / 255) -> None:
         self.scale = scale
 
-    def __enter__(self) -> MeanSession:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
