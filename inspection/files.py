@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from .errors import DataError
 
@@ -41,29 +41,40 @@ def locate(root: Path, paths: Iterable[str]) -> dict[str, Path]:
     ...
     beltline.inspection.errors.DataError: '../secret.png' leaves the data folder /data; keep every file inside it
     """
-    folders: dict[PurePosixPath, Path] = {}
+    folders: dict[str, Path] = {}
     return {path: _locate(root, path, folders) for path in paths}
 
 
-def _locate(root: Path, path: str, folders: dict[PurePosixPath, Path]) -> Path:
-    pure = PurePosixPath(path)
-    _require_plain(path, pure)
+def _locate(root: Path, path: str, folders: dict[str, Path]) -> Path:
+    """Resolve each folder once and a file only if it is a link: a data set has many files in few folders."""
+    _require_plain(root, path)
+    folder, _, name = path.rpartition("/")
     try:
-        if pure.parent not in folders:
-            folders[pure.parent] = (root / pure.parent).resolve()
-        file = folders[pure.parent] / pure.name
-        target = file.resolve() if file.is_symlink() else file
-    except (OSError, RuntimeError, ValueError) as error:
+        if folder not in folders:
+            folders[folder] = _inside(root, root / folder, path)
+        file = folders[folder] / name
+        return _inside(root, file, path) if file.is_symlink() else file
+    except (OSError, RuntimeError) as error:
         msg = f"{path!r} cannot be a file: {error}; correct the path"
         raise DataError(msg) from error
-    if ".." in pure.parts or not target.is_relative_to(root):
-        msg = f"{path!r} leaves the data folder {root}; keep every file inside it"
-        raise DataError(msg)
+
+
+def _inside(root: Path, place: Path, path: str) -> Path:
+    target = place.resolve()
+    if not target.is_relative_to(root):
+        raise _leaving(root, path)
     return target
 
 
-def _require_plain(path: str, pure: PurePosixPath) -> None:
-    if not pure.name or pure.is_absolute():
+def _leaving(root: Path, path: str) -> DataError:
+    return DataError(f"{path!r} leaves the data folder {root}; keep every file inside it")
+
+
+def _require_plain(root: Path, path: str) -> None:
+    parts = path.split("/")
+    if ".." in parts:
+        raise _leaving(root, path)
+    if parts[0] == "" or parts[-1] in ("", "."):
         msg = f"paths must be relative to the data folder, got {path!r}; write something like train/good/001.png"
         raise DataError(msg)
     if not path.isprintable() or "\\" in path:

@@ -49,14 +49,15 @@ class IndexCache:
         Args:
             stamps: At most 900 files with size in bytes and time of change in nanoseconds.
         """
-        marks = ", ".join("?" * len(stamps))
+        files = {str(file): file for file in stamps}
+        marks = ", ".join("?" * len(files))
         with self._storage_errors():
             query = f"SELECT * FROM entries WHERE path IN ({marks})"  # noqa: S608 - question marks only
-            rows = self._database.execute(query, [str(file) for file in stamps]).fetchall()
+            rows = self._database.execute(query, list(files)).fetchall()
         return {
-            Path(path): _entry(values)
+            files[path]: _entry(values)
             for path, size, mtime_ns, *values in rows
-            if stamps[Path(path)] == (size, mtime_ns)
+            if stamps[files[path]] == (size, mtime_ns)
         }
 
     def add(self, entries: Mapping[Path, Entry], stamps: Mapping[Path, Stamp]) -> None:
