@@ -6,7 +6,7 @@ curve", Radiology 143 (1982): the share of pairs (defective, good) in which the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,8 +33,7 @@ def auroc(scores: ArrayLike, defective: ArrayLike) -> float:
     0.875
     """
     values, bad = _two_classes(scores, defective)
-    order = np.argsort(values)
-    return float(_areas(values[order], bad[order], np.ones((1, values.size), dtype=np.int64))[0])
+    return float(_areas(values, bad, np.arange(values.size), [np.ones((1, values.size), dtype=np.int64)])[0])
 
 
 def auroc_interval(
@@ -61,10 +60,8 @@ def auroc_interval(
         msg = f"auroc_interval: wanted one group per image ({values.size}), got {len(groups)}"
         raise DataError(msg)
     index, count = group_indices(groups)
-    order = np.argsort(values)
-    values, bad, index = values[order], bad[order], index[order]
     draws = group_draws(count, resamples=resamples, seed=seed, width=values.size)
-    areas = np.concatenate([_areas(values, bad, drawn[:, index]) for drawn in draws])
+    areas = _areas(values, bad, index, draws)
     areas = areas[np.isfinite(areas)]
     if not areas.size:
         return 0.0, 1.0
@@ -72,15 +69,22 @@ def auroc_interval(
     return float(lower), float(upper)
 
 
-def _areas(ascending: NDArray[np.float64], bad: NDArray[np.bool_], weights: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Area for each row of weights `[resamples, images]`; NaN where a class has no weight."""
-    firsts = np.flatnonzero(np.diff(ascending, prepend=-np.inf))
-    defective = np.add.reduceat(weights * bad, firsts, axis=1)
-    good = np.add.reduceat(weights * ~bad, firsts, axis=1)
-    good_below = np.cumsum(good, axis=1) - good
-    pairs = defective.sum(axis=1) * good.sum(axis=1)
-    won = (defective * (good_below + good / 2)).sum(axis=1)
-    return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+def _areas(
+    values: NDArray[np.float64], bad: NDArray[np.bool_], index: NDArray[np.intp], draws: Iterable[NDArray[np.int64]]
+) -> NDArray[np.float64]:
+    """Area for each row of each block of draws; `index` says which column weighs an image. NaN if a class is absent."""
+    order = np.argsort(values[~bad])
+    good, good_index, bad_index = values[~bad][order], index[~bad][order], index[bad]
+    lower, upper = (np.searchsorted(good, values[bad], side=side) for side in ("left", "right"))
+    areas = []
+    for drawn in draws:
+        beaten = np.zeros((len(drawn), good.size + 1), dtype=np.int64)
+        np.cumsum(drawn[:, good_index], axis=1, out=beaten[:, 1:])
+        weights = drawn[:, bad_index]
+        won = (weights * (beaten[:, lower] + beaten[:, upper])).sum(axis=1) / 2
+        pairs = weights.sum(axis=1) * beaten[:, -1]
+        areas.append(np.where(pairs > 0, won / np.maximum(pairs, 1), np.nan))
+    return np.concatenate(areas)
 
 
 def _two_classes(scores: ArrayLike, defective: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
