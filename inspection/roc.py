@@ -41,15 +41,15 @@ def auroc_interval(
 ) -> tuple[float, float]:
     """Give the two-sided 95 % percentile interval of `auroc` from resampling groups.
 
-    Resamples without a good or without a defective image have no area and are left out; where
-    none has both, the interval is [0, 1]. Where good and defective are
-    told apart without a mistake, every resample has area 1 and so has the interval: read it with the exact bounds.
+    Resamples without a good or without a defective image have no area and are left out; where none has both, the
+    interval is [0, 1]. Where good and defective are told apart without a mistake, every resample has area 1 and so has
+    the interval: read it with the exact bounds.
 
     Args:
         scores: Shape `[images]`, finite.
         defective: Shape `[images]`, bool.
         groups: The physical part of each image.
-        resamples: How many to draw; 1,000 give the ends to about 0.002.
+        resamples: How many to draw; with 1,000 another seed moves the ends by about a fiftieth of the interval's width.
         seed: Of the draws.
 
     Raises:
