@@ -20,7 +20,7 @@ class Listing:
         path: Image file, relative to the data set's root, POSIX separators.
         label: `good` or the kind of defect.
         mask: Mask file relative to the root; None for good parts and where only image labels are known.
-        group: What must not be torn apart by a split (one physical part); None: the file's stem stands for it.
+        group: What must not be torn apart by a split (one physical part); None: the path without its suffix.
         split: None where the data set does not say.
     """
 
@@ -50,6 +50,7 @@ class Sample:
         digest: `sha256:<hex>` of the image file.
         height: Pixels.
         width: Pixels.
+        mask_digest: `sha256:<hex>` of the mask file; None where there is none.
     """
 
     path: str
@@ -61,6 +62,7 @@ class Sample:
     digest: str
     height: int
     width: int
+    mask_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,5 +92,5 @@ class Dataset:
     @property
     def digest(self) -> str:
         """`sha256:<hex>` over what decides a result: content digests, labels, masks, groups and splits."""
-        rows = [[s.path, s.digest, s.label, s.mask, s.group, s.split] for s in self.samples]
+        rows = [[s.path, s.digest, s.label, s.mask, s.mask_digest, s.group, s.split] for s in self.samples]
         return digest_of_json([self.channels, self.bit_depth, rows])

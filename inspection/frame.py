@@ -34,6 +34,7 @@ class FrameSpec:
     frame_width: int | None = None
 
     def __post_init__(self) -> None:
+        """Refuse what no network can take."""
         if self.channels not in (1, 3):
             msg = f"frame: channels must be 1 or 3, got {self.channels}"
             raise DataError(msg)

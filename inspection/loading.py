@@ -53,7 +53,7 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
         root=root,
         channels=settings.channels or (3 if any(look.colour for look in looks) else 1),
         bit_depth=bit_depth,
-        samples=tuple(_sample(listing, look) for listing, look in zip(listings, looks, strict=True)),
+        samples=tuple(_sample(listing, entries) for listing in listings),
         notes=tuple(note for note in (*notes, *deep, plan.note, *grouped, *contradictions(listings, looks)) if note),
     )
     check_splits(dataset)
@@ -177,7 +177,8 @@ def _bit_depth(listings: Sequence[Listing], looks: Sequence[Entry], wanted: int 
     ]
 
 
-def _sample(listing: Listing, look: Entry) -> Sample:
+def _sample(listing: Listing, entries: Mapping[str, Entry]) -> Sample:
+    look = entries[listing.path]
     if listing.split is None or listing.group is None:
         msg = f"{listing.path}: split and group must be settled, got {listing.split} and {listing.group}"
         raise DataError(msg)
@@ -191,6 +192,7 @@ def _sample(listing: Listing, look: Entry) -> Sample:
         digest=look.digest,
         height=look.height,
         width=look.width,
+        mask_digest=entries[listing.mask].digest if listing.mask else None,
     )
 
 
