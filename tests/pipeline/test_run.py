@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from beltline.benchmarks.report.reading import read_report
+from beltline.compress.checkpoint import load_checkpoint
 from beltline.inspection.errors import DataError, LineFileError, WeightsError
 from beltline.inspection.synthetic import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import LineFile, load_line_file
 from beltline.pipeline.run import Outcome, run_job
 from beltline.pipeline.stages import journal
+from safetensors.torch import save_file
+from torch import nn
 
 ROOT = Path(__file__).parents[2]
 LINE = """
@@ -158,6 +162,19 @@ def test_a_finished_onnx_file_can_be_the_teacher(home: Path, done: Outcome) -> N
     path.write_text(path.read_text().replace("steps: [quantize]", "steps: [prune]"))
     with pytest.raises(LineFileError, match="only graph steps"):
         run(path)
+
+
+def test_a_module_of_the_users_own_can_be_the_teacher(home: Path) -> None:
+    (home / "own_models.py").write_text("from torch import nn\n\ndef build():\n    return nn.Conv2d(1, 1, 3, 8, 1)\n")
+    torch.manual_seed(0)
+    save_file(nn.Conv2d(1, 1, 3, 8, 1).state_dict(), home / "own.safetensors")
+    path = home / "own.yaml"
+    path.write_text(
+        LINE[: LINE.index("teacher:")].replace("name: small", "name: own")
+        + 'teacher: {factory: "own_models:build", weights: own.safetensors}\n'
+    )
+    outcome = run(path, until="export")
+    assert load_checkpoint(Path(outcome.summary["files"][0])).lineage[0].startswith("teacher brought along")
 
 
 def test_wrong_input_leaves_one_clear_message(home: Path, tmp_path: Path) -> None:
