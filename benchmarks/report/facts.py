@@ -95,6 +95,9 @@ def _shown(value: Any) -> str:
         return str(value)
     if isinstance(value, list) and all(isinstance(each, (str, int, float)) for each in value):
         return ", ".join(str(each) for each in value)
+    if isinstance(value, dict):
+        shown = {_words(key): _shown(each) for key, each in value.items()}
+        return ", ".join(f"{key} {each}" for key, each in shown.items() if each)
     return ""
 
 

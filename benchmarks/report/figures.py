@@ -47,8 +47,10 @@ def budget_figure(report: Report) -> BudgetFigure | None:
         slowest_ms=row.latency_ms.slowest_known,
         deadline_ms=report.budget.deadline_ms,
     )
-    total_ms = report.budget.total_ms
-    chart = _both(lambda width: budget_bar(parts, total_ms=total_ms, width=width))
+    budget = report.budget
+    chart = _both(
+        lambda width: budget_bar(parts, fixed_ms=budget.fixed_ms, deadline_ms=budget.deadline_ms, width=width)
+    )
     return BudgetFigure(chart=chart, parts=tuple(parts))
 
 
@@ -75,11 +77,11 @@ def tail_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart | No
     """Draw the tails of all rows measured at the belt's pace; None without any."""
     shown = shown_row(report).name
     curves = []
-    for row in report.rows:
+    for number, row in enumerate(report.rows, start=1):
         trace = traces.get(row.name)
         times = _response_ms(trace)
         if times is not None and trace is not None and trace.mode == "belt":
-            curves.append(Curve(name=row.name, response_ms=times, emphasised=row.name == shown))
+            curves.append(Curve(number=number, name=row.name, response_ms=times, emphasised=row.name == shown))
     if not curves:
         return None
     budget = report.budget
@@ -110,8 +112,8 @@ def _work(row: Row) -> list[tuple[str, str, float]]:
         return []
     if row.engine_ms is None:
         return [("decision", "engine", latency.p50)]
-    parts = [("pre-processing", "pre", latency.pre_p50 or 0.0), ("engine", "engine", row.engine_ms.p50)]
-    parts.append(("post-processing", "post", latency.post_p50 or 0.0))
+    parts = [("pre-processing", "pre", latency.pre_ms), ("engine", "engine", row.engine_ms.p50)]
+    parts.append(("post-processing", "post", latency.post_ms))
     return parts
 
 

@@ -23,6 +23,7 @@ _LIMIT_BYTES = 3_500_000
 _SIDE_PX = 256
 _CLOSE_UP_FROM_PX = 600
 _JPEG_QUALITY = 82
+_FEW_VALUES = 16
 _HEAT_RGB = (255, 106, 0)
 _OUTLINE_RGB, _CASING_RGB = (64, 224, 255), (10, 20, 30)
 
@@ -113,7 +114,7 @@ def overlay(item: GalleryItem, window: tuple[slice, slice], *, side_px: int = _S
     Returns:
         RGB, uint8, the longer side `side_px`.
     """
-    frame = _scaled(_rgb(item.frame)[window], side_px)
+    frame = _rgb(_scaled(item.frame[window], side_px))
     height, width = item.frame.shape[:2]
     heat = cv2.resize(item.heatmap, (width, height), interpolation=cv2.INTER_LINEAR)[window]
     share = _scaled(heat, side_px).astype(np.float32)[..., None] / 255 * 0.72
@@ -138,11 +139,11 @@ def window_of(item: GalleryItem) -> tuple[slice, slice]:
 
 
 def data_uri(picture: Pixels) -> str:
-    """Encode an RGB picture as whichever of PNG and JPEG is smaller."""
+    """Encode an RGB picture: JPEG, or PNG where few grey values make that the smaller and cleaner one."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    png = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
-    jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
-    kind, content = ("png", png) if len(png) <= len(jpeg) else ("jpeg", jpeg)
+    kind = "png" if np.count_nonzero(np.bincount(picture[..., 1].ravel())) <= _FEW_VALUES else "jpeg"
+    settings = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if kind == "jpeg" else [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    content = cv2.imencode(f".{kind}", bgr, settings)[1].tobytes()
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -150,7 +151,7 @@ def _card(item: GalleryItem, threshold: float, *, is_new: bool) -> Card:
     window = window_of(item)
     height, width = item.frame.shape[:2]
     close_up = (window[0].stop - window[0].start, window[1].stop - window[1].start) != (height, width)
-    frame = _scaled(_rgb(item.frame), _SIDE_PX)
+    frame = _rgb(_scaled(item.frame, _SIDE_PX))
     if close_up:
         _draw_window(frame, window, frame.shape[0] / height)
     drawn = overlay(item, window)

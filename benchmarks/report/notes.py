@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from ...inspection.bounds import frames_needed, rate_upper
 from .decision import shown_row
 from .schema import Paired, Quality, Report
-from .wording import count, percent, plural
+from .wording import count, ms, named, percent, plural
 
 _CONFIDENCE = 0.95
+_TREND_P_VALUE = 0.01
 _EXAMPLES = (60, 109, 300, 1000)
 
 
@@ -29,9 +30,10 @@ class Note:
 def notes(report: Report) -> list[Note]:
     """Give the notes that the shown row's figures call for."""
     row = shown_row(report)
-    found = [_late(report)]
+    found = [_late(report), *_steady(report)]
     if row.quality is not None:
-        found += [_escapes(row.quality), *_none_of(row.quality)]
+        confidence = report.gates.escape.confidence if report.gates else _CONFIDENCE
+        found += [_escapes(row.quality, confidence), *_none_of(row.quality)]
         found += [_paired(row.quality.paired)] if row.quality.paired else []
         found += [_threshold(), _auroc(row.quality)]
     return [*found, _groups(report)]
@@ -65,12 +67,13 @@ def _late(report: Report) -> Note:
     return Note(title="How many frames prove that decisions come in time?", text=text)
 
 
-def _escapes(quality: Quality) -> Note:
+def _escapes(quality: Quality, confidence: float) -> Note:
     escape = quality.escape
     text = (
         f"{plural(escape.count, 'escape')} among {plural(escape.of, 'defect')} is what this test saw, not what the "
-        f"line will see. A model that lets {percent(escape.upper)} of all defects through would show so few only once in 20 "
-        f"such tests. So the test proves less than {percent(escape.upper)}, and no less."
+        f"line will see. A model that lets {percent(escape.upper)} of all defects through would show so few at "
+        f"most once in {round(1 / (1 - confidence))} such tests. Fewer than {percent(escape.upper)} is all that this "
+        "test proves."
     )
     return Note(title=f"What do {count(escape.count)} of {count(escape.of)} escapes prove?", text=text)
 
@@ -85,14 +88,31 @@ def _none_of(quality: Quality) -> list[Note]:
     return [Note(title="Why is no escape not the same as zero escapes?", text=text)]
 
 
+def _steady(report: Report) -> list[Note]:
+    latency = shown_row(report).latency_ms
+    if latency is None or latency.steadiness is None:
+        return []
+    steady = latency.steadiness
+    trend = f"from its first to its last frame the run became {ms(abs(steady.drift_ms))} "
+    trend += "slower" if steady.drift_ms > 0 else "faster"
+    chance = "more than chance would do" if steady.drift_p_value < _TREND_P_VALUE else "no more than chance would do"
+    text = (
+        f"A device that warms up gets slower, and slow frames often come together. Here {trend}, {chance}; nearly "
+        f"late frames came in spells of {steady.cluster_frames:.1f} on average, and neighbouring frames went along "
+        f"with each other to a degree of {steady.autocorrelation:.2f} (0: not at all, 1: wholly)."
+    )
+    return [Note(title="Was the run steady?", text=text)]
+
+
 def _paired(paired: Paired) -> Note:
+    other = named(paired.against)
     text = (
         f"Both saw the same defective parts, so only those where they differ count: {paired.new_escapes} that only "
-        f"{paired.against} catches and {paired.recovered} that only this model catches. If both were equally good, a "
+        f"{other} catches and {paired.recovered} that only this model catches. If both were equally good, a "
         f"difference this large or larger would come about by chance in {percent(paired.p_value)} of such tests "
         "(exact McNemar test)."
     )
-    return Note(title=f"How is the model compared with {paired.against}?", text=text)
+    return Note(title=f"How is the model compared with {other}?", text=text)
 
 
 def _threshold() -> Note:

@@ -11,10 +11,8 @@ from markupsafe import Markup
 
 from ..measurement import Measurement
 from .decision import (
-    GATE_WORDS,
     HEADINGS,
     comparison,
-    gate_cards,
     lead_sentence,
     next_steps,
     overall_verdict,
@@ -24,11 +22,12 @@ from .decision import (
 from .facts import fact_sheets
 from .figures import budget_figure, histogram_figure, over_run_figure, pareto_figure, tail_figure
 from .gallery import Card, GalleryItem, cards
+from .gate_cards import GATE_WORDS, gate_cards
 from .notes import notes, proof_table
 from .reading import checked_report
 from .schema import Report
-from .table import table_rows
-from .wording import auroc, count, ms, percent, plural, size
+from .table import step_cells, table_rows
+from .wording import auroc, count, ms, named, percent, plural, size, tied
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,7 +56,9 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(svg=Markup, ms=ms, percent=percent, count=count, plural=plural, size=size, auroc=auroc)
+    environment.filters.update(
+        svg=Markup, ms=ms, percent=percent, count=count, plural=plural, size=size, auroc=auroc, named=named, tied=tied
+    )
     page = environment.get_template("report.html.j2")
     return page.render(**_decision(checked), **_figures(checked, traces or {}), **_gallery(checked, gallery))
 
@@ -73,9 +74,10 @@ def _decision(report: Report) -> dict[str, Any]:
         "lead": lead_sentence(report),
         "next_steps": next_steps(report),
         "comparison": comparison(report),
-        "gates": gate_cards(report),
+        "gates": gate_cards(report, shown_row(report)),
         "gate_words": GATE_WORDS,
         "rows": table_rows(report),
+        "steps": [(step.name, step_cells(step)) for step in shown_row(report).steps],
         "notes": notes(report),
         "proofs": proof_table(),
         "sheets": fact_sheets(report),

@@ -34,9 +34,14 @@ class Budget(_Part):
     fixed_parts_ms: dict[str, NonNegative] = {}
 
     @property
+    def fixed_ms(self) -> float:
+        """Sum of the fixed times that are known by name."""
+        return sum(self.fixed_parts_ms.values())
+
+    @property
     def total_ms(self) -> float:
         """From the trigger until the part is at the ejector."""
-        return self.deadline_ms + sum(self.fixed_parts_ms.values())
+        return self.deadline_ms + self.fixed_ms
 
 
 class Data(_Part):
@@ -59,6 +64,15 @@ class Device(_Part):
     versions: dict[str, str | None] = {}
 
 
+class Steadiness(_Part):
+    """How the run hangs together: trend from first to last frame, and how long spells of slow frames are."""
+
+    autocorrelation: Finite = 0.0
+    drift_p_value: Unit = 1.0
+    drift_ms: Finite = 0.0
+    cluster_frames: NonNegative = 1.0
+
+
 class Latency(_Part):
     """Milliseconds from the moment a frame was due to its decision (`scope` says which span was timed)."""
 
@@ -71,11 +85,29 @@ class Latency(_Part):
     scope: str = "frame_to_decision"
     pre_p50: NonNegative | None = None
     post_p50: NonNegative | None = None
+    pre: NonNegative | None = None
+    post: NonNegative | None = None
+    steadiness: Steadiness | None = None
+
+    @property
+    def pre_ms(self) -> float:
+        """Typical pre-processing; 0 where it was not timed apart."""
+        return self.pre_p50 or self.pre or 0.0
+
+    @property
+    def post_ms(self) -> float:
+        """Typical post-processing; 0 where it was not timed apart."""
+        return self.post_p50 or self.post or 0.0
 
     @property
     def slowest_known(self) -> float:
         """The furthest percentile that there is, in ms."""
         return self.p99 if self.p999 is None else self.p999
+
+    @property
+    def slowest_one_in(self) -> int:
+        """One in how many frames is slower than that."""
+        return 100 if self.p999 is None else 1000
 
     @model_validator(mode="after")
     def _counts_fit(self) -> Latency:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .schema import Latency, Quality, Report, Row, VerdictWord
-from .wording import auroc, count, ms, percent, size
+from .schema import Latency, Parity, Quality, Rate, Report, Row, Step, VerdictWord
+from .wording import auroc, count, large, ms, percent, size
 
 VERDICT_WORDS: dict[VerdictWord, str] = {"fits": "fits", "misses": "misses", "inconclusive": "not proven"}
 _NONE = "\N{EN DASH}"
@@ -22,18 +22,19 @@ class Cell:
     """
 
     heading: str
-    main: str
+    main: str = _NONE
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
-    """One row; `number` is also its mark in the chart."""
+    """One row; `number` is also its mark in the charts."""
 
     number: int
     row: Row
     selected: bool
     verdict: str
+    how: str
     cells: tuple[Cell, ...]
 
 
@@ -45,66 +46,81 @@ def table_rows(report: Report) -> list[TableRow]:
             row=row,
             selected=row.name == report.selected,
             verdict=VERDICT_WORDS[row.verdict],
+            how=" \N{RIGHTWARDS ARROW} ".join(row.recipe) or row.role,
             cells=_cells(row),
         )
         for number, row in enumerate(report.rows, start=1)
     ]
 
 
-def _cells(row: Row) -> tuple[Cell, ...]:
-    latency, quality = row.latency_ms, row.quality
+def step_cells(step: Step) -> tuple[Cell, ...]:
+    """Give what is known of a row after one step of its recipe."""
+    quality = step.quality
     return (
-        Cell(heading="Runs on", main=row.backend, detail=row.precision),
-        Cell(heading="Size", main=_NONE if row.size_bytes is None else size(row.size_bytes)),
-        Cell(heading="Typical time", main=ms(latency.p50) if latency else _NONE, detail=_engine(row)),
-        Cell(heading="Slow frames", main=ms(latency.slowest_known) if latency else _NONE, detail=_which(latency)),
-        _late(latency),
+        Cell(heading="Size", main=_NONE if step.size_bytes is None else size(step.size_bytes)),
+        Cell(heading="Parameters", main=_NONE if step.parameters is None else large(step.parameters)),
         _auroc(quality),
-        _escapes(quality),
-        _overkill(quality),
-        Cell(heading="Flips", main=count(row.parity.flips) if row.parity else _NONE, detail=_flips(row)),
+        _rate("Escapes", quality.escape if quality else None),
+        _rate("Overkill", quality.overkill if quality else None),
     )
 
 
-def _engine(row: Row) -> str:
-    return f"engine {ms(row.engine_ms.p50)}" if row.engine_ms else ""
+def _cells(row: Row) -> tuple[Cell, ...]:
+    quality = row.quality
+    return (
+        Cell(heading="Size", main=_NONE if row.size_bytes is None else size(row.size_bytes)),
+        _typical(row),
+        _slow(row.latency_ms),
+        _late(row.latency_ms),
+        _auroc(quality),
+        _rate("Escapes", quality.escape if quality else None),
+        _paired(quality),
+        _rate("Overkill", quality.overkill if quality else None),
+        _flips(row.parity),
+    )
 
 
-def _which(latency: Latency | None) -> str:
+def _typical(row: Row) -> Cell:
+    if row.latency_ms is None:
+        return Cell(heading="Typical")
+    engine = f"engine {ms(row.engine_ms.p50)}" if row.engine_ms else ""
+    return Cell(heading="Typical", main=ms(row.latency_ms.p50), detail=engine)
+
+
+def _slow(latency: Latency | None) -> Cell:
     if latency is None:
-        return ""
-    return "99\u00a0% within" if latency.p999 is None else "99.9\u00a0% within"
+        return Cell(heading="Slow")
+    return Cell(heading="Slow", main=ms(latency.slowest_known), detail=f"1 in {latency.slowest_one_in:,}")
 
 
 def _late(latency: Latency | None) -> Cell:
     if latency is None:
-        return Cell(heading="Late", main=_NONE)
+        return Cell(heading="Late")
     main = f"{count(latency.misses)} of {count(latency.frames)}"
-    return Cell(heading="Late", main=main, detail=f"at most {percent(latency.miss_upper)}")
+    return Cell(heading="Late", main=main, detail=f"\N{LESS-THAN OR EQUAL TO} {percent(latency.miss_upper)}")
 
 
 def _auroc(quality: Quality | None) -> Cell:
     if quality is None:
-        return Cell(heading="AUROC", main=_NONE)
+        return Cell(heading="AUROC")
     low, high = quality.auroc_interval
-    return Cell(heading="AUROC", main=auroc(quality.auroc), detail=f"{auroc(low)} to {auroc(high)}")
+    return Cell(heading="AUROC", main=auroc(quality.auroc), detail=f"{auroc(low)}\N{EN DASH}{auroc(high)}")
 
 
-def _escapes(quality: Quality | None) -> Cell:
-    if quality is None:
-        return Cell(heading="Escapes", main=_NONE)
-    main = f"{count(quality.escape.count)} of {count(quality.escape.of)}"
-    paired = quality.paired
-    new = f", {paired.new_escapes} new, {paired.recovered} recovered" if paired else ""
-    return Cell(heading="Escapes", main=main, detail=f"at most {percent(quality.escape.upper)}{new}")
+def _rate(heading: str, rate: Rate | None) -> Cell:
+    if rate is None:
+        return Cell(heading=heading)
+    bound = f"\N{LESS-THAN OR EQUAL TO} {percent(rate.upper)}"
+    return Cell(heading=heading, main=f"{count(rate.count)} of {count(rate.of)}", detail=bound)
 
 
-def _overkill(quality: Quality | None) -> Cell:
-    if quality is None:
-        return Cell(heading="Overkill", main=_NONE)
-    main = f"{count(quality.overkill.count)} of {count(quality.overkill.of)}"
-    return Cell(heading="Overkill", main=main, detail=f"at most {percent(quality.overkill.upper)}")
+def _paired(quality: Quality | None) -> Cell:
+    if quality is None or quality.paired is None:
+        return Cell(heading="New")
+    return Cell(heading="New", main=count(quality.paired.new_escapes), detail=f"{quality.paired.recovered} recovered")
 
 
-def _flips(row: Row) -> str:
-    return f"of {count(row.parity.frames)}" if row.parity else ""
+def _flips(parity: Parity | None) -> Cell:
+    if parity is None:
+        return Cell(heading="Flips")
+    return Cell(heading="Flips", main=count(parity.flips), detail=f"of {count(parity.frames)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 _SPACE = "\u00a0"
 
@@ -25,14 +26,27 @@ def percent(rate: float) -> str:
     return _trimmed(significant(100 * rate)) + _SPACE + "%"
 
 
-def points(rate: float) -> str:
-    r"""Give a difference of two rates as percentage points.
+def named(row: str) -> str:
+    """Give a row's name as it stands in a sentence.
 
-    >>> points(0.0113), points(0)
-    ('+1.13\xa0points', '0\xa0points')
+    >>> named("teacher"), named("student-16")
+    ('the teacher', 'student-16')
     """
-    sign = "\u2212" if rate < 0 else "+" if rate > 0 else ""
-    return sign + _trimmed(significant(100 * abs(rate))) + _SPACE + "points"
+    return "the teacher" if row == "teacher" else row
+
+
+def minus(number: str) -> str:
+    """Give a number with a proper minus sign."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
+def tied(sentence: str) -> str:
+    r"""Tie numbers to their units, so that no line breaks between them.
+
+    >>> tied("at most 5 % within 86.0 ms of all")
+    'at most 5\xa0% within 86.0\xa0ms of all'
+    """
+    return re.sub(r"(?<=\d) (?=%|ms\b)", _SPACE, sentence)
 
 
 def count(number: int) -> str:

@@ -19,13 +19,13 @@ def gauge(seen: float, upper: float, limit: float, *, label: str, width: float =
         kind: `fits`, `misses` or `inconclusive`: the colour's class.
     """
     low, high = min(0.0, seen), max(1.35 * limit, 1.06 * upper)
-    scale = Scale(low=low, high=high, start=6, end=width - 6)
+    scale = Scale(low=low, high=high, start=0, end=width)
     middle = _HEIGHT / 2
     return picture(
         width,
         _HEIGHT,
-        element("rect", x=6, y=middle - 4, width=scale.at(limit) - 6, height=8, class_="gauge-room"),
-        line(6, middle, width - 6, middle, "axis"),
+        element("rect", x=0, y=middle - 4, width=scale.at(limit), height=8, class_="gauge-room"),
+        line(0, middle, width, middle, "axis"),
         element(
             "rect",
             x=scale.at(seen),
@@ -42,14 +42,14 @@ def gauge(seen: float, upper: float, limit: float, *, label: str, width: float =
 
 def score_gauge(score: float, threshold: float, *, width: float = 240) -> str:
     """Draw a part's score on the way from 0 (surely good) to 1 (surely defective), with the threshold."""
-    scale = Scale(low=0, high=1, start=6, end=width - 6)
+    scale = Scale(low=0, high=1, start=0, end=width)
     middle = _HEIGHT / 2
     rejected = scale.at(threshold)
     return picture(
         width,
         _HEIGHT,
-        element("rect", x=6, y=middle - 3, width=rejected - 6, height=6, class_="score-pass"),
-        element("rect", x=rejected, y=middle - 3, width=width - 6 - rejected, height=6, class_="score-reject"),
+        element("rect", x=0, y=middle - 3, width=rejected, height=6, class_="score-pass"),
+        element("rect", x=rejected, y=middle - 3, width=width - rejected, height=6, class_="score-reject"),
         line(rejected, 2, rejected, _HEIGHT - 2, "deadline"),
         element("circle", cx=scale.at(score), cy=middle, r=5, class_="score-dot"),
         label=f"score {score:.3g}, threshold {threshold:.3g}, on a scale from 0 to 1",

@@ -140,11 +140,11 @@ def _shape(x: float, y: float, verdict: str) -> str:
 def _names(points: Sequence[Point], names: Sequence[str], across: Scale, up: Scale) -> list[str]:
     room = Box(left=across.start, top=0, right=across.end, bottom=_FLOOR)
     spots = [(across.at(point.latency_ms), up.at(point.auroc)) for point in points]
-    taken = [Box(left=x - 8, top=y - 8, right=x + 8, bottom=y + 8) for x, y in spots]
+    taken = [Box(left=x - 9, top=y - 9, right=x + 9, bottom=y + 9) for x, y in spots]
     drawn = []
     for point, name, (x, y) in sorted(zip(points, names, spots, strict=True), key=lambda each: not each[0].selected):
         for said in (name, str(point.number)):
-            box = place_label(x, y, said, taken=taken, room=room)
+            box = place_label(x, y, said, taken=taken, room=room, gap=13 if point.selected else 9)
             if box is not None:
                 taken.append(box)
                 drawn.append(text(box.left, box.bottom - 3, said, class_="label strong" if point.selected else "label"))

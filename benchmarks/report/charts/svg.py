@@ -133,8 +133,8 @@ class Box:
         return across and other.top <= self.top and self.bottom <= other.bottom
 
 
-def place_label(x: float, y: float, content: str, *, taken: Sequence[Box], room: Box) -> Box | None:
-    """Find a free place beside a mark for its label: right, left, then further and further above and below.
+def place_label(x: float, y: float, content: str, *, taken: Sequence[Box], room: Box, gap: float = 9) -> Box | None:
+    """Find a free place near a mark for its label: above right, below right, left, then further and further away.
 
     Args:
         x: The mark's centre in pixels.
@@ -142,14 +142,15 @@ def place_label(x: float, y: float, content: str, *, taken: Sequence[Box], room:
         content: What the label says.
         taken: Boxes that must stay clear.
         room: What the label must lie in.
+        gap: Pixels between the mark's centre and the label.
 
     Returns:
         The label's box, or None where nothing nearby is free.
     """
     width, height = text_width_px(content), FONT_PX + 2
-    for step in range(9):
-        for shift in (0.0,) if not step else (-step * height / 2, step * height / 2):
-            for left in (x + 10, x - 10 - width, x - width / 2):
+    for step in range(1, 9):
+        for shift in (-0.75 * step * height, 0.75 * step * height):
+            for left in (x + gap, x - gap - width, x - width / 2):
                 box = Box(left=left, top=y + shift - height / 2, right=left + width, bottom=y + shift + height / 2)
                 if box.within(room) and not any(box.overlaps(other) for other in taken):
                     return box

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from ..wording import ms, percent
 from .axes import LEFT, RIGHT, time_axis, time_scale
-from .svg import Box, Scale, element, line, path, picture, place_label, text, tooltip
+from .svg import FONT_PX, Box, Scale, element, line, path, picture, text, text_width_px, tooltip
 
 _CURVE_POINTS = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One row's response times in ms, in any order; the row shown is emphasised."""
+    """One row's response times in ms, in any order; `number` is its place in the table, the row shown is emphasised."""
 
+    number: int
     name: str
     response_ms: NDArray[np.float64]
     emphasised: bool = False
@@ -33,7 +34,7 @@ def latency_tail(curves: Sequence[Curve], *, deadline_ms: float, miss_max: float
         miss_max: Where the corner begins on the share axis, in (0, 1).
         width: Pixels.
     """
-    top, floor = 18.0, 300.0
+    top, floor = 36.0, 300.0
     across = time_scale(np.concatenate([curve.response_ms for curve in curves]), deadline_ms, width)
     most = max(len(curve.response_ms) for curve in curves)
     up = Scale(low=min(0.5 / most, miss_max / 3), high=1, start=floor, end=top, log=True)
@@ -54,7 +55,7 @@ def latency_tail(curves: Sequence[Curve], *, deadline_ms: float, miss_max: float
         corner,
         line(across.at(deadline_ms), top, across.at(deadline_ms), floor, "deadline"),
         *(_curve(curve, across, up) for curve in ordered),
-        *_curve_names(ordered[::-1], across, up),
+        *_curve_names(ordered[::-1], across, top),
         line(LEFT, floor, width - RIGHT, floor, "axis"),
         *time_axis(across, floor),
         label=f"Share of frames slower than each time, for {', '.join(curve.name for curve in curves)}",
@@ -83,19 +84,23 @@ def _curve(curve: Curve, across: Scale, up: Scale) -> str:
     for x, y in points[1:]:
         steps += [(x, steps[-1][1]), (x, y)]
     drawn = path(steps, "curve chosen" if curve.emphasised else "curve")
-    return element("g", tooltip(curve.name), drawn)
+    return element("g", tooltip(f"{curve.number} {curve.name}"), drawn)
 
 
-def _curve_names(curves: Sequence[Curve], across: Scale, up: Scale) -> list[str]:
-    room = Box(left=across.start, top=up.end, right=across.end, bottom=up.start)
+def _curve_names(curves: Sequence[Curve], across: Scale, top: float) -> list[str]:
+    """Write each curve's number above its typical time; one that would run into another moves up or is left out."""
+    room = Box(left=across.start, top=0, right=across.end, bottom=top)
     taken: list[Box] = []
     drawn = []
     for curve in curves:
-        x, y = across.at(float(np.quantile(curve.response_ms, 0.5))), up.at(0.5)
-        box = place_label(x, y + 8, curve.name, taken=taken, room=room)
-        if box is not None:
+        said, x = str(curve.number), across.at(float(np.quantile(curve.response_ms, 0.5)))
+        wide = text_width_px(said)
+        rows = (
+            Box(left=x - wide / 2, top=y, right=x + wide / 2 + 2, bottom=y + FONT_PX + 1) for y in (top - 17, top - 30)
+        )
+        box = next((each for each in rows if not any(each.overlaps(other) for other in taken)), None)
+        if box is not None and box.within(room):
             taken.append(box)
-            drawn.append(
-                text(box.left, box.bottom - 3, curve.name, class_="label strong" if curve.emphasised else "label")
-            )
+            weight = "label strong" if curve.emphasised else "label muted"
+            drawn.append(text(x, box.bottom - 2, said, anchor="middle", class_=weight))
     return drawn

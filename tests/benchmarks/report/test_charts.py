@@ -1,0 +1,167 @@
+import math
+import re
+from itertools import pairwise
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+from beltline.benchmarks.report.charts.budget import budget_bar, segments
+from beltline.benchmarks.report.charts.gauge import gauge, score_gauge
+from beltline.benchmarks.report.charts.histogram import latency_histogram
+from beltline.benchmarks.report.charts.over_run import latency_over_run
+from beltline.benchmarks.report.charts.pareto import Point, frontier, pareto_chart
+from beltline.benchmarks.report.charts.svg import Box, Scale, place_label
+from beltline.benchmarks.report.charts.tail import Curve, latency_tail
+
+
+def drawn(svg: str) -> ET.Element:
+    """Parse it as XML and see that no coordinate is missing or infinite."""
+    assert not re.search(r"\b(nan|inf|None)\b", svg)
+    return ET.fromstring(svg)
+
+
+def of_class(root: ET.Element, name: str) -> list[ET.Element]:
+    return [each for each in root.iter() if name in each.get("class", "").split()]
+
+
+def points(number: int, *, seed: int = 0) -> list[Point]:
+    generator = np.random.default_rng(seed)
+    verdicts = ("fits", "misses", "inconclusive")
+    return [
+        Point(
+            number=index + 1,
+            name=f"row-{index + 1} <&>",
+            latency_ms=float(generator.lognormal(2, 1)),
+            auroc=float(generator.uniform(0.8, 0.99)),
+            interval=(0.78, 1.0),
+            verdict=verdicts[index % 3],
+            selected=index == 0,
+        )
+        for index in range(number)
+    ]
+
+
+def test_log_scale_spreads_decades_evenly() -> None:
+    scale = Scale(low=0.1, high=1000, start=0, end=400, log=True)
+    assert [scale.at(value) for value in (0.1, 1, 10, 100, 1000)] == pytest.approx([0, 100, 200, 300, 400])
+    assert scale.at(1e9) == 400
+
+
+@pytest.mark.parametrize("log", [True, False])
+@pytest.mark.parametrize(("low", "high"), [(0.001, 3.0), (0.97, 0.978), (1.0, 1e7), (85.9, 86.1)])
+def test_ticks_are_few_and_inside(low: float, high: float, log: bool) -> None:
+    ticks = Scale(low=low, high=high, start=0, end=1, log=log).ticks(6)
+    assert len(ticks) <= 7
+    assert all(low * 0.998 <= tick <= high * 1.002 for tick in ticks)
+
+
+def test_budget_segments_fill_the_budget_end_to_end() -> None:
+    parts = segments(
+        {"exposure": 1, "plc": 5}, [("pre", "pre", 0.5), ("engine", "engine", 3)], slowest_ms=7, deadline_ms=80
+    )
+    for before, after in pairwise(parts):
+        assert after.start_ms == pytest.approx(before.start_ms + before.length_ms)
+    assert parts[-1].kind == "slack"
+    assert parts[-1].start_ms + parts[-1].length_ms == pytest.approx(86)
+
+
+def test_budget_overrun_is_drawn_beyond_the_ejector() -> None:
+    parts = segments({"plc": 5}, [("engine", "engine", 70)], slowest_ms=120, deadline_ms=86)
+    assert [part.kind for part in parts] == ["fixed", "engine", "tail", "over"]
+    assert parts[-1].length_ms == pytest.approx(34)
+    root = drawn(budget_bar(parts, fixed_ms=5, deadline_ms=86, width=900))
+    (over,) = of_class(root, "over")
+    assert float(over.get("x", 0)) == pytest.approx(1 + 898 * 91 / 125, abs=0.1)
+
+
+def test_a_typical_time_beyond_the_deadline_leaves_no_slack() -> None:
+    parts = segments({}, [("engine", "engine", 100)], slowest_ms=100, deadline_ms=86)
+    assert [part.kind for part in parts] == ["engine"]
+    drawn(budget_bar(parts, fixed_ms=0, deadline_ms=86, width=350))
+
+
+def test_budget_names_are_escaped() -> None:
+    parts = segments({"<script>": 50}, [("engine", "engine", 1)], slowest_ms=1, deadline_ms=5)
+    svg = budget_bar(parts, fixed_ms=50, deadline_ms=5, width=900)
+    assert "<script>" not in svg
+    drawn(svg)
+
+
+def test_histogram_counts_every_frame_and_no_bar_lies_across_the_deadline() -> None:
+    times = np.concatenate([np.full(500, 3.0), np.full(7, 86.0), np.full(2, 86.001), [900.0]])
+    root = drawn(latency_histogram(times, deadline_ms=86.0, width=510))
+    bars, late = of_class(root, "bar"), of_class(root, "late")
+    counts = [int((bar[0].text or "").split()[0].replace(",", "")) for bar in bars]
+    assert sum(counts) == len(times)
+    assert sum(int((bar[0].text or "").split()[0]) for bar in late) == 3
+
+
+@pytest.mark.parametrize("times", [[0.0], [5.0, 5.0], [1e-6, 1e6]])
+def test_histogram_bears_degenerate_runs(times: list[float]) -> None:
+    drawn(latency_histogram(np.array(times), deadline_ms=10, width=350))
+
+
+def test_tail_ends_at_the_slowest_frame() -> None:
+    times = np.concatenate([np.full(999, 2.0), [40.0]])
+    curves = [Curve(number=1, name="a & b", response_ms=times, emphasised=True)]
+    root = drawn(latency_tail(curves, deadline_ms=86, miss_max=0.001, width=510))
+    (curve,) = of_class(root, "chosen")
+    last = re.findall(r"([\d.]+) ([\d.]+)", curve.get("d", ""))[-1]
+    scale = Scale(low=1.6, high=86 * 1.3, start=52, end=496, log=True)
+    assert float(last[0]) == pytest.approx(scale.at(40.0), abs=0.1)
+    assert float(last[1]) == 300
+
+
+def test_tail_shades_what_the_gate_forbids() -> None:
+    curves = [Curve(number=1, name="a", response_ms=np.array([2.0, 90.0]))]
+    (corner,) = of_class(drawn(latency_tail(curves, deadline_ms=86, miss_max=0.01, width=510)), "forbidden")
+    assert float(corner.get("width", 0)) > 0
+    assert 0 < float(corner.get("height", 0)) < 264
+
+
+def test_run_shows_cold_frames_apart() -> None:
+    times = np.concatenate([np.linspace(20, 4, 15), np.full(1000, 3.0), [80.0]])
+    root = drawn(latency_over_run(times, warmup=15, deadline_ms=86, width=1040))
+    assert len(of_class(root, "cold")) == 15
+    assert len(of_class(root, "band")) == 1
+
+
+@pytest.mark.parametrize(("frames", "warmup"), [(1, 0), (1, 1), (3, 3), (5, 0)])
+def test_run_bears_few_frames(frames: int, warmup: int) -> None:
+    drawn(latency_over_run(np.full(frames, 2.0), warmup=warmup, deadline_ms=5, width=350))
+
+
+def test_frontier_holds_what_no_other_row_beats() -> None:
+    rows = points(40)
+    edge = frontier(rows)
+    for row in rows:
+        beaten = any(other.latency_ms < row.latency_ms and other.auroc >= row.auroc for other in rows)
+        assert (row in edge) != beaten
+
+
+@pytest.mark.parametrize("width", [350.0, 1040.0])
+@pytest.mark.parametrize("number", [1, 2, 14])
+def test_pareto_shows_every_row_by_the_shape_of_its_verdict(width: float, number: int) -> None:
+    rows = points(number)
+    root = drawn(pareto_chart(rows, deadline_ms=20, width=width))
+    assert len(of_class(root, "whisker")) == number
+    assert len(of_class(root, "ring")) == 1
+    assert len(of_class(root, "mark-fits")) == math.ceil(number / 3)
+    assert len(of_class(root, "cross")) == 2 * sum(row.verdict == "misses" for row in rows)
+
+
+def test_labels_keep_clear_of_each_other_and_stay_inside() -> None:
+    room, taken = Box(left=0, top=0, right=300, bottom=200), list[Box]()
+    for index in range(8):
+        box = place_label(150 + index, 100 - index, "student-16-int8", taken=taken, room=room)
+        if box is not None:
+            assert box.within(room)
+            assert not any(box.overlaps(other) for other in taken)
+            taken.append(box)
+    assert len(taken) >= 6
+
+
+def test_gauges_say_their_numbers_aloud() -> None:
+    svg = gauge(-0.01, 0.03, 0.02, label="rise, limit", kind="inconclusive")
+    assert drawn(svg).get("aria-label") == "rise, limit"
+    assert "threshold 0.4" in (drawn(score_gauge(0.31, 0.4)).get("aria-label") or "")

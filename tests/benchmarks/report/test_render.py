@@ -1,0 +1,286 @@
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from beltline.benchmarks.measurement import Measurement
+from beltline.benchmarks.report import render
+from beltline.benchmarks.report.decision import overall_verdict, shown_row
+from beltline.benchmarks.report.gallery import GalleryItem
+from beltline.benchmarks.report.gate_cards import gate_cards
+from beltline.benchmarks.report.notes import proof_table
+from beltline.benchmarks.report.reading import checked_report
+from beltline.benchmarks.report.render import render_report
+from beltline.inspection.errors import DataError
+
+VOID = {"meta", "link", "img"}
+
+
+class Page(HTMLParser):
+    """Collects text, pictures and tags, and refuses tags that are not closed in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open, self.text, self.tags, self.attributes = [], "", [], []
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data.replace("\xa0", " ") if self.open[-1:] != ["style"] else ""
+
+
+def undecided(report: dict[str, Any], verdict: str) -> dict[str, Any]:
+    report["selected"] = None
+    for row in report["rows"]:
+        row["verdict"] = verdict
+    return report
+
+
+def test_the_verdict_comes_first(
+    report: dict[str, Any], gallery: list[GalleryItem], traces: dict[str, Measurement]
+) -> None:
+    page = Page(render_report(report, gallery, traces))
+    told = [
+        "Ready for the line",
+        "Use student-32-int8",
+        "Decided in time",
+        "What to do next",
+        "Where the milliseconds go",
+    ]
+    places = [page.text.index(words) for words in told]
+    assert places == sorted(places)
+    assert page.tags.count("h1") == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "heading"), [("misses", "Not ready for the line"), ("inconclusive", "Not proven yet")]
+)
+def test_without_a_selected_row_the_heading_says_so(report: dict[str, Any], verdict: str, heading: str) -> None:
+    page = Page(render_report(undecided(report, verdict)))
+    assert heading in page.text
+    assert "Ready for the line" not in page.text
+
+
+def test_headline_and_next_steps_of_the_report_are_taken(report: dict[str, Any]) -> None:
+    report["headline"] = "Everything in time at 86 ms."
+    report["rows"][3]["next_steps"] = ["Sign here."]
+    page = Page(render_report(report))
+    assert "Everything in time at 86 ms." in page.text
+    assert "Sign here." in page.text
+
+
+def test_every_row_and_wrong_decision_is_on_the_page(
+    report: dict[str, Any], gallery: list[GalleryItem], traces: dict[str, Measurement]
+) -> None:
+    page = Page(render_report(report, gallery, traces))
+    for row in report["rows"]:
+        assert row["name"] in page.text
+    for item in gallery:
+        assert item.path in page.text
+    assert "2 of 21 shown" in page.text
+    assert "1 of 61 shown" in page.text
+    assert "caught by the teacher" in page.text
+
+
+def test_the_page_needs_nothing_from_outside(
+    report: dict[str, Any], gallery: list[GalleryItem], traces: dict[str, Measurement]
+) -> None:
+    html = render_report(report, gallery, traces)
+    page = Page(html)
+    assert "script" not in page.tags
+    assert not re.search(r"url\(|@import|https?://", html)
+    links = [value for _, name, value in page.attributes if name in ("src", "href", "srcset", "xlink:href")]
+    assert all(value.startswith("data:") for value in links)
+    assert len(html) < 5_000_000
+
+
+def test_every_picture_and_chart_says_what_it_shows(
+    report: dict[str, Any], gallery: list[GalleryItem], traces: dict[str, Measurement]
+) -> None:
+    page = Page(render_report(report, gallery, traces))
+    alternatives = [value for tag, name, value in page.attributes if tag == "img" and name == "alt"]
+    assert len(alternatives) == page.tags.count("img") == 2 * len(gallery)
+    assert all(alternatives)
+    labels = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
+    hidden = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-hidden"]
+    assert len(labels) + len(hidden) == page.tags.count("svg")
+    assert all(labels)
+
+
+def test_text_from_data_is_escaped(report: dict[str, Any], gallery: list[GalleryItem]) -> None:
+    evil = "<script>alert(1)</script>\"'&"
+    report["data"]["name"] = report["device"]["name"] = report["command"] = report["started"] = evil
+    report["headline"] = report["device"]["cpu"] = evil
+    report["data"]["notes"] = [evil]
+    report["budget"]["fixed_parts_ms"] = {evil: 3.0}
+    for row in report["rows"]:
+        row.update(recipe=[evil], backend=evil, reasons=[evil], next_steps=[evil])
+    report["rows"][3]["name"] = report["selected"] = evil
+    object.__setattr__(gallery[0], "path", evil)
+    object.__setattr__(gallery[0], "label", evil)
+    html = render_report(report, gallery)
+    assert "<script" not in html
+    assert "script" not in Page(html).tags
+
+
+def test_gates_follow_from_the_bounds(report: dict[str, Any]) -> None:
+    checked = checked_report(report)
+    assert [card.status for card in gate_cards(checked, shown_row(checked))] == ["fits", "fits", "fits"]
+
+
+def test_a_gate_that_is_surely_missed_says_so(report: dict[str, Any]) -> None:
+    row = undecided(report, "misses")["rows"][3]
+    row["quality"]["overkill"] = {"count": 400, "of": 2112, "upper": 0.21}
+    checked = checked_report(report)
+    assert [card.status for card in gate_cards(checked, checked.rows[3])] == ["fits", "fits", "misses"]
+
+
+def test_gates_never_say_more_than_the_verdict(report: dict[str, Any]) -> None:
+    row = undecided(report, "inconclusive")["rows"][3]
+    checked = checked_report(report)
+    assert gate_cards(checked, checked.rows[3])[0].status == "inconclusive"
+    row["quality"]["overkill"] = {"count": 400, "of": 2112, "upper": 0.21}
+    checked = checked_report(report)
+    assert [card.status for card in gate_cards(checked, checked.rows[3])] == ["fits", "fits", "inconclusive"]
+
+
+def test_verdicts_of_gates_in_the_report_stand(report: dict[str, Any]) -> None:
+    report["rows"][3]["gate_verdicts"] = {"deadline_miss": "inconclusive"}
+    checked = checked_report(report)
+    assert [card.status for card in gate_cards(checked, checked.rows[3])] == ["inconclusive", "fits", "fits"]
+
+
+def test_the_closest_row_is_shown_where_none_fits(report: dict[str, Any]) -> None:
+    rows = undecided(report, "misses")["rows"]
+    for row in rows:
+        row["quality"]["overkill"] = {"count": 400, "of": 2112, "upper": 0.21}
+    rows[2]["quality"]["overkill"] = {"count": 61, "of": 2112, "upper": 0.035}
+    assert shown_row(checked_report(report)).name == "student-32"
+
+
+def test_a_fitting_row_that_was_not_selected_does_not_make_the_page_fit(report: dict[str, Any]) -> None:
+    report["selected"] = None
+    assert overall_verdict(checked_report(report)) == "inconclusive"
+
+
+def test_what_no_escape_proves_is_said(report: dict[str, Any]) -> None:
+    assert [seen.split()[-1] for seen, _ in proof_table()] == ["60", "109", "300", "1,000"]
+    assert [share.replace("\xa0", " ") for _, share in proof_table()] == ["4.87 %", "2.71 %", "0.99 %", "0.3 %"]
+    report["rows"][3]["quality"]["escape"] = {"count": 0, "of": 60, "upper": 0.0487}
+    text = Page(render_report(report)).text
+    assert "What do 0 of 60 escapes prove?" in text
+    assert "lets 4.87 % of all defects through would show so few at most once in 20 such tests" in text
+    assert "takes 4,603 frames without one late decision" in text
+
+
+def test_too_few_frames_are_answered_with_the_number_needed(report: dict[str, Any]) -> None:
+    rows = undecided(report, "inconclusive")["rows"]
+    for row in rows:
+        row["latency_ms"].update(frames=1000, misses=1, miss_upper=0.0066)
+    assert "Measure again with at least 6,636 frames" in Page(render_report(report)).text
+
+
+def test_a_report_with_a_lone_unmeasured_teacher_renders(report: dict[str, Any]) -> None:
+    bare = {"name": "t", "role": "teacher", "backend": "torch_eager", "precision": "fp32", "verdict": "inconclusive"}
+    report.update(rows=[bare], selected=None, gates=None)
+    assert "nothing can be said" in Page(render_report(report)).text
+
+
+def test_no_wrong_decision_is_said_too(report: dict[str, Any]) -> None:
+    report["rows"][3]["quality"]["escape"]["count"] = report["rows"][3]["quality"]["overkill"]["count"] = 0
+    assert "no defect of the test was let through" in Page(render_report(report)).text
+
+
+def test_steps_steadiness_and_device_conditions_are_shown(report: dict[str, Any]) -> None:
+    row = report["rows"][3]
+    row["steps"] = [{"name": "distil it", "size_bytes": 1_720_000, "quality": row["quality"]}, {"name": "quantize it"}]
+    row["latency_ms"]["steadiness"] = {
+        "autocorrelation": 0.1,
+        "drift_p_value": 0.4,
+        "drift_ms": 0.02,
+        "cluster_frames": 1.2,
+    }
+    report["device"]["conditions"] = {"temperature_c": 61.5, "clock_mhz": None}
+    text = Page(render_report(report)).text
+    for words in ("Step by step", "distil it", "Was the run steady?", "Temperature c 61.5"):
+        assert words in text
+
+
+def test_a_wrong_report_is_refused(report: dict[str, Any]) -> None:
+    del report["budget"]
+    with pytest.raises(DataError, match="budget: Field required"):
+        render_report(report)
+
+
+def test_templates_lie_beside_the_code() -> None:
+    folder = Path(render.__file__).parent / "templates"
+    assert {path.name for path in folder.iterdir()} == {"report.html.j2", "report.css"}
+
+
+@pytest.mark.parametrize(
+    ("width", "dark", "media"), [(1280, False, ""), (1280, True, ""), (390, False, ""), (700, True, "print")]
+)
+def test_chromium_shows_the_page(
+    browser: Any, written: Callable[[str], Path], report: dict[str, Any], gallery: list[GalleryItem],
+    traces: dict[str, Measurement], width: int, dark: bool, media: str,
+) -> None:  # fmt: skip
+    import cv2
+
+    browser.open(written(render_report(report, gallery, traces)), width=width, dark=dark, media=media)
+    assert browser.complaints() == []
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.evaluate(_OVERFLOWING) == []
+    assert browser.evaluate(_FAINT) == []
+    shot = cv2.imdecode(np.frombuffer(browser.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    assert shot is not None
+    assert shot.shape[0] > 2000
+    assert shot.std() > 10
+    assert (shot[-5, -5].mean() < 60) == (dark and not media)
+
+
+_OVERFLOWING = """
+[...document.querySelectorAll('section *')].filter(each => {
+  const inner = each.getBoundingClientRect(), outer = each.closest('section').getBoundingClientRect();
+  const counts = inner.width && !each.closest('.chart, .unseen, thead');
+  return counts && (inner.right > outer.right + 1 || inner.left < outer.left - 1);
+}).map(each => each.className + ': ' + each.textContent.slice(0, 40))
+"""
+
+_FAINT = """
+(() => {
+  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+  const light = colour => numbers(colour).slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = each => {
+    for (let at = each; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if ((numbers(colour)[3] ?? 1) > 0) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  return [...document.querySelectorAll('body *')].filter(each =>
+    [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()) && !each.closest('svg')
+  ).map(each => {
+    const [one, other] = [light(getComputedStyle(each).color), light(ground(each))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    return contrast < 4.5 ? contrast.toFixed(2) + ' ' + each.textContent.slice(0, 40) : '';
+  }).filter(Boolean);
+})()
+"""
