@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from ..inspection.errors import GraphError, MissingPartError
 from ..inspection.plugins import plugins
 from ..inspection.storage import digest_of_file
@@ -82,4 +84,25 @@ def require_intact(artifact: Artifact) -> None:
     found = digest_of_artifact(artifact.path)
     if found != artifact.digest:
         msg = f"{artifact.path}: wanted digest {artifact.digest}, got {found}; the file was changed: build it again"
+        raise GraphError(msg)
+
+
+def require_runs(backend: Backend, artifact: Artifact) -> None:
+    """Open a new artifact and let it decide on one black frame: some refusals come only with the first frame.
+
+    Raises:
+        GraphError: The runtime does not take the model, or its decision is none.
+        MissingPartError: The runtime is not installed.
+    """
+    spec = artifact.frame
+    frame = np.zeros((spec.frame_height or spec.height, spec.frame_width or spec.width, spec.channels), dtype=np.uint8)
+    with backend.load(artifact, threads=1) as session:
+        try:
+            decision = session.infer(frame)
+        except RuntimeError as error:
+            msg = f"{artifact.path}: {backend.name} opens it but cannot run it: {error}"
+            raise GraphError(msg) from error
+    if not 0.0 <= decision.score <= 1.0 or decision.heatmap.ndim != 2:
+        got = f"score {decision.score} and heatmap {decision.heatmap.shape}"
+        msg = f"{artifact.path}: wanted a score in [0, 1] and a heatmap [rows, columns] of a black frame, got {got}"
         raise GraphError(msg)

@@ -20,12 +20,12 @@ from ...compress.packages import missing_package
 from ...inspection.errors import GraphError, MissingPartError
 from ...inspection.frame import FrameSpec
 from ...targets.target import Target
-from ..artifacts import artifact_of, require_installed, require_intact
+from ..artifacts import artifact_of, require_installed, require_intact, require_runs
 from ..contracts import Artifact, Decision, Frame, Graph, Session
 from ..frame_check import require_frame
 
 _PROVIDERS = ["CPUExecutionProvider"]
-_ERRORS_ONLY = 3  # ort.SessionOptions.log_severity_level: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal
+_FATAL_ONLY = 4  # ort.SessionOptions.log_severity_level; errors are raised, once is enough
 _OUTPUTS = ("score", "heatmap")
 
 
@@ -43,7 +43,7 @@ class OnnxRuntime:
         return self.missing() is None
 
     def build(self, graph: Graph, target: Target, folder: Path) -> Artifact:
-        """Copy the graph to `model.onnx` and open it once.
+        """Copy the graph to `model.onnx` and try it once.
 
         Raises:
             GraphError: ONNX Runtime does not take the graph.
@@ -51,8 +51,8 @@ class OnnxRuntime:
         """
         path = Path(shutil.copyfile(graph.path, folder / "model.onnx"))
         artifact = artifact_of(path, graph=graph, backend=self.name, target=target)
-        with self.load(artifact, threads=1):
-            return artifact
+        require_runs(self, artifact)
+        return artifact
 
     def load(self, artifact: Artifact, *, threads: int) -> Session:
         """Open the file with `threads` threads, the calling one among them.
@@ -114,7 +114,7 @@ def _opened(path: Path, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     try:
         engine = onnxruntime.InferenceSession(str(path), options, providers=_PROVIDERS)
     except Exception as error:  # its errors share no base class but Exception

@@ -19,7 +19,7 @@ from ...compress.packages import missing_package
 from ...inspection.errors import GraphError
 from ...inspection.frame import FrameSpec
 from ...targets.target import Target
-from ..artifacts import artifact_of, require_installed, require_intact
+from ..artifacts import artifact_of, require_installed, require_intact, require_runs
 from ..contracts import Artifact, Decision, Frame, Graph, Session
 from ..frame_check import require_frame
 
@@ -38,7 +38,7 @@ class OpenVino:
         return self.missing() is None
 
     def build(self, graph: Graph, target: Target, folder: Path) -> Artifact:
-        """Convert the graph, with the input's size fixed where every frame has one size, and compile it once.
+        """Convert the graph, with the input's size fixed where every frame has one size, and try it once.
 
         Raises:
             GraphError: OpenVINO does not take the graph.
@@ -48,8 +48,8 @@ class OpenVino:
         path = folder / "model.xml"
         _save(graph, path)
         artifact = artifact_of(path, graph=graph, backend=self.name, target=target)
-        with self.load(artifact, threads=1):
-            return artifact
+        require_runs(self, artifact)
+        return artifact
 
     def load(self, artifact: Artifact, *, threads: int) -> Session:
         """Compile the model for `threads` threads.

@@ -14,7 +14,7 @@ from ...compress.packages import missing_package
 from ...inspection.errors import GraphError
 from ...inspection.frame import FrameSpec
 from ...targets.target import Target
-from ..artifacts import artifact_of, require_installed, require_intact
+from ..artifacts import artifact_of, require_installed, require_intact, require_runs
 from ..contracts import Artifact, Decision, Frame, Graph, Session
 from ..frame_check import require_frame
 
@@ -48,8 +48,8 @@ class TorchEager:
             raise GraphError(msg)
         path = Path(shutil.copyfile(graph.checkpoint, folder / "model.safetensors"))
         artifact = artifact_of(path, graph=graph, backend=self.name, target=target)
-        with self.load(artifact, threads=1):
-            return artifact
+        require_runs(self, artifact)
+        return artifact
 
     def load(self, artifact: Artifact, *, threads: int) -> Session:
         """Rebuild the network from the checkpoint.

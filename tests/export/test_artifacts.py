@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from beltline.export.artifacts import backends, digest_of_artifact, files_of, require_installed
 from beltline.export.contracts import Graph
 from beltline.inspection.errors import GraphError, MissingPartError
 from beltline.targets.target import Target
+from onnx import helper, numpy_helper
 
 TARGET = Target(name="local", threads=1, cpus=(0,))
 
@@ -58,3 +61,17 @@ def test_a_graph_that_the_runtime_does_not_take_is_answered_in_its_words(
     damaged.write_bytes(tiny_graph.path.read_bytes()[:5000])
     with pytest.raises(GraphError, match=r"does not take it: .+"):
         backends()[name].build(replace(tiny_graph, path=damaged), TARGET, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["onnx_runtime", "open_vino"])
+def test_a_model_whose_score_is_none_is_not_built(name: str, tiny_graph: Graph, tmp_path: Path) -> None:
+    model = onnx.load(tiny_graph.path)
+    made = {output: node for node in model.graph.node for output in node.output}
+    score = made["score"]
+    score.output[0] = "in_range"
+    model.graph.initializer.append(numpy_helper.from_array(np.array(-7.0, np.float32), "shift_out"))
+    model.graph.node.append(helper.make_node("Add", ["in_range", "shift_out"], ["score"]))
+    onnx.save(model, tmp_path / "shifted.onnx")
+    (tmp_path / "built").mkdir()
+    with pytest.raises(GraphError, match=r"wanted a score in \[0, 1\] .* got score -"):
+        backends()[name].build(replace(tiny_graph, path=tmp_path / "shifted.onnx"), TARGET, tmp_path / "built")
