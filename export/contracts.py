@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from ..inspection.frame import FrameSpec
 from ..targets.target import Target
@@ -95,11 +96,15 @@ class Decision:
 class Session(Protocol):
     """A loaded artifact; a context manager that frees the engine on exit. Not thread-safe."""
 
-    def __enter__(self) -> Session: ...
+    def __enter__(self) -> Self:
+        """Take the engine."""
+        ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        """Free the engine."""
+        ...
 
     def infer(self, frame: Frame) -> Decision:
         """Decide on one frame, uint8 `[height, width, channels]`, C-contiguous; returns when all work is done.
