@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...inspection.bounds import frames_needed
 from .gate_cards import gate_cards
 from .schema import Report, Row, VerdictWord
@@ -23,7 +25,10 @@ def shown_row(report: Report) -> Row:
         return next(row for row in report.rows if row.name == report.selected)
     order = ("fits", "inconclusive", "misses")
     candidates = [row for row in report.rows if row.role != "teacher" and not row.predicted] or report.rows
-    return min(candidates, key=lambda row: (order.index(row.verdict), _open_gates(report, row), _typical_ms(row)))
+    return min(
+        candidates,
+        key=lambda row: (order.index(row.verdict), _open_gates(report, row), typical_ms(row) or float("inf")),
+    )
 
 
 def overall_verdict(report: Report) -> VerdictWord:
@@ -45,12 +50,31 @@ def lead_sentence(report: Report) -> str:
     if row.latency_ms is None:
         return f"No measurement of {row.name} is in this report, so nothing can be said about the line."
     typical = f"it typically decides in {ms(row.latency_ms.p50)} of the {deadline} that the belt leaves"
+    doubt = "may well do, but there is too little evidence to sign for it"
+    if any(card.scale and card.scale[0] > card.scale[2] for card in gate_cards(report, row)):
+        doubt = "comes closest, but what was seen so far speaks against it"
     by_verdict: dict[VerdictWord, str] = {
         "fits": f"Use {row.name}: {typical}, and every gate holds with the confidence asked for.",
         "misses": f"No model holds every gate. {row.name} comes closest; {typical}.",
-        "inconclusive": f"{row.name} may well do, but there is too little evidence to sign for it; {typical}.",
+        "inconclusive": f"{row.name} {doubt}; {typical}.",
     }
     return by_verdict[overall_verdict(report)]
+
+
+def decided_one_by_one(rows: Sequence[Row]) -> bool:
+    """Whether all rows measured were also timed back to back.
+
+    Only these times compare models: at the belt's pace a model too slow for it queues up, and its times say how long
+    the run was, not how slow the model is.
+    """
+    return all(row.back_to_back_ms is not None for row in rows if row.latency_ms is not None)
+
+
+def typical_ms(row: Row, *, one_by_one: bool = False) -> float | None:
+    """Give a row's typical time: of one decision back to back, or from frame due to decision at the belt's pace."""
+    if one_by_one:
+        return row.back_to_back_ms.p50 if row.back_to_back_ms else None
+    return row.latency_ms.p50 if row.latency_ms else None
 
 
 def next_steps(report: Report) -> list[str]:
@@ -75,9 +99,11 @@ def comparison(report: Report) -> list[tuple[str, str, str, str]]:
     if teacher is None or teacher is row:
         return []
     lines = []
-    if teacher.latency_ms and row.latency_ms and row.latency_ms.p50:
-        before, after = teacher.latency_ms.p50, row.latency_ms.p50
-        lines.append(("Typical decision", ms(before), ms(after), _gain(before / after, "faster", "slower")))
+    one_by_one = decided_one_by_one([row, teacher])
+    slow, fast = typical_ms(teacher, one_by_one=one_by_one), typical_ms(row, one_by_one=one_by_one)
+    if slow and fast:
+        name = "One decision" if one_by_one else "Typical decision"
+        lines.append((name, ms(slow), ms(fast), _gain(slow / fast, "faster", "slower")))
     if teacher.size_bytes and row.size_bytes:
         ratio = teacher.size_bytes / row.size_bytes
         lines.append(("Size", size(teacher.size_bytes), size(row.size_bytes), _gain(ratio, "smaller", "larger")))
@@ -102,10 +128,6 @@ def _more_evidence(report: Report, row: Row) -> list[str]:
 
 def _gain(ratio: float, better: str, worse: str) -> str:
     return f"{times(ratio)} {better}" if ratio >= 1 else f"{times(1 / ratio)} {worse}"
-
-
-def _typical_ms(row: Row) -> float:
-    return row.latency_ms.p50 if row.latency_ms else float("inf")
 
 
 def _open_gates(report: Report, row: Row) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .decision import shown_row
 from .schema import Report, Row
-from .wording import count, large, ms, plural, size
+from .wording import count, large, moment, ms, plural, size
 
 Pairs = list[tuple[str, str]]
 
@@ -53,8 +53,9 @@ def _data(report: Report) -> Pairs:
     data = report.data
     pairs = [("Name", data.name), ("Digest", data.digest)]
     for split, images in data.images.items():
-        groups = data.groups.get(split)
-        pairs.append((_words(split), plural(images, "image") + (f" of {plural(groups, 'group')}" if groups else "")))
+        groups, defective = data.groups.get(split), data.defective.get(split)
+        shown = plural(images, "image") + (f" of {plural(groups, 'group')}" if groups else "")
+        pairs.append((_words(split), shown + ("" if defective is None else f", {count(defective)} defective")))
     return pairs
 
 
@@ -87,7 +88,14 @@ def _versions(report: Report) -> list[tuple[str, str]]:
 
 
 def _run(report: Report) -> Pairs:
-    return [(name, value) for name, value in (("Started", report.started), ("Command", report.command)) if value]
+    return [
+        (name, value)
+        for name, value in (
+            ("Started", moment(report.started) if report.started else None),
+            ("Command", report.command),
+        )
+        if value
+    ]
 
 
 def _shown(value: Any) -> str:

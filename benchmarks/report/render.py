@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..measurement import Measurement
+from .cautions import cautions
 from .decision import (
     HEADINGS,
     comparison,
@@ -27,7 +28,7 @@ from .notes import notes, proof_table
 from .reading import checked_report
 from .schema import Report
 from .table import step_cells, table_rows
-from .wording import auroc, count, ms, named, percent, plural, size, tied
+from .wording import auroc, count, moment, ms, named, percent, plural, size, tied
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,7 +58,16 @@ def render_report(
         lstrip_blocks=True,
     )
     environment.filters.update(
-        svg=Markup, ms=ms, percent=percent, count=count, plural=plural, size=size, auroc=auroc, named=named, tied=tied
+        svg=Markup,
+        ms=ms,
+        percent=percent,
+        count=count,
+        plural=plural,
+        size=size,
+        auroc=auroc,
+        moment=moment,
+        named=named,
+        tied=tied,
     )
     page = environment.get_template("report.html.j2")
     return page.render(**_decision(checked), **_figures(checked, traces or {}), **_gallery(checked, gallery))
@@ -72,6 +82,7 @@ def _decision(report: Report) -> dict[str, Any]:
         "verdict": verdict,
         "heading": HEADINGS[verdict],
         "lead": lead_sentence(report),
+        "cautions": cautions(report),
         "next_steps": next_steps(report),
         "comparison": comparison(report),
         "gates": gate_cards(report, shown_row(report)),

@@ -51,6 +51,7 @@ class Data(_Part):
     digest: str
     images: dict[str, Count]
     groups: dict[str, Count] = {}
+    defective: dict[str, Count] = {}
     notes: list[str] = []
 
 
@@ -86,6 +87,7 @@ class Latency(_Part):
     pre_p50: NonNegative | None = None
     post_p50: NonNegative | None = None
     pre: NonNegative | None = None
+    engine: NonNegative | None = None
     post: NonNegative | None = None
     steadiness: Steadiness | None = None
 
@@ -117,8 +119,8 @@ class Latency(_Part):
         return self
 
 
-class Engine(_Part):
-    """Milliseconds inside the engine alone."""
+class Typical(_Part):
+    """A typical time in ms: inside the engine alone (`engine_ms`), or of whole decisions (`back_to_back_ms`)."""
 
     p50: NonNegative
 
@@ -198,7 +200,8 @@ class Row(_Part):
     parameters: Count | None = None
     macs: Count | None = None
     latency_ms: Latency | None = None
-    engine_ms: Engine | None = None
+    engine_ms: Typical | None = None
+    back_to_back_ms: Typical | None = None
     quality: Quality | None = None
     parity: Parity | None = None
     verdict: VerdictWord

@@ -123,4 +123,4 @@ def _paired(quality: Quality | None) -> Cell:
 def _flips(parity: Parity | None) -> Cell:
     if parity is None:
         return Cell(heading="Flips")
-    return Cell(heading="Flips", main=count(parity.flips), detail=f"of {count(parity.frames)}")
+    return Cell(heading="Flips", main=count(parity.flips), detail=f"of\u00a0{count(parity.frames)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 
 _SPACE = "\u00a0"
 
@@ -47,6 +48,18 @@ def tied(sentence: str) -> str:
     'at most 5\xa0% within 86.0\xa0ms of all'
     """
     return re.sub(r"(?<=\d) (?=%|ms\b)", _SPACE, sentence)
+
+
+def moment(text: str) -> str:
+    """Give an ISO 8601 time as a date and a time of day; what is none stays as it is.
+
+    >>> moment("2026-03-14T09:26:53+00:00"), moment("yesterday")
+    ('14 March 2026, 09:26 UTC', 'yesterday')
+    """
+    try:
+        return re.sub("^0", "", datetime.fromisoformat(text).strftime("%d %B %Y, %H:%M %Z")).strip()
+    except ValueError:
+        return text
 
 
 def count(number: int) -> str:

@@ -20,7 +20,7 @@ class Segment:
         name: What passes.
         start_ms: After the trigger.
         length_ms: >= 0.
-        kind: A class of the style sheet: `fixed`, `pre`, `engine`, `post`, `tail`, `over` or `slack`.
+        kind: A class of the style sheet: `fixed`, `wait`, `pre`, `engine`, `post`, `tail`, `over` or `slack`.
     """
 
     name: str

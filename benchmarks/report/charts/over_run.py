@@ -35,7 +35,7 @@ def latency_over_run(response_ms: NDArray[np.float64], *, warmup: int, deadline_
         line(LEFT, limit, width - RIGHT, limit, "deadline"),
         text(width - RIGHT, limit - 5, f"deadline {ms(deadline_ms)}", anchor="end", class_="label strong"),
         *_band(response_ms, warmup, along, up),
-        *(_dot(along.at(index + 0.5), up.at(float(response_ms[index]))) for index in range(min(warmup, 200))),
+        *_cold(response_ms[:warmup], along, up),
         label=f"Response time over {count(len(response_ms))} frames, the first {warmup} cold",
     )
 
@@ -62,6 +62,16 @@ def _band(response_ms: NDArray[np.float64], warmup: int, along: Scale, up: Scale
     lows = [(x, up.at(float(bucket.min()))) for x, bucket in zip(middles, buckets, strict=True)]
     medians = [(x, up.at(float(np.median(bucket)))) for x, bucket in zip(middles, buckets, strict=True)]
     return [path([*highs, *lows[::-1]], "band"), path(medians, "curve chosen")]
+
+
+def _cold(response_ms: NDArray[np.float64], along: Scale, up: Scale) -> list[str]:
+    """Draw a dot a frame; of very many, the fastest and the slowest of neighbouring ones."""
+    chosen = set[int]()
+    for bucket in np.array_split(np.arange(len(response_ms)), min(_BUCKETS, len(response_ms)) or 1):
+        if len(bucket):
+            times = response_ms[bucket]
+            chosen |= {int(bucket[times.argmin()]), int(bucket[times.argmax()])}
+    return [_dot(along.at(index + 0.5), up.at(float(response_ms[index]))) for index in sorted(chosen)]
 
 
 def _dot(x: float, y: float) -> str:

@@ -18,7 +18,7 @@ class Point:
     Attributes:
         number: Its place in the table, from 1.
         name: Row name.
-        latency_ms: Typical time from frame to decision, > 0.
+        latency_ms: Typical time, > 0.
         auroc: In [0, 1].
         interval: The AUROC's 95 % interval.
         verdict: `fits`, `misses` or `inconclusive`.
@@ -51,8 +51,8 @@ def frontier(points: Sequence[Point]) -> list[Point]:
     return edge
 
 
-def pareto_chart(points: Sequence[Point], *, deadline_ms: float, width: float) -> str:
-    """Draw all rows: latency to the right (logarithmic), AUROC upwards, the selected row ringed.
+def pareto_chart(points: Sequence[Point], *, deadline_ms: float, width: float, title: str) -> str:
+    """Draw all rows: latency to the right (logarithmic, under `title`), AUROC upwards, the selected row ringed.
 
     Marks are told apart by shape as well as colour: filled circle fits, hollow circle inconclusive, cross misses.
     """
@@ -64,7 +64,7 @@ def pareto_chart(points: Sequence[Point], *, deadline_ms: float, width: float) -
     return picture(
         width,
         _FLOOR + 44,
-        *_axes(across, up, width),
+        *_axes(across, up, width, title),
         *_deadline(deadline_ms, across),
         *_edge(points, across, up),
         *(_mark(point, across, up) for point in points),
@@ -89,7 +89,7 @@ def _quality_scale(points: Sequence[Point]) -> Scale:
     return Scale(low=max(0.0, low - margin), high=min(1.0, high + margin), start=_FLOOR, end=_TOP)
 
 
-def _axes(across: Scale, up: Scale, width: float) -> list[str]:
+def _axes(across: Scale, up: Scale, width: float, title: str) -> list[str]:
     marks = [line(_LEFT, _FLOOR, width - _RIGHT, _FLOOR, "axis")]
     for quality in up.ticks(6):
         marks.append(line(_LEFT, up.at(quality), width - _RIGHT, up.at(quality), "grid"))
@@ -97,7 +97,6 @@ def _axes(across: Scale, up: Scale, width: float) -> list[str]:
     for tick in across.ticks(10 if width > 500 else 5):
         marks.append(line(across.at(tick), _FLOOR, across.at(tick), _FLOOR + 5, "axis"))
         marks.append(text(across.at(tick), _FLOOR + 19, f"{tick:g}", anchor="middle"))
-    title = "typical time from frame to decision, ms"
     marks.append(text((_LEFT + width - _RIGHT) / 2, _FLOOR + 38, title, anchor="middle", class_="label muted"))
     marks.append(text(_LEFT - 8, 10, "AUROC", anchor="end", class_="label muted"))
     return marks

@@ -132,7 +132,7 @@ def report() -> dict[str, Any]:
             row("wide-fp32", 92.0, 61_000_000, 0.977, latency_ms=late, engine_ms=None, verdict="misses"),
         ],
         "selected": "student-32-int8",
-        "started": "2026-03-14 09:26 UTC",
+        "started": "2026-03-14T09:26:53+00:00",
         "command": "beltline run examples/pcb/line.yaml",
     }
 

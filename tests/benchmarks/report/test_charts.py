@@ -126,6 +126,15 @@ def test_run_shows_cold_frames_apart() -> None:
     assert len(of_class(root, "band")) == 1
 
 
+def test_of_very_many_cold_frames_the_slowest_is_still_there() -> None:
+    times = np.full(5000, 3.0)
+    times[3210] = 70.0
+    root = drawn(latency_over_run(times, warmup=4000, deadline_ms=86, width=1040))
+    dots = [float(dot.get("cy", 0)) for dot in of_class(root, "cold")]
+    assert len(dots) <= 320
+    assert min(dots) < 40
+
+
 @pytest.mark.parametrize(("frames", "warmup"), [(1, 0), (1, 1), (3, 3), (5, 0)])
 def test_run_bears_few_frames(frames: int, warmup: int) -> None:
     drawn(latency_over_run(np.full(frames, 2.0), warmup=warmup, deadline_ms=5, width=350))
@@ -143,7 +152,7 @@ def test_frontier_holds_what_no_other_row_beats() -> None:
 @pytest.mark.parametrize("number", [1, 2, 14])
 def test_pareto_shows_every_row_by_the_shape_of_its_verdict(width: float, number: int) -> None:
     rows = points(number)
-    root = drawn(pareto_chart(rows, deadline_ms=20, width=width))
+    root = drawn(pareto_chart(rows, deadline_ms=20, width=width, title="time"))
     assert len(of_class(root, "whisker")) == number
     assert len(of_class(root, "ring")) == 1
     assert len(of_class(root, "mark-fits")) == math.ceil(number / 3)

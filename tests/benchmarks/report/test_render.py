@@ -9,6 +9,7 @@ import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report import render
 from beltline.benchmarks.report.decision import overall_verdict, shown_row
+from beltline.benchmarks.report.figures import budget_figure
 from beltline.benchmarks.report.gallery import GalleryItem
 from beltline.benchmarks.report.gate_cards import gate_cards
 from beltline.benchmarks.report.notes import proof_table
@@ -220,6 +221,40 @@ def test_steps_steadiness_and_device_conditions_are_shown(report: dict[str, Any]
     text = Page(render_report(report)).text
     for words in ("Step by step", "distil it", "Was the run steady?", "Temperature c 61.5"):
         assert words in text
+
+
+def test_time_at_the_belts_pace_that_no_part_explains_is_waiting(report: dict[str, Any]) -> None:
+    report["rows"][3]["latency_ms"].update(p50=4.0, pre_p50=0.2, post_p50=0.1, engine=2.7)
+    figure = budget_figure(checked_report(report))
+    assert figure is not None
+    lengths = {part.name: part.length_ms for part in figure.parts}
+    assert lengths["engine"] == 2.7
+    assert lengths["waiting"] == pytest.approx(1.0)
+
+
+def test_models_are_compared_one_by_one_since_a_slow_one_queues_up(report: dict[str, Any]) -> None:
+    for row, time_ms in zip(report["rows"], (60.0, 30.0, 5.0, 2.0, 1.0, 80.0), strict=True):
+        row["back_to_back_ms"] = {"p50": time_ms}
+    report["rows"][0]["latency_ms"]["p50"] = 3300.0
+    page = Page(render_report(report))
+    assert "30\u00d7 faster" in page.text
+    assert "typical time of one decision, ms" in page.text
+
+
+def test_a_poor_teacher_is_pointed_out(report: dict[str, Any]) -> None:
+    assert "Mind:" not in Page(render_report(report)).text
+    report["rows"][0]["quality"].update(auroc=0.52, auroc_interval=[0.47, 0.57])
+    report["rows"][3]["quality"]["escape"] = {"count": 444, "of": 888, "upper": 0.53}
+    text = Page(render_report(report)).text
+    assert "the teacher may sort no better than a coin toss" in text
+    assert "50 % of the defects in the test get through" in text
+
+
+def test_evidence_against_a_row_is_not_called_promising(report: dict[str, Any]) -> None:
+    undecided(report, "inconclusive")["rows"][3]["quality"]["paired"].update(increase=0.03, increase_upper=0.06)
+    for row in report["rows"][1:3] + report["rows"][4:]:
+        row["verdict"] = "misses"
+    assert "what was seen so far speaks against it" in Page(render_report(report)).text
 
 
 def test_a_wrong_report_is_refused(report: dict[str, Any]) -> None:
