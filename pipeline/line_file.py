@@ -36,6 +36,18 @@ class MeasureSettings(BaseModel):
     minutes: float = Field(default=3, gt=0, le=10_080, allow_inf_nan=False)
 
 
+class ThresholdSettings(BaseModel):
+    """Where parts are cut into good and rejected; fitted on val for each artifact.
+
+    Attributes:
+        max_overkill: Overkill on val that the threshold surely keeps to; None: the overkill gate's. Lower than the gate
+            where the line will bring parts that val does not show, such as a new board design.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    max_overkill: float | None = Field(default=None, gt=0, lt=1)
+
+
 class LineFile(BaseModel):
     """The whole of line.yaml.
 
@@ -48,6 +60,7 @@ class LineFile(BaseModel):
         target: The device: `local`, or the name of a profile (`beltline devices`).
         threads: Threads an engine may use; None: the profile's.
         gates: What must hold for the verdict `fits`.
+        threshold: Where to cut.
         measure: How long to measure.
         seed: Of everything random.
     """
@@ -61,6 +74,7 @@ class LineFile(BaseModel):
     target: str = "local"
     threads: int | None = Field(default=None, ge=1, le=1024)
     gates: Gates = Gates()
+    threshold: ThresholdSettings = ThresholdSettings()
     measure: MeasureSettings = MeasureSettings()
     seed: int = Field(default=0, ge=0, lt=2**32)
 
@@ -68,6 +82,11 @@ class LineFile(BaseModel):
     def run_name(self) -> str:
         """Name of the run's folder under `runs/`."""
         return self.name or "line"
+
+    @property
+    def val_overkill(self) -> float:
+        """Largest share of val's good parts that a threshold may reject."""
+        return self.threshold.max_overkill or self.gates.overkill.max
 
     @field_validator("recipes")
     @classmethod

@@ -59,10 +59,9 @@ def try_quality(job: RunJob, artifact: Artifact, name: str) -> Tried:
 
 
 def fitted(job: RunJob, tried: Tried) -> OperatingPoint:
-    """Fit the threshold on val, for this artifact, by the overkill gate."""
-    gate = job.line_file.gates.overkill
+    """Fit the threshold on val, for this artifact."""
     defective = [sample.defective for sample in job.dataset.of("val")]
-    return operating_point(tried.val, defective, max_overkill=gate.max, confidence=gate.confidence)
+    return _operating_point(job, tried.val, defective)
 
 
 def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, name: str) -> Parity:
@@ -75,8 +74,8 @@ def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, na
         ParityError: A decision flipped in a stage that was not meant to change numbers; the message names it.
     """
     inputs = {"module": module.key, "exported": exported.key, "artifact": artifact.digest, "data": job.dataset.digest}
-    gate = job.line_file.gates.overkill
-    stage = Stage(name="parity", inputs={**inputs, "overkill": gate.model_dump()})
+    cut = [job.line_file.val_overkill, job.line_file.gates.overkill.confidence]
+    stage = Stage(name="parity", inputs={**inputs, "cut": cut})
 
     def work(folder: Path) -> None:
         val = job.dataset.of("val")
@@ -86,12 +85,7 @@ def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, na
         torch_scores, graph_scores, own_scores = (
             _scores(job, each, samples, f"{name}: parity") for each in (reference, graph, artifact)
         )
-        point = operating_point(
-            torch_scores,
-            [sample.defective for sample in samples],
-            max_overkill=gate.max,
-            confidence=gate.confidence,
-        )
+        point = _operating_point(job, torch_scores, [sample.defective for sample in samples])
         exact = compare_scores(torch_scores, graph_scores, threshold=point.threshold, against="torch_eager")
         require_no_flips(exact, stage=f"{name}: export to ONNX")
         own = compare_scores(torch_scores, own_scores, threshold=point.threshold, against="torch_eager")
@@ -148,6 +142,11 @@ def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str) -> Measure
         write_trace(folder / "trace.npz", measurement)
 
     return read_trace(run_stage(job.folder, stage, work, tell=job.console.detail) / "trace.npz")
+
+
+def _operating_point(job: RunJob, scores: NDArray[np.float64], defective: list[bool]) -> OperatingPoint:
+    confidence = job.line_file.gates.overkill.confidence
+    return operating_point(scores, defective, max_overkill=job.line_file.val_overkill, confidence=confidence)
 
 
 def _lasting(facts: dict[str, object]) -> dict[str, object]:
