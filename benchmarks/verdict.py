@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from types import MappingProxyType
 
 from ..inspection.bounds import frames_needed, rate_lower, rate_upper
 from ..inspection.gates import EscapeGate, Gates, MissGate, OverkillGate
@@ -24,11 +25,13 @@ class Verdict:
         verdict: `fits` only if every gate holds with its confidence; `misses` if one certainly does not.
         reasons: One sentence per gate, those that decide first.
         next_steps: What to do where it does not fit; empty for `fits`.
+        gates: Outcome of each gate by its key in line.yaml, each judged alone.
     """
 
     verdict: Outcome
     reasons: tuple[str, ...]
     next_steps: tuple[str, ...]
+    gates: Mapping[str, Outcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +74,18 @@ def judge(
     Returns:
         The verdict; the reasons begin with the worst gate.
     """
-    findings = [
-        _latency(proof, gates.deadline_miss, deadline_ms, steadiness),
-        _escape(quality.paired, quality.escape.of, gates.escape),
-        _overkill(quality, gates.overkill),
-    ]
+    by_gate = {
+        "deadline_miss": _latency(proof, gates.deadline_miss, deadline_ms, steadiness),
+        "escape": _escape(quality.paired, quality.escape.of, gates.escape),
+        "overkill": _overkill(quality, gates.overkill),
+    }
     order: tuple[Outcome, ...] = ("misses", "inconclusive", "fits")
-    findings.sort(key=lambda each: order.index(each.outcome))
+    findings = sorted(by_gate.values(), key=lambda each: order.index(each.outcome))
     return Verdict(
         verdict=findings[0].outcome,
         reasons=tuple(each.reason for each in findings),
         next_steps=tuple(each.next_step for each in findings if each.next_step),
+        gates=MappingProxyType({gate: each.outcome for gate, each in by_gate.items()}),
     )
 
 

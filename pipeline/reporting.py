@@ -156,6 +156,7 @@ def _row(job: RunJob, judged: _Judged) -> dict[str, Any]:
         "val": _val(job, result),
         "parity": result.parity.to_json() if result.parity else None,
         "verdict": judged.verdict.verdict,
+        "gate_verdicts": dict(judged.verdict.gates),
         "reasons": list(judged.verdict.reasons),
         "next_steps": list(judged.verdict.next_steps),
     }
