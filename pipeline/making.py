@@ -131,8 +131,8 @@ def _taken(job: RunJob, source: Path, name: str) -> Made:
     stage = Stage(name="teacher", inputs={"file": digest_of_file(source)})
 
     def work(folder: Path) -> None:
-        copy = Path(shutil.copyfile(source, folder / name))
-        graph = open_graph(copy)
+        graph = open_graph(source)  # before the copy, so that a complaint names the user's own file
+        shutil.copyfile(source, folder / name)
         if graph.frame.channels != job.dataset.channels:
             msg = (
                 f"{source}: the model takes {graph.frame.channels} channels, the frames have {job.dataset.channels}; "

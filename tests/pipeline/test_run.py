@@ -17,7 +17,7 @@ import pytest
 import torch
 from beltline.benchmarks.report.reading import read_report
 from beltline.compress.checkpoint import load_checkpoint
-from beltline.inspection.errors import DataError, LineFileError, WeightsError
+from beltline.inspection.errors import DataError, GraphError, LineFileError, WeightsError
 from beltline.inspection.synthetic import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import LineFile, load_line_file
@@ -188,7 +188,7 @@ def test_wrong_input_leaves_one_clear_message(home: Path, tmp_path: Path) -> Non
         path = write_line(
             tmp_path, text.replace("nowhere", str(tmp_path / "nowhere")).replace("data/", f"{home}/data/")
         )
-        with pytest.raises((LineFileError, WeightsError, DataError, ValueError), match=words):
+        with pytest.raises((LineFileError, WeightsError, GraphError), match=words):
             run(path)
         assert not list((tmp_path / "runs").rglob("report.json"))
     missing = write_line(tmp_path, LINE.replace("root: data", "root: nothing_here"))
