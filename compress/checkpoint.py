@@ -83,10 +83,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         network, frame = dict(header["network"]), FrameSpec.from_json(header["frame"])
         lineage = tuple(str(line) for line in header["lineage"])
-    except (KeyError, TypeError) as error:
-        msg = f"{path}: the header lacks {error}; write it again with `beltline train`"
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{path}: the header is damaged or lacks {error}; write it again with `beltline train`"
         raise WeightsError(msg) from error
-    inspector = _filled(build_network(network, frame.channels), frame, tensors, path)
+    inspector = _filled(build_network(_untrained(network), frame.channels), frame, tensors, path)
     return Checkpoint(network=network, frame=frame, lineage=lineage, inspector=inspector)
 
 
@@ -147,15 +147,20 @@ def _empty_like(module: nn.Module, name: str, tensors: dict[str, Tensor]) -> Non
         module.register_buffer(key, torch.zeros(shape, dtype=buffer.dtype))
 
 
+def _untrained(network: dict[str, Any]) -> dict[str, Any]:
+    """Fetch no ImageNet weights for a network whose own weights are about to be filled in."""
+    return {**network, "pretrained": False} if "pretrained" in network else network
+
+
 def _filled(network: nn.Module, frame: FrameSpec, tensors: dict[str, Tensor], path: Path) -> Inspector:
     from .inspector import Inspector
 
     inspector = Inspector(network, frame)
-    fit_shapes(inspector, tensors)
     try:
+        fit_shapes(inspector, tensors)
         inspector.load_state_dict(tensors)
-    except RuntimeError as error:
-        msg = f"{path}: the weights do not fit their network: {str(error).splitlines()[-1].strip()}"
+    except (RuntimeError, AttributeError, IndexError, TypeError, ValueError) as error:
+        msg = f"{path}: the weights do not fit their network: {str(error).strip().splitlines()[-1].strip()}"
         raise WeightsError(msg) from error
     return inspector.eval()
 

@@ -68,7 +68,9 @@ def _taught(teacher_file: Path, student: Inspector, weights: DistillWeights, dev
         with torch.inference_mode():
             pixels = batch.pixels * ratio + offset
             if stretch != (1.0, 1.0):
-                size = [32 * round(edge * by / 32) for edge, by in zip(pixels.shape[-2:], stretch, strict=True)]
+                size = [
+                    max(32, 32 * round(edge * by / 32)) for edge, by in zip(pixels.shape[-2:], stretch, strict=True)
+                ]
                 pixels = torch.nn.functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
             seen = teacher.network(pixels).float()
         return label_loss(logits, batch) + teacher_loss(logits, seen.clone(), weights)

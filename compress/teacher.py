@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..inspection.dataset import Dataset
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ..inspection.errors import WeightsError
+from .checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
 from .devices import torch_device
 from .families import build_network
 from .frames import frame_spec
@@ -60,7 +61,8 @@ def take_teacher(settings: TeacherSettings, dataset: Dataset, target_file: Path)
     """Take a finished teacher: one of our checkpoints, or a factory's module with its state dict.
 
     Raises:
-        WeightsError: The weights cannot be read, do not fit, or take another number of channels than the frames have.
+        WeightsError: The weights cannot be read, do not fit, take another number of channels than the frames have, or
+            are a checkpoint that would run code which line.yaml does not name.
     """
     from .bring import bring_teacher, check_channels
 
@@ -68,6 +70,19 @@ def take_teacher(settings: TeacherSettings, dataset: Dataset, target_file: Path)
         msg = "take_teacher needs settings with weights"
         raise TypeError(msg)
     own = settings.factory is None
+    if own:
+        _refuse_code(settings.weights)
     checkpoint = load_checkpoint(settings.weights) if own else bring_teacher(settings, dataset)
     check_channels(checkpoint, dataset, settings.weights)
     save_checkpoint(target_file, checkpoint)
+
+
+def _refuse_code(weights: Path) -> None:
+    """Refuse a checkpoint whose header names a factory: a file that somebody sent must not choose what is run."""
+    network = read_header(weights).get("network")
+    if isinstance(network, dict) and network.get("family") == "factory":
+        msg = (
+            f"{weights}: this checkpoint names code of its own ({network.get('factory')!r:.80}), which is never run; "
+            "give the state dict it was made from as teacher.weights, and the code as teacher.factory"
+        )
+        raise WeightsError(msg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,8 @@ from torch import Tensor, nn
 from ..inspection.dataset import Dataset, Sample
 from ..inspection.errors import RecipeError
 from ..inspection.roc import auroc
-from .fit_settings import FitSettings
+from ..inspection.storage import write_bytes
+from .fit_settings import FitSettings, ViewSettings
 from .inspector import Inspector, score_logits
 from .losses import Batch
 from .recipe import Progress
@@ -84,7 +86,8 @@ def fit(job: Job) -> History:
     Weights are averaged (EMA, Polyak and Juditsky 1992); good frames that look defective are drawn more often.
 
     Raises:
-        RecipeError: The loss is no longer a number; the best state so far stays in `job.partial`.
+        RecipeError: The loss is no longer a number.
+        StorageError: The state cannot be written.
     """
     torch.manual_seed(job.seed)
     cv2.setNumThreads(1)  # OpenCV's own pool fights torch's for the cores: ten times slower steps on two cores
@@ -148,8 +151,8 @@ class _Trainer:
             loss = self.job.loss(logits.float(), batch)
         if not isfinite(value := float(loss.detach())):
             msg = (
-                f"{self.job.name}: the loss became {value} in epoch {number}; the best epoch so far "
-                f"({self.history.best_epoch}) is kept; lower fit.learning_rate and run again"
+                f"{self.job.name}: the loss became {value} in epoch {number}; lower fit.learning_rate "
+                f"({self.job.settings.learning_rate:g}) and run again"
             )
             raise RecipeError(msg)
         self.optimizer.zero_grad(set_to_none=True)
@@ -211,7 +214,8 @@ class _Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where the killed run was on the CPU
+            self.scaler.load_state_dict(state["scaler"])
         self.best = state["best"]
         self.history = History(**{**state["history"], "rows": [tuple(row) for row in state["history"]["rows"]]})
         torch.set_rng_state(state["random"].cpu())
@@ -220,7 +224,6 @@ class _Trainer:
         """Write the state, whole or not at all."""
         if self.job.partial is None:
             return
-        self.job.partial.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -231,9 +234,9 @@ class _Trainer:
             "history": asdict(self.history),
             "random": torch.get_rng_state(),
         }
-        temporary = self.job.partial / ".state.pt.tmp"
-        torch.save(state, temporary)
-        temporary.replace(self.job.partial / "state.pt")
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_bytes(self.job.partial / "state.pt", content.getvalue())
 
     def finish(self) -> History:
         """Leave the best weights in the job's inspector."""
@@ -242,7 +245,7 @@ class _Trainer:
         return self.history
 
 
-def _views_for(job: Job) -> Any:
+def _views_for(job: Job) -> ViewSettings:
     """Whole frames where a training image has a label but no mask: a crop might not show its defect."""
     label_only = any(sample.defective and sample.mask is None for sample in job.dataset.of("train"))
     return job.settings.views.model_copy(update={"crop": None}) if label_only else job.settings.views

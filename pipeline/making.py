@@ -150,7 +150,7 @@ def _brought(job: RunJob) -> Made:
         raise LineFileError(msg)
     inputs: dict[str, Any] = {"weights": digest_of_file(settings.weights), "channels": job.dataset.channels}
     if settings.factory is not None:
-        chosen = {"factory", "output", "input_size"}
+        chosen = {"factory", "folder", "output", "input_size"}
         inputs.update(settings.model_dump(mode="json", include=chosen), data=job.dataset.digest)
     stage = Stage(name="teacher", inputs=inputs)
 

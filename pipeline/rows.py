@@ -40,7 +40,8 @@ def planned_rows(line_file: LineFile, *, baselines: bool) -> tuple[RowPlan, ...]
     """List the rows, the teacher first.
 
     Raises:
-        LineFileError: A recipe takes a name that is in use, or changes a network that is given as a finished graph.
+        LineFileError: A recipe takes a name that is in use, changes a network that is given as a finished graph, or
+            changes a graph that its backend never sees.
     """
     finished = line_file.teacher.onnx is not None
     teacher = RowPlan(name=TEACHER, role="teacher", backend="onnx_runtime" if finished else "torch_eager")
@@ -65,6 +66,13 @@ def _check(rows: tuple[RowPlan, ...], *, finished: bool) -> None:
         raise LineFileError(msg)
     for row in rows:
         changed = [step.method for step in row.steps if step.works_on == "module"]
+        graph_steps = [step.method for step in row.steps if step.works_on == "graph"]
+        if row.backend == "torch_eager" and graph_steps:
+            msg = (
+                f"recipe {row.name}: {graph_steps[0]} works on the ONNX graph, but torch_eager runs the checkpoint "
+                "before it; drop the step, or write backend: open_vino or onnx_runtime"
+            )
+            raise LineFileError(msg)
         if finished and changed:
             msg = (
                 f"recipe {row.name}: {changed[0]} works on a torch network, but the teacher is a finished ONNX file; "

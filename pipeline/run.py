@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from ..benchmarks.report.decision import next_steps, overall_verdict, shown_row
 from ..benchmarks.report.reading import checked_report
+from ..export.contracts import Artifact
+from ..export.parity import Parity
 from ..inspection.line import budget_of
 from ..inspection.loading import load_dataset, splits_json
 from ..inspection.storage import write_bytes, write_json
@@ -81,12 +83,15 @@ def run_job(
     plans = planned_rows(asked, baselines=baselines)
     with open_run(runs, asked.run_name) as folder:
         job = _job(asked, folder, console)
-        rows = [_Row(plan=plan, module=_module(job, plan, until)) for plan in plans]
-        if until in ("train", "compress"):
+        teacher = make_teacher(job)
+        if until == "train":
+            return _made(until, [teacher.path])
+        rows = [_Row(plan=plan, module=make_module(job, plan, teacher)) for plan in plans]
+        if until == "compress":
             return _made(until, [row.module.path for row in rows])
         rows = [_with_graph(job, row) for row in rows]
         if until == "export":
-            return _made(until, [build_artifact(job, row.plan.backend, *_sources(row)).path for row in rows])
+            return _made(until, [_built(job, row)[0].path for row in rows])
         results = [_tried(job, row) for row in rows]
         return _outcome(job, write_report(job, results))
 
@@ -110,11 +115,6 @@ def _job(line_file: LineFile, folder: Path, console: Console) -> RunJob:
     )
 
 
-def _module(job: RunJob, plan: RowPlan, until: Until) -> Made:
-    teacher = make_teacher(job)
-    return teacher if until == "train" else make_module(job, plan, teacher)
-
-
 def _with_graph(job: RunJob, row: _Row) -> _Row:
     """Export, except where torch runs the checkpoint itself."""
     if row.plan.backend == "torch_eager":
@@ -130,13 +130,18 @@ def _sources(row: _Row) -> tuple[Made, Made | None]:
     return row.graph, row.module if row.graph is row.exported and row.module.path.suffix != ".onnx" else None
 
 
+def _built(job: RunJob, row: _Row) -> tuple[Artifact, Parity | None]:
+    """Build a row's artifact and compare its decisions with torch's, where torch has the network."""
+    artifact = build_artifact(job, row.plan.backend, *_sources(row))
+    if row.exported is None or row.module.path.suffix == ".onnx":
+        return artifact, None
+    return artifact, try_parity(job, row.module, row.exported, artifact, row.plan.name)
+
+
 def _tried(job: RunJob, row: _Row) -> RowResult:
     name = row.plan.name
     job.console.tell(f"{name}: build, score, measure")
-    artifact = build_artifact(job, row.plan.backend, *_sources(row))
-    parity = None
-    if row.exported is not None and row.module.path.suffix != ".onnx":
-        parity = try_parity(job, row.module, row.exported, artifact, name)
+    artifact, parity = _built(job, row)
     return RowResult(
         plan=row.plan,
         artifact=artifact,

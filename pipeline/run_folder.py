@@ -99,7 +99,7 @@ def _claim(folder: Path, path: Path) -> None:
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove temporary names that only a killed process leaves; whoever holds the lock owns them all."""
-    for place in (folder, folder / "stages"):
+    for place in (folder, folder / "stages", *(folder / "partial").glob("*")):
         for each in place.iterdir() if place.is_dir() else ():
             if not _is_leftover(each):
                 continue

@@ -68,6 +68,7 @@ def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, tell: Te
     done = finished_stage(run, stage)
     if done is not None:
         say(f"{stage.name}: already done, taken from {done}")
+        shutil.rmtree(_partial_of(run, stage), ignore_errors=True)
         return done
     folder = _folder_of(run, stage)
     if folder.exists():

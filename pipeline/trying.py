@@ -109,8 +109,8 @@ def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str) -> Measure
     settings, gate = job.line_file.measure, job.line_file.gates.deadline_miss
     limits = _BACK_TO_BACK
     if mode == "belt":
-        frames = settings.frames or round(settings.minutes * 60_000 / job.budget.period_ms)
-        limits = MeasureLimits(frames=max(1, frames), seconds=settings.minutes * 60 + 30)
+        brought = max(1, round(settings.minutes * 60_000 / job.budget.period_ms))
+        limits = MeasureLimits(frames=min(settings.frames or brought, brought), seconds=settings.minutes * 60 + 30)
     inputs = {
         "artifact": artifact.digest,
         "mode": mode,
