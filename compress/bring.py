@@ -92,7 +92,7 @@ def made_by(factory: str, folder: Path) -> nn.Module:
     try:
         with _importing_from(folder):
             made = getattr(import_module(module_name), function)()
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError, TypeError) as error:
         msg = f"teacher: factory {factory!r} cannot be loaded from {folder}: {error}; write it as module:function"
         raise LineFileError(msg) from error
     if not isinstance(made, nn.Module):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Edge = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
+"""Height or width of a network's input, in pixels."""
 
 
 class ViewSettings(BaseModel):

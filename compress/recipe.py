@@ -140,8 +140,10 @@ class Step(BaseModel):
         'quantize'
         """
         options = self.settings.model_dump(mode="json", exclude_defaults=True)
-        words = [f"{key}={value}" for key, value in options.items() if not isinstance(value, dict)]
-        return " ".join([self.method, *words])
+        network = options.pop("network", {})
+        words = [str(network.pop("family"))] if network else []
+        named = {**network, **options}
+        return " ".join([self.method, *words, *(f"{k}={v}" for k, v in named.items() if not isinstance(v, dict))])
 
 
 class RecipeSettings(BaseModel):

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .families import NetworkSettings
-from .fit_settings import FitSettings
+from .fit_settings import Edge, FitSettings
 
 OutputKind = Literal["mask_logit", "class_logits", "anomaly_map"]
 
@@ -32,7 +32,7 @@ class TeacherSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     network: NetworkSettings = Field(default={"family": "smp"}, validate_default=True)
     fit: FitSettings = FitSettings()
-    input_size: tuple[int, int] | None = None
+    input_size: tuple[Edge, Edge] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     weights: Path | None = None
     factory: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")

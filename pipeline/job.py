@@ -23,6 +23,7 @@ class RunJob:
         dataset: All samples, splits settled.
         target: The device.
         console: Where progress goes.
+        started: When this call began, ISO 8601, UTC.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class RunJob:
     dataset: Dataset
     target: Target
     console: Console
+    started: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

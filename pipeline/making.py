@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..compress.recipe import GraphContext, ModuleContext, Step, methods
 from ..export.artifacts import backends, require_installed
@@ -16,8 +18,9 @@ from ..export.graph_file import open_graph
 from ..export.scoring import frames_of
 from ..export.to_onnx import export_graph
 from ..inspection.dataset import Sample
-from ..inspection.errors import DataError, LineFileError, MissingPartError
+from ..inspection.errors import DataError, LineFileError
 from ..inspection.storage import digest_of_file, write_json
+from ..targets.fingerprint import fingerprint
 from .job import Made, RunJob
 from .rows import RowPlan
 from .stages import Stage, run_resumable_stage, run_stage
@@ -85,7 +88,7 @@ def build_artifact(job: RunJob, backend_name: str, source: Made, checkpoint: Mad
     backend = backends()[backend_name]
     require_installed(backend)
     target = job.target
-    inputs = {"backend": backend_name, "source": source.key, "target": target.name}
+    inputs = {"runtime": runtime_of(backend_name), "source": source.key, "target": target.name}
     stage = Stage(name=f"build {backend_name}", inputs=inputs)
 
     def work(folder: Path) -> None:
@@ -118,9 +121,20 @@ def calibration_samples(job: RunJob) -> tuple[Sample, ...]:
     train = job.dataset.of("train")
     good = [sample for sample in train if not sample.defective]
     bad = [sample for sample in train if sample.defective]
-    half = _CALIBRATION_FRAMES // 2
-    chosen = [*good[:: max(1, len(good) // half)][:half], *bad[:: max(1, len(bad) // half)][:half]]
+    chosen = [*evenly(good, _CALIBRATION_FRAMES // 2), *evenly(bad, _CALIBRATION_FRAMES // 2)]
     return tuple(sorted(chosen, key=lambda sample: sample.digest))
+
+
+def evenly(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:
+    """Pick at most `count` samples, evenly spread over their order."""
+    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int) if samples else ()
+    return tuple(samples[int(place)] for place in places)
+
+
+def runtime_of(backend_name: str) -> dict[str, Any]:
+    """Name a backend and the versions of everything it may run on: another version may give other numbers."""
+    versions = {name: found for name, found in fingerprint()["versions"].items() if name != "beltline"}
+    return {"backend": backend_name, "versions": versions}
 
 
 def _taken(job: RunJob, source: Path, name: str) -> Made:
@@ -128,7 +142,7 @@ def _taken(job: RunJob, source: Path, name: str) -> Made:
     if not source.is_file():
         msg = f"teacher: {source} is not there; paths in line.yaml start from its folder"
         raise LineFileError(msg)
-    stage = Stage(name="teacher", inputs={"file": digest_of_file(source)})
+    stage = Stage(name="teacher", inputs={"file": digest_of_file(source), "channels": job.dataset.channels})
 
     def work(folder: Path) -> None:
         graph = open_graph(source)  # before the copy, so that a complaint names the user's own file
@@ -165,7 +179,6 @@ def _brought(job: RunJob) -> Made:
 
 def _module_step(job: RunJob, step: Step, source: Made, teacher: Made) -> Made:
     method = methods()[step.method]
-    _require_method(step, method.missing())
     inputs = {
         "step": step.model_dump(mode="json"),
         "source": source.key,
@@ -204,9 +217,13 @@ def _export(job: RunJob, module: Made) -> Made:
 
 def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
     method = methods()[step.method]
-    _require_method(step, method.missing())
     samples = calibration_samples(job)
-    inputs = {"step": step.model_dump(mode="json"), "source": source.key, "data": job.dataset.digest, "for": backend}
+    inputs = {
+        "step": step.model_dump(mode="json"),
+        "source": source.key,
+        "frames": [sample.digest for sample in samples],
+        "for": backend,
+    }
     stage = Stage(name=step.method, inputs=inputs)
 
     def calibration() -> Iterator[Frame]:
@@ -236,9 +253,3 @@ def _graph_of(source: Made, checkpoint: Made | None) -> Graph:
     frame = FrameSpec.from_json(read_header(source.path)["frame"])
     digest = digest_of_file(source.path)
     return Graph(path=source.path, digest=digest, frame=frame, precision="fp32", checkpoint=source.path)
-
-
-def _require_method(step: Step, missing: str | None) -> None:
-    if missing is not None:
-        msg = f"step {step.method}: {missing}"
-        raise MissingPartError(msg)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +118,7 @@ def _report(job: RunJob, judged: Sequence[_Judged]) -> dict[str, Any]:
     return {
         "schema": 1,
         "name": job.line_file.run_name,
-        "started": datetime.now(tz=timezone.utc).isoformat(timespec="seconds"),
+        "started": job.started,
         "budget": {
             "period_ms": job.budget.period_ms,
             "deadline_ms": job.budget.deadline_ms,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..compress.recipe import Step
-from ..inspection.errors import LineFileError
+from ..compress.recipe import Step, methods
+from ..export.artifacts import backends, require_installed
+from ..inspection.errors import LineFileError, MissingPartError
 from .line_file import LineFile
 
 Role = Literal["teacher", "candidate", "baseline"]
@@ -79,3 +80,22 @@ def _check(rows: tuple[RowPlan, ...], *, finished: bool) -> None:
                 "only graph steps (quantize) apply to it: drop the step, or give the teacher's weights instead"
             )
             raise LineFileError(msg)
+
+
+def require_parts(rows: tuple[RowPlan, ...], *, runs: bool) -> None:
+    """Look for every package that the rows will need, before hours of training.
+
+    Args:
+        rows: What is planned.
+        runs: Whether the rows will be built for their backends.
+
+    Raises:
+        MissingPartError: One is not installed; the message holds the command that installs it.
+    """
+    known = methods()
+    for method in dict.fromkeys(step.method for row in rows for step in row.steps):
+        if (missing := known[method].missing()) is not None:
+            msg = f"step {method}: {missing}"
+            raise MissingPartError(msg)
+    for backend in dict.fromkeys(row.backend for row in rows if runs):
+        require_installed(backends()[backend])

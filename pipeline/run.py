@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from .line_file import LineFile, lock_text
 from .making import build_artifact, count, make_graph, make_module, make_teacher
 from .quick import quickened
 from .reporting import RowResult, write_report
-from .rows import RowPlan, planned_rows
+from .rows import RowPlan, planned_rows, require_parts
 from .run_folder import open_run
 from .trying import try_parity, try_quality, try_speed
 
@@ -81,6 +82,8 @@ def run_job(
     """
     asked = quickened(line_file) if quick else line_file
     plans = planned_rows(asked, baselines=baselines)
+    if until != "train":
+        require_parts(plans, runs=until != "compress")
     with open_run(runs, asked.run_name) as folder:
         job = _job(asked, folder, console)
         teacher = make_teacher(job)
@@ -97,6 +100,7 @@ def run_job(
 
 
 def _job(line_file: LineFile, folder: Path, console: Console) -> RunJob:
+    started = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
     write_bytes(folder / "line.lock.yaml", lock_text(line_file).encode())
     with console.progress("data") as advance:
         dataset = load_dataset(
@@ -112,6 +116,7 @@ def _job(line_file: LineFile, folder: Path, console: Console) -> RunJob:
         dataset=dataset,
         target=target_of(line_file.target, threads=line_file.threads),
         console=console,
+        started=started,
     )
 
 

@@ -21,7 +21,7 @@ from ..inspection.storage import digest_of_json, write_json
 from ..inspection.threshold import OperatingPoint, operating_point
 from ..targets.fingerprint import fingerprint
 from .job import Made, RunJob
-from .making import build_artifact
+from .making import build_artifact, evenly, runtime_of
 from .stages import Stage, run_stage
 
 _TIMED_FRAMES = 64
@@ -47,7 +47,8 @@ class Timed:
 
 def try_quality(job: RunJob, artifact: Artifact, name: str) -> Tried:
     """Score every val and test image with the artifact as it runs on the device; holds a few frames at a time."""
-    stage = Stage(name="score", inputs={"artifact": artifact.digest, "data": job.dataset.digest})
+    inputs = {"artifact": artifact.digest, "runtime": runtime_of(artifact.backend), "data": job.dataset.digest}
+    stage = Stage(name="score", inputs=inputs)
 
     def work(folder: Path) -> None:
         val, test = (_scores(job, artifact, job.dataset.of(split), f"{name}: {split}") for split in ("val", "test"))
@@ -75,11 +76,11 @@ def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, na
     """
     inputs = {"module": module.key, "exported": exported.key, "artifact": artifact.digest, "data": job.dataset.digest}
     cut = [job.line_file.val_overkill, job.line_file.gates.overkill.confidence]
-    stage = Stage(name="parity", inputs={**inputs, "cut": cut})
+    stage = Stage(name="parity", inputs={**inputs, "cut": cut, "runtime": runtime_of(artifact.backend)})
 
     def work(folder: Path) -> None:
         val = job.dataset.of("val")
-        samples = val[:: max(1, len(val) // _PARITY_FRAMES)]
+        samples = evenly(val, _PARITY_FRAMES)
         reference = build_artifact(job, "torch_eager", module)
         graph = build_artifact(job, "onnx_runtime", exported)
         torch_scores, graph_scores, own_scores = (
@@ -113,6 +114,7 @@ def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str) -> Measure
         limits = MeasureLimits(frames=min(settings.frames or brought, brought), seconds=settings.minutes * 60 + 30)
     inputs = {
         "artifact": artifact.digest,
+        "backend": artifact.backend,
         "mode": mode,
         "period_ms": job.budget.period_ms,
         "deadline_ms": job.budget.deadline_ms,
@@ -125,8 +127,7 @@ def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str) -> Measure
     stage = Stage(name=f"measure {mode}", inputs=inputs)
 
     def work(folder: Path) -> None:
-        test = job.dataset.of("test")
-        samples = test[:: max(1, len(test) // _TIMED_FRAMES)][:_TIMED_FRAMES]
+        samples = evenly(job.dataset.of("test"), _TIMED_FRAMES)
         with job.console.progress(f"{name}: {mode.replace('_', ' ')}") as advance:
             measurement = measure(
                 artifact,

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..families import NetworkSettings
-from ..fit_settings import FitSettings
+from ..fit_settings import Edge, FitSettings
 from ..packages import missing_package
 from ..recipe import ModuleContext
 
@@ -43,7 +43,7 @@ class DistillStep(BaseModel):
     network: NetworkSettings = Field(default={"family": "plain"}, validate_default=True)
     fit: FitSettings = FitSettings()
     teacher: DistillWeights = DistillWeights()
-    input_size: tuple[int, int] | None = None
+    input_size: tuple[Edge, Edge] | None = None
 
 
 @dataclass(frozen=True, slots=True)

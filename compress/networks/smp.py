@@ -63,7 +63,7 @@ class SmpFamily:
             network: nn.Module = smp.create_model(
                 settings.architecture, settings.encoder, weights, in_channels=channels, classes=1, **options
             )
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, RuntimeError, OSError) as error:  # OSError: pretrained weights out of reach
             msg = f"network: segmentation-models-pytorch cannot make encoder {settings.encoder!r}: {error}"
             raise LineFileError(msg) from error
         return network
