@@ -37,7 +37,7 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
         DataError: Anything in the data that cannot be used; the message names the file and the way out.
         StorageError: The cache cannot be written.
     """
-    root = _root(settings.root)
+    root = _root(settings.root, settings.source)
     listings = _listings(root, settings.reader)
     entries, unreadable = _opened(root, listings, cache, progress)
     listings, notes = _readable(listings, unreadable, skip=settings.skip_unreadable)
@@ -78,7 +78,7 @@ def _split_json(dataset: Dataset, split: Split) -> list[dict[str, str]]:
     ]
 
 
-def _root(folder: Path) -> Path:
+def _root(folder: Path, source: str | None) -> Path:
     try:
         root = folder.resolve()
         found = root.is_dir()
@@ -86,7 +86,8 @@ def _root(folder: Path) -> Path:
         msg = f"data.root: {folder} cannot be a folder: {error}"
         raise DataError(msg) from error
     if not found:
-        msg = f"data.root: wanted a folder with images, got {folder}, which is not there; correct the path"
+        way_out = f"correct the path; the data comes from {source}" if source else "correct the path"
+        msg = f"data.root: wanted a folder with images, got {folder}, which is not there; {way_out}"
         raise DataError(msg)
     return root
 

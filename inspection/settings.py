@@ -18,6 +18,7 @@ class DataSettings(BaseModel):
         bit_depth: Bits that a pixel of a 16-bit file really uses (a 12-bit camera: 12); None: 8, or all 16 bits.
         channels: 1 reads every image as grey, 3 as colour; None: 1 where all images are grey.
         near_duplicates: Put images that look alike into one group where the data set names no groups.
+        source: Where the data comes from, in words; told to those who do not have it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,3 +29,4 @@ class DataSettings(BaseModel):
     bit_depth: Annotated[int, Field(ge=8, le=16)] | None = None
     channels: Literal[1, 3] | None = None
     near_duplicates: bool = True
+    source: Annotated[str, Field(max_length=500)] | None = None

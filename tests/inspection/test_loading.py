@@ -309,3 +309,9 @@ def test_any_table_gives_a_data_set_or_a_message(rows: list[tuple[str, ...]], sk
         except BeltlineError:
             return
         assert set(dataset.samples)
+
+
+def test_a_missing_folder_is_named_with_where_its_data_comes_from(tmp_path: Path) -> None:
+    settings = DataSettings(root=tmp_path / "nothing", source="the shelf in hall 3")
+    with pytest.raises(DataError, match=r"nothing, which is not there.*comes from the shelf in hall 3"):
+        load_dataset(settings)
