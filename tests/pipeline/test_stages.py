@@ -156,8 +156,8 @@ def train(folder, partial):
     state = partial / "epoch"
     for epoch in range(int(state.read_text()) if state.exists() else 0, 20):
         time.sleep(0.02)
+        note(f"epoch {epoch}")  # first: a kill between the two may repeat an epoch, never hide one
         write_bytes(state, str(epoch + 1).encode())
-        note(f"epoch {epoch}")
     (folder / "weights").write_text("trained")
 
 with open_run(runs, "line") as run:
