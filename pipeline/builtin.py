@@ -23,7 +23,7 @@ _TEACHER = {
 _DISTILL = {
     "distill": {
         "network": {"family": "plain", "width": 16, "depth": 2},
-        "fit": {"epochs": 16, "batch": 16, "learning_rate": 0.004, "views": _VIEWS},
+        "fit": {"epochs": 12, "batch": 16, "learning_rate": 0.004, "views": _VIEWS},
     }
 }
 _RECIPES = (
