@@ -14,14 +14,13 @@ from torch import Tensor, nn
 
 from ..inspection.dataset import Dataset
 from ..inspection.errors import LineFileError, WeightsError
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, read_tensors
 from .families import build_network, normal_network
 from .frames import frame_spec
 from .inspector import Inspector
 from .scores import batch_scores
 from .teacher_settings import OutputKind, TeacherSettings
 
-_MAX_BYTES = 4 << 30
 _CALIBRATED_ON = 256
 
 
@@ -127,37 +126,11 @@ def _importing_from(folder: Path) -> Iterator[None]:
 
 def _fill(module: nn.Module, weights: Path) -> None:
     try:
-        if weights.stat().st_size > _MAX_BYTES:
-            msg = f"{weights}: larger than {_MAX_BYTES >> 30} GiB; that is no inspector"
-            raise WeightsError(msg)
-        tensors = _tensors(weights)
-        module.load_state_dict(tensors)
-    except OSError as error:
-        msg = f"{weights}: cannot be read ({error.strerror or error})"
-        raise WeightsError(msg) from error
+        module.load_state_dict(read_tensors(weights))
+    except WeightsError:
+        raise
     except (RuntimeError, ValueError, TypeError, AttributeError, EOFError) as error:
-        if isinstance(error, WeightsError):
-            raise
         msg = f"{weights}: does not fit the factory's module: {str(error).strip().splitlines()[-1].strip()}"
-        raise WeightsError(msg) from error
-
-
-def _tensors(weights: Path) -> dict[str, Tensor]:
-    from pickle import UnpicklingError
-
-    if weights.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return dict(load_file(weights))
-        except SafetensorError as error:
-            msg = f"{weights}: damaged safetensors file: {error}"
-            raise WeightsError(msg) from error
-    try:
-        return dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except UnpicklingError as error:
-        msg = f"{weights}: not a plain state dict (objects in it are never loaded); save it as .safetensors"
         raise WeightsError(msg) from error
 
 

@@ -113,6 +113,36 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a weights file: safetensors, or a plain state dict of torch by any other name.
+
+    Raises:
+        WeightsError: It cannot be read, is larger than 4 GiB, damaged, or holds objects, which are never loaded.
+    """
+    from pickle import UnpicklingError
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            msg = f"{path}: larger than {_MAX_BYTES >> 30} GiB; that is no inspector"
+            raise WeightsError(msg)
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror or error})"
+        raise WeightsError(msg) from error
+    except SafetensorError as error:
+        msg = f"{path}: damaged safetensors file: {error}"
+        raise WeightsError(msg) from error
+    except UnpicklingError as error:
+        msg = f"{path}: not a plain state dict (objects in it are never loaded); save it as .safetensors"
+        raise WeightsError(msg) from error
+
+
 def fit_shapes(network: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Shrink a freshly built network's layers to the shapes of pruned weights, in place.
 
@@ -166,18 +196,7 @@ def _filled(network: nn.Module, frame: FrameSpec, tensors: dict[str, Tensor], pa
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    header = read_header(path)
-    if path.stat().st_size > _MAX_BYTES:
-        msg = f"{path}: larger than {_MAX_BYTES >> 30} GiB; that is no inspector"
-        raise WeightsError(msg)
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        msg = f"{path}: damaged safetensors file: {error}"
-        raise WeightsError(msg) from error
+    header, tensors = read_header(path), read_tensors(path)
     return header, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 

@@ -6,9 +6,9 @@ from statistics import median_low
 
 import numpy as np
 
-from ..inspection.dataset import Dataset
+from ..inspection.dataset import Dataset, evenly
 from ..inspection.frame import FrameSpec
-from ..inspection.images import read_frame
+from ..inspection.streaming import read_sample
 
 _LOOKED_AT = 64
 
@@ -48,12 +48,7 @@ def _rounded(pixels: int) -> int:
 
 def _moments(dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel on the scale 0..1, from evenly spaced training frames."""
-    train = dataset.of("train")
-    chosen = [train[i] for i in np.linspace(0, len(train) - 1, min(_LOOKED_AT, len(train))).astype(int)]
-    frames = [
-        read_frame(dataset.root / sample.path, channels=dataset.channels, bit_depth=dataset.bit_depth) / 255.0
-        for sample in chosen
-    ]
+    frames = [read_sample(dataset, sample) / 255.0 for sample in evenly(dataset.of("train"), _LOOKED_AT)]
     mean = np.mean([frame.mean(axis=(0, 1)) for frame in frames], axis=0)
     square = np.mean([(frame**2).mean(axis=(0, 1)) for frame in frames], axis=0)
     std = np.sqrt(np.maximum(square - mean**2, 1e-4))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..inspection.dataset import Dataset, Sample
 from ..inspection.frame import FrameSpec
-from ..inspection.images import read_frame, read_mask
+from ..inspection.images import read_mask
+from ..inspection.streaming import read_sample
 from .fit_settings import ViewSettings
 
 Pixels = NDArray[np.uint8]
@@ -60,9 +61,7 @@ class ViewMaker:
 
     def view(self, sample: Sample, generator: np.random.Generator) -> View:
         """Cut one random view of a sample; of a defective one, four in five are aimed at the defect."""
-        pixels = read_frame(
-            self.dataset.root / sample.path, channels=self.dataset.channels, bit_depth=self.dataset.bit_depth
-        )
+        pixels = read_sample(self.dataset, sample)
         mask = _mask_of(self.dataset.root, sample)
         aim = _aim(mask, generator) if self.settings.crop and generator.random() < 0.8 else None
         to_source = _random_matrix(pixels.shape[:2], self.size, self.frame, self.settings, aim, generator)

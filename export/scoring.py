@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from types import MappingProxyType
 
 import numpy as np
@@ -14,10 +11,8 @@ from numpy.typing import NDArray
 
 from ..inspection.dataset import Dataset, Sample
 from ..inspection.errors import GraphError
-from ..inspection.images import read_frame
-from .contracts import Frame, Session
-
-_READ_AHEAD_FRAMES = 4
+from ..inspection.streaming import frames_of
+from .contracts import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,33 +59,6 @@ def score_samples(
         if progress is not None:
             progress(position + 1)
     return Scores(scores=scores, heatmaps=MappingProxyType(heatmaps))
-
-
-def frames_of(dataset: Dataset, samples: Sequence[Sample]) -> Iterator[Frame]:
-    """Give the samples' frames in order, read ahead by one thread; at most five are held.
-
-    Raises:
-        DataError: An image cannot be read; the message names it.
-    """
-    waiting = iter(samples)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as reader:
-        ahead = deque(reader.submit(_read, dataset, sample) for sample in islice(waiting, _READ_AHEAD_FRAMES))
-        try:
-            while ahead:
-                frame = ahead.popleft().result()
-                ahead.extend(reader.submit(_read, dataset, sample) for sample in islice(waiting, 1))
-                yield frame
-        finally:
-            _cancel(ahead)
-
-
-def _read(dataset: Dataset, sample: Sample) -> Frame:
-    return read_frame(dataset.root / sample.path, channels=dataset.channels, bit_depth=dataset.bit_depth)
-
-
-def _cancel(ahead: deque[Future[Frame]]) -> None:
-    for future in ahead:
-        future.cancel()
 
 
 def _checked(score: float, path: str) -> float:

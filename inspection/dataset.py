@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from .storage import digest_of_json
 
@@ -94,3 +97,9 @@ class Dataset:
         """`sha256:<hex>` over what decides a result: content digests, labels, masks, groups and splits."""
         rows = [[s.path, s.digest, s.label, s.mask, s.mask_digest, s.group, s.split] for s in self.samples]
         return digest_of_json([self.channels, self.bit_depth, rows])
+
+
+def evenly(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:
+    """Pick at most `count` samples, evenly spread over their order."""
+    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int) if samples else ()
+    return tuple(samples[int(place)] for place in places)

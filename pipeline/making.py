@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..compress.recipe import GraphContext, ModuleContext, Step, methods
 from ..export.artifacts import backends, require_installed
 from ..export.contracts import Artifact, Frame, Graph
 from ..export.graph_file import open_graph
-from ..export.scoring import frames_of
 from ..export.to_onnx import export_graph
-from ..inspection.dataset import Sample
+from ..inspection.dataset import Sample, evenly
 from ..inspection.errors import DataError, LineFileError
 from ..inspection.storage import digest_of_file, write_json
+from ..inspection.streaming import frames_of
 from ..targets.fingerprint import fingerprint
 from .job import Made, RunJob
 from .rows import RowPlan
@@ -34,7 +32,7 @@ def make_teacher(job: RunJob) -> Made:
     if settings.onnx is not None:
         return _taken(job, settings.onnx, "model.onnx")
     if settings.weights is not None:
-        return _brought(job)
+        return _brought(job, settings.weights)
     inputs = {
         "teacher": settings.model_dump(mode="json", include={"network", "fit", "input_size"}),
         "data": job.dataset.digest,
@@ -125,24 +123,22 @@ def calibration_samples(job: RunJob) -> tuple[Sample, ...]:
     return tuple(sorted(chosen, key=lambda sample: sample.digest))
 
 
-def evenly(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:
-    """Pick at most `count` samples, evenly spread over their order."""
-    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int) if samples else ()
-    return tuple(samples[int(place)] for place in places)
-
-
 def runtime_of(backend_name: str) -> dict[str, Any]:
     """Name a backend and the versions of everything it may run on: another version may give other numbers."""
     versions = {name: found for name, found in fingerprint()["versions"].items() if name != "beltline"}
     return {"backend": backend_name, "versions": versions}
 
 
+def _digest_of_given(file: Path) -> str:
+    if not file.is_file():
+        msg = f"teacher: {file} is not there; paths in line.yaml start from its folder"
+        raise LineFileError(msg)
+    return digest_of_file(file)
+
+
 def _taken(job: RunJob, source: Path, name: str) -> Made:
     """Copy a user's file into the run, so that it cannot change under it."""
-    if not source.is_file():
-        msg = f"teacher: {source} is not there; paths in line.yaml start from its folder"
-        raise LineFileError(msg)
-    stage = Stage(name="teacher", inputs={"file": digest_of_file(source), "channels": job.dataset.channels})
+    stage = Stage(name="teacher", inputs={"file": _digest_of_given(source), "channels": job.dataset.channels})
 
     def work(folder: Path) -> None:
         graph = open_graph(source)  # before the copy, so that a complaint names the user's own file
@@ -157,12 +153,9 @@ def _taken(job: RunJob, source: Path, name: str) -> Made:
     return Made(path=run_stage(job.folder, stage, work, tell=job.console.detail) / name, key=stage.digest)
 
 
-def _brought(job: RunJob) -> Made:
+def _brought(job: RunJob, weights: Path) -> Made:
     settings = job.line_file.teacher
-    if settings.weights is None or not settings.weights.is_file():
-        msg = f"teacher: weights {settings.weights} are not there; paths in line.yaml start from its folder"
-        raise LineFileError(msg)
-    inputs: dict[str, Any] = {"weights": digest_of_file(settings.weights), "channels": job.dataset.channels}
+    inputs: dict[str, Any] = {"weights": _digest_of_given(weights), "channels": job.dataset.channels}
     if settings.factory is not None:
         chosen = {"factory", "folder", "output", "input_size"}
         inputs.update(settings.model_dump(mode="json", include=chosen), data=job.dataset.digest)

@@ -14,18 +14,21 @@ from ..benchmarks.report.decision import shown_row
 from ..benchmarks.report.gallery import GalleryItem
 from ..benchmarks.report.reading import checked_report
 from ..benchmarks.report.render import render_report
+from ..benchmarks.report.schema import Report
 from ..benchmarks.steadiness import steadiness
 from ..benchmarks.summary import engine_summary, latency_summary
 from ..benchmarks.verdict import Standing, Verdict, judge, select
 from ..export.artifacts import backends
 from ..export.contracts import Artifact
 from ..export.parity import Parity
-from ..export.scoring import frames_of, score_samples
+from ..export.scoring import score_samples
 from ..inspection.dataset import SPLITS, Sample
 from ..inspection.images import read_mask
 from ..inspection.judging import TeacherDecisions, decide, judge_quality
 from ..inspection.quality import Quality
 from ..inspection.storage import write_bytes, write_json
+from ..inspection.streaming import frames_of
+from ..inspection.threshold import OperatingPoint
 from .job import RunJob
 from .rows import TEACHER, RowPlan
 from .trying import Timed, Tried, fitted
@@ -60,34 +63,38 @@ class _Judged:
     quality: Quality
     verdict: Verdict
     latency: dict[str, Any]
+    point: OperatingPoint
 
 
-def write_report(job: RunJob, results: Sequence[RowResult]) -> dict[str, Any]:
+def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     """Judge all rows, write `report.json` and `report.html` into the run's folder, and give the report."""
     judged = _judged(job, results)
     report = _report(job, judged)
+    checked = checked_report(report)
     write_json(job.folder / "report.json", report)
-    shown_name = shown_row(checked_report(report)).name
-    shown = next(each for each in judged if each.result.plan.name == shown_name)
+    shown = next(each for each in judged if each.result.plan.name == shown_row(checked).name)
     traces = {each.result.plan.name: each.result.timed.belt for each in judged}
     page = render_report(report, _gallery(job, shown), traces)
     write_bytes(job.folder / "report.html", page.encode())
-    return report
+    return checked
 
 
 def _judged(job: RunJob, results: Sequence[RowResult]) -> list[_Judged]:
+    points = {result.plan.name: fitted(job, result.tried) for result in results}
     teacher = next(result for result in results if result.plan.name == TEACHER)
     test = job.dataset.of("test")
-    reference = decide(TEACHER, teacher.tried.test, test, threshold=fitted(job, teacher.tried).threshold)
-    return [_judge(job, result, None if result is teacher else reference) for result in results]
+    reference = decide(TEACHER, teacher.tried.test, test, threshold=points[TEACHER].threshold)
+    return [
+        _judge(job, result, points[result.plan.name], None if result is teacher else reference) for result in results
+    ]
 
 
-def _judge(job: RunJob, result: RowResult, reference: TeacherDecisions | None) -> _Judged:
+def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: TeacherDecisions | None) -> _Judged:
     gates, deadline_ms = job.line_file.gates, job.budget.deadline_ms
     quality = judge_quality(
         result.tried.test,
         job.dataset.of("test"),
-        threshold=fitted(job, result.tried).threshold,
+        threshold=point.threshold,
         gates=gates,
         teacher=reference,
         seed=job.line_file.seed,
@@ -100,11 +107,12 @@ def _judge(job: RunJob, result: RowResult, reference: TeacherDecisions | None) -
         quality=quality,
         verdict=judge(proof, quality, gates, deadline_ms=deadline_ms, steadiness=steady),
         latency=latency_summary(belt, deadline_ms=deadline_ms, proof=proof),
+        point=point,
     )
 
 
 def _report(job: RunJob, judged: Sequence[_Judged]) -> dict[str, Any]:
-    rows = [_row(job, each) for each in judged]
+    rows = [_row(each) for each in judged]
     standings = [
         Standing(
             name=row["name"],
@@ -134,7 +142,7 @@ def _report(job: RunJob, judged: Sequence[_Judged]) -> dict[str, Any]:
     }
 
 
-def _row(job: RunJob, judged: _Judged) -> dict[str, Any]:
+def _row(judged: _Judged) -> dict[str, Any]:
     result, quality = judged.result, judged.quality
     latency = {**judged.latency, "pre_p50": judged.latency["pre"], "post_p50": judged.latency["post"]}
     back_to_back = result.timed.back_to_back
@@ -152,7 +160,7 @@ def _row(job: RunJob, judged: _Judged) -> dict[str, Any]:
         "back_to_back_ms": {"frames": int(response_ms.size), **_quantiles(response_ms)},
         "engine_ms": engine_summary(back_to_back),
         "quality": {**asdict(quality), "auroc_interval": list(quality.auroc_interval), "paired": _paired(quality)},
-        "val": _val(job, result),
+        "val": _val(judged.point),
         "parity": result.parity.to_json() if result.parity else None,
         "verdict": judged.verdict.verdict,
         "gate_verdicts": dict(judged.verdict.gates),
@@ -161,9 +169,8 @@ def _row(job: RunJob, judged: _Judged) -> dict[str, Any]:
     }
 
 
-def _val(job: RunJob, result: RowResult) -> dict[str, Any]:
+def _val(point: OperatingPoint) -> dict[str, Any]:
     """Say what the threshold costs on the split it was fitted on."""
-    point = fitted(job, result.tried)
     return {"overkill": asdict(point.overkill), "escapes": point.escapes, "threshold_proven": point.proven}
 
 

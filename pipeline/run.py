@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..benchmarks.report.decision import next_steps, overall_verdict, shown_row
-from ..benchmarks.report.reading import checked_report
+from ..benchmarks.report.schema import Report
 from ..export.contracts import Artifact
 from ..export.parity import Parity
 from ..inspection.line import budget_of
@@ -164,15 +164,14 @@ def _made(until: Until, paths: list[Path]) -> Outcome:
     )
 
 
-def _outcome(job: RunJob, report: dict[str, Any]) -> Outcome:
-    checked = checked_report(report)
-    verdict, shown = overall_verdict(checked), shown_row(checked)
+def _outcome(job: RunJob, report: Report) -> Outcome:
+    verdict, shown = overall_verdict(report), shown_row(report)
     page = job.folder / "report.html"
-    lines = [f"{verdict}: {shown.name}", *shown.reasons, *next_steps(checked), f"report: {page}"]
+    lines = [f"{verdict}: {shown.name}", *shown.reasons, *next_steps(report), f"report: {page}"]
     return Outcome(
         verdict=verdict,
         exit_code=_EXIT_CODES[verdict],
         report=page,
         message="\n".join(lines),
-        summary={"selected": report["selected"], "report_json": str(job.folder / "report.json")},
+        summary={"selected": report.selected, "report_json": str(job.folder / "report.json")},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,16 @@ from ..benchmarks.measurement import Measurement, Mode
 from ..benchmarks.measuring import MeasureLimits, measure
 from ..benchmarks.trace import read_trace, write_trace
 from ..export.artifacts import backends
-from ..export.contracts import Artifact
+from ..export.contracts import Artifact, Session
 from ..export.parity import Parity, compare_scores, require_no_flips
-from ..export.scoring import frames_of, score_samples
-from ..inspection.dataset import Sample
+from ..export.scoring import score_samples
+from ..inspection.dataset import Sample, evenly
 from ..inspection.storage import digest_of_json, write_json
+from ..inspection.streaming import frames_of
 from ..inspection.threshold import OperatingPoint, operating_point
 from ..targets.fingerprint import fingerprint
 from .job import Made, RunJob
-from .making import build_artifact, evenly, runtime_of
+from .making import build_artifact, runtime_of
 from .stages import Stage, run_stage
 
 _TIMED_FRAMES = 64
@@ -47,16 +49,8 @@ class Timed:
 
 def try_quality(job: RunJob, artifact: Artifact, name: str) -> Tried:
     """Score every val and test image with the artifact as it runs on the device; holds a few frames at a time."""
-    inputs = {"artifact": artifact.digest, "runtime": runtime_of(artifact.backend), "data": job.dataset.digest}
-    stage = Stage(name="score", inputs=inputs)
-
-    def work(folder: Path) -> None:
-        val, test = (_scores(job, artifact, job.dataset.of(split), f"{name}: {split}") for split in ("val", "test"))
-        np.savez(folder / "scores.npz", val=val, test=test)
-
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
-    with np.load(folder / "scores.npz", allow_pickle=False) as scores:
-        return Tried(val=scores["val"], test=scores["test"])
+    parts = {"val": job.dataset.of("val"), "test": job.dataset.of("test")}
+    return Tried(**_scored(job, artifact, parts, name))
 
 
 def fitted(job: RunJob, tried: Tried) -> OperatingPoint:
@@ -79,12 +73,11 @@ def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, na
     stage = Stage(name="parity", inputs={**inputs, "cut": cut, "runtime": runtime_of(artifact.backend)})
 
     def work(folder: Path) -> None:
-        val = job.dataset.of("val")
-        samples = evenly(val, _PARITY_FRAMES)
+        samples = evenly(job.dataset.of("val"), _PARITY_FRAMES)
         reference = build_artifact(job, "torch_eager", module)
         graph = build_artifact(job, "onnx_runtime", exported)
         torch_scores, graph_scores, own_scores = (
-            _scores(job, each, samples, f"{name}: parity") for each in (reference, graph, artifact)
+            _scored(job, each, {"parity": samples}, name)["parity"] for each in (reference, graph, artifact)
         )
         point = _operating_point(job, torch_scores, [sample.defective for sample in samples])
         exact = compare_scores(torch_scores, graph_scores, threshold=point.threshold, against="torch_eager")
@@ -155,9 +148,30 @@ def _lasting(facts: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in facts.items() if key != "conditions"}
 
 
-def _scores(job: RunJob, artifact: Artifact, samples: tuple[Sample, ...], label: str) -> NDArray[np.float64]:
-    session = backends()[artifact.backend].load(artifact, threads=job.target.threads)
-    with session, job.console.progress(label) as advance:
+def _scored(
+    job: RunJob, artifact: Artifact, parts: Mapping[str, tuple[Sample, ...]], name: str
+) -> dict[str, NDArray[np.float64]]:
+    """Score named parts of the data, once for each artifact, whichever rows it serves."""
+    inputs = {
+        "artifact": artifact.digest,
+        "runtime": runtime_of(artifact.backend),
+        "data": job.dataset.digest,
+        "parts": {part: len(samples) for part, samples in parts.items()},
+    }
+    stage = Stage(name="score", inputs=inputs)
+
+    def work(folder: Path) -> None:
+        with backends()[artifact.backend].load(artifact, threads=job.target.threads) as session:
+            scores = {part: _pass(job, session, samples, f"{name}: {part}") for part, samples in parts.items()}
+        np.savez(folder / "scores.npz", allow_pickle=False, **scores)
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    with np.load(folder / "scores.npz", allow_pickle=False) as found:
+        return {part: found[part] for part in parts}
+
+
+def _pass(job: RunJob, session: Session, samples: tuple[Sample, ...], label: str) -> NDArray[np.float64]:
+    with job.console.progress(label) as advance:
         return score_samples(
             session, job.dataset, samples, progress=lambda done: advance("scored", done, len(samples))
         ).scores

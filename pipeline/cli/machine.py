@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import typer
 
 from .options import Json, Verbose, answered, print_json
@@ -12,11 +15,7 @@ def doctor(as_json: Json = False, verbose: Verbose = False) -> None:
     with answered(as_json=as_json):
         from ..doctor import doctor_text, examine
 
-        facts = examine()
-        if as_json:
-            print_json(facts)
-        else:
-            typer.echo(doctor_text(facts, verbose=verbose))
+        _tell(examine(), doctor_text, as_json=as_json, verbose=verbose)
 
 
 def devices(as_json: Json = False, verbose: Verbose = False) -> None:
@@ -24,8 +23,11 @@ def devices(as_json: Json = False, verbose: Verbose = False) -> None:
     with answered(as_json=as_json):
         from ..doctor import devices_text, known_devices
 
-        facts = known_devices()
-        if as_json:
-            print_json(facts)
-        else:
-            typer.echo(devices_text(facts, verbose=verbose))
+        _tell(known_devices(), devices_text, as_json=as_json, verbose=verbose)
+
+
+def _tell(facts: dict[str, Any], words: Callable[..., str], *, as_json: bool, verbose: bool) -> None:
+    if as_json:
+        print_json(facts)
+    else:
+        typer.echo(words(facts, verbose=verbose))

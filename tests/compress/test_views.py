@@ -81,7 +81,7 @@ def test_frame_and_mask_move_together(line_data: Dataset) -> None:
     from beltline.compress import views as module
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "read_frame", lambda *_args, **_options: painted)
+        patch.setattr(module, "read_sample", lambda *_args, **_options: painted)
         for view in views(line_data, ViewSettings(crop=64, zoom=1.5, rotation_deg=30, light=0), sample, 20):
             inside = view.pixels[view.mask > 0]
             assert inside.size == 0 or np.median(inside) > 90

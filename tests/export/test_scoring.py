@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from beltline.export import scoring
 from beltline.export.contracts import Decision, Frame
+from beltline.inspection import streaming
 from beltline.inspection.dataset import Dataset, Sample
 from beltline.inspection.errors import DataError, GraphError
 from typing_extensions import Self
@@ -72,7 +73,7 @@ def test_no_samples_give_no_scores(dataset: Dataset) -> None:
 
 
 def test_only_a_few_frames_are_read_ahead(dataset: Dataset) -> None:
-    frames = scoring.frames_of(dataset, dataset.samples * 50)
+    frames = streaming.frames_of(dataset, dataset.samples * 50)
     next(frames)
     (reader,) = [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")]
     frames.close()  # type: ignore[attr-defined]
@@ -81,14 +82,14 @@ def test_only_a_few_frames_are_read_ahead(dataset: Dataset) -> None:
 
 def test_reading_stops_where_the_consumer_stops(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    inner = scoring.read_frame
+    inner = streaming.read_frame
 
     def counting(path: Path, *, channels: int, bit_depth: int) -> Frame:
         read.append(path.name)
         return inner(path, channels=channels, bit_depth=bit_depth)
 
-    monkeypatch.setattr(scoring, "read_frame", counting)
-    frames = scoring.frames_of(dataset, dataset.samples)
+    monkeypatch.setattr(streaming, "read_frame", counting)
+    frames = streaming.frames_of(dataset, dataset.samples)
     next(frames)
     frames.close()  # type: ignore[attr-defined]
     assert len(read) <= 5
