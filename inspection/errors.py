@@ -47,6 +47,10 @@ class MeasurementError(BeltlineError, RuntimeError):
     """A measurement that did not come about or whose trace is damaged."""
 
 
+class BundleError(BeltlineError, ValueError):
+    """A bundle that is damaged, forged, hostile, or not for this machine; nothing of it was run."""
+
+
 class ParityError(BeltlineError, ArithmeticError):
     """A decision flipped between two stages that must agree."""
 

@@ -1,0 +1,1 @@
+"""Bundles (`*.beltline`): one file with a model, its evidence and what proves it before it runs."""
