@@ -12,6 +12,8 @@ import typer
 from .options import Json, LineFileArgument, Runs, Verbose, answered, print_json, read_line_file
 
 if TYPE_CHECKING:
+    from ..console import Console
+    from ..line_file import LineFile
     from ..run import Outcome
 
 Until = Literal["train", "compress", "export", "bench", "report"]
@@ -60,12 +62,6 @@ JOBS = (
         example="beltline export line.yaml",
     ),
     Job(
-        name="bench",
-        until="bench",
-        help="Measure and judge every row.",
-        example="beltline bench line.yaml --json",
-    ),
-    Job(
         name="report",
         until="report",
         help="Write the report. What it needs and is not done yet is done first.",
@@ -86,7 +82,8 @@ def job_verb(job: Job) -> Callable[..., None]:
         verbose: Verbose = False,
     ) -> None:
         with answered(as_json=as_json):
-            _do(job.until, line_file, runs=runs, quick=quick, baselines=baselines, as_json=as_json, verbose=verbose)
+            outcome = worked(job.until, line_file, runs=runs, quick=quick, baselines=baselines, verbose=verbose)
+            answer(outcome, as_json=as_json)
 
     verb.__doc__ = job.help
     return verb
@@ -104,37 +101,39 @@ def train(
 ) -> None:
     """Train the teacher, or take the one named. A kept file is what `teacher.weights` in a line file takes."""
     with answered(as_json=as_json):
-        outcome = _worked("train", line_file, runs=runs, quick=quick, verbose=verbose)
+        outcome = worked("train", line_file, runs=runs, quick=quick, verbose=verbose)
         if keep is not None:
             from ...compress.checkpoint import keep_in_half
 
             keep_in_half(Path(outcome.summary["files"][0]), keep)
-        _answer(outcome, as_json=as_json)
+        answer(outcome, as_json=as_json)
 
 
-def _do(
-    until: Until, path: Path | None, *, runs: Path, quick: bool, baselines: bool, as_json: bool, verbose: bool
-) -> None:
-    outcome = _worked(until, path, runs=runs, quick=quick, baselines=baselines, verbose=verbose)
-    _answer(outcome, as_json=as_json)
-
-
-def _worked(
+def worked(
     until: Until, path: Path | None, *, runs: Path, quick: bool, verbose: bool, baselines: bool = False
 ) -> Outcome:
-    from ..builtin import write_builtin_data
+    """Do the job up to a part of it; see `run.run_job`."""
     from ..console import Console
     from ..run import run_job
 
     console = Console(verbose=verbose)
+    line_file = given_line(path, runs=runs, console=console)
+    return run_job(line_file, runs=runs, quick=quick, baselines=baselines, until=until, console=console)
+
+
+def given_line(path: Path | None, *, runs: Path, console: Console) -> LineFile:
+    """Load the line file; without one, draw the built-in line (once) and give it."""
+    from ..builtin import write_builtin_data
+
     line_file = read_line_file(path, runs=runs)
     if path is None:
         console.tell(f"no line file given: the built-in synthetic line, drawn once into {line_file.data.root}")
         write_builtin_data(runs)
-    return run_job(line_file, runs=runs, quick=quick, baselines=baselines, until=until, console=console)
+    return line_file
 
 
-def _answer(outcome: Outcome, *, as_json: bool) -> None:
+def answer(outcome: Outcome, *, as_json: bool) -> None:
+    """Print how a job ended and exit with its code."""
     if as_json:
         report = None if outcome.report is None else str(outcome.report)
         head = {"verdict": outcome.verdict, "exit_code": outcome.exit_code, "report": report}
