@@ -1,8 +1,9 @@
-"""Every command in the README is one that the program has; those marked runnable are run."""
+"""Every command in the README and the pages under docs is one that the program has; those marked runnable are run."""
 
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 import re
 import shlex
@@ -22,6 +23,7 @@ from beltline.pipeline.plan import plan
 
 SOURCE = Path(__file__).parents[2]
 README = SOURCE / "README.md"
+PAGES = (README, SOURCE / "CONTRIBUTING.md", *sorted((SOURCE / "docs").glob("*.md")))
 RUNNABLE = "<!-- runnable -->"
 """Stands on a line of its own before a fence whose commands need nothing but the source folder."""
 
@@ -57,11 +59,26 @@ def parse(words: list[str]) -> None:
         verb.make_context(name, arguments, parent=context)
 
 
-def test_every_command_in_the_readme_parses() -> None:
-    found = commands(README.read_text(encoding="utf-8"))
-    assert found
-    for words in found:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_on_a_page_parses(page: Path) -> None:
+    for words in commands(page.read_text(encoding="utf-8")):
         parse(words)
+
+
+def test_every_study_on_a_page_is_there() -> None:
+    named = {
+        module
+        for page in PAGES
+        for module in re.findall(r"python -m (beltline[\w.]+)", page.read_text(encoding="utf-8"))
+    }
+    missing = [module for module in named if importlib.util.find_spec(module) is None]
+    assert missing == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
 
 
 @pytest.mark.parametrize("words", [["pln"], ["plan", "--jsn"], ["run", "a", "b"]])
@@ -78,7 +95,7 @@ def test_the_tests_examples_are_read_as_written() -> None:
 
 
 def test_the_runnable_commands_run(tmp_path: Path) -> None:
-    bodies = [body for runnable, body in fences(README.read_text(encoding="utf-8")) if runnable]
+    bodies = [body for page in PAGES for runnable, body in fences(page.read_text(encoding="utf-8")) if runnable]
     program = tmp_path / "bin" / "beltline"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m beltline.pipeline "$@"\n')
