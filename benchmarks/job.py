@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..export.contracts import Artifact, Frame
+from ..inspection.arrivals import Arrivals
 from ..inspection.errors import MeasurementError
 from ..inspection.gates import MissGate
 from ..inspection.storage import write_json
@@ -26,11 +27,10 @@ class Job:
 
     Attributes:
         artifact: What to run; its path is one on the measuring machine.
-        mode: How frames are offered.
-        period_ns: Distance of two parts; 0 in mode `back_to_back`.
+        arrivals: When frames are due; None: back to back.
         deadline_ns: Response times above it are misses.
         gate: What the looks were planned for.
-        looks: When the run may end early; the last one is its end. In mode `back_to_back` only that end counts.
+        looks: When the run may end early; the last one is its end. Back to back only that end counts.
         seconds: Longest duration after warming up; a backlog cannot stretch the run beyond it.
         warmup_frames: Least number of cold frames.
         threads: Of the engine.
@@ -40,8 +40,7 @@ class Job:
     """
 
     artifact: Artifact
-    mode: Mode
-    period_ns: int
+    arrivals: Arrivals | None
     deadline_ns: int
     gate: MissGate
     looks: tuple[Look, ...]
@@ -51,6 +50,11 @@ class Job:
     cpus: tuple[int, ...]
     frames: Path
     trace: Path
+
+    @property
+    def mode(self) -> Mode:
+        """How frames are offered."""
+        return "belt" if self.arrivals else "back_to_back"
 
 
 def write_job(path: Path, job: Job) -> None:
@@ -69,6 +73,7 @@ def read_job(path: Path) -> Job:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         rebuilt = {
             "artifact": Artifact.from_json(value["artifact"]),
+            "arrivals": Arrivals(**value["arrivals"]) if value["arrivals"] else None,
             "gate": MissGate(**value["gate"]),
             "looks": tuple(Look(**look) for look in value["looks"]),
             "cpus": tuple(value["cpus"]),

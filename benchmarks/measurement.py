@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inspection.arrivals import Arrivals
+
 Mode = Literal["belt", "back_to_back"]
 
 
@@ -15,12 +17,12 @@ Mode = Literal["belt", "back_to_back"]
 class Measurement:
     """One artifact's frames on one device, in the order they came; times in ns on one monotonic clock.
 
-    All arrays are int64 of shape `[frames]`. In mode `belt` frame k is scheduled at `t0 + k * period`; in mode
-    `back_to_back` it is scheduled when the one before was decided. The cold frames stand first: `warmup` of them.
+    All arrays are int64 of shape `[frames]`. In mode `belt` frames are scheduled as `arrivals` says; in mode
+    `back_to_back` each is scheduled when the one before was decided. The cold frames stand first: `warmup` of them.
 
     Attributes:
         mode: How frames were offered.
-        period_ns: Distance of two scheduled frames; 0 in mode `back_to_back`.
+        arrivals: The rule of the schedule; None in mode `back_to_back`.
         warmup: How many frames at the beginning are cold: kept and shown, but not judged.
         scheduled_ns: When the frame was due.
         started_ns: When work on it began (later than due where an earlier frame was late or the pacer overslept).
@@ -32,7 +34,7 @@ class Measurement:
     """
 
     mode: Mode
-    period_ns: int
+    arrivals: Arrivals | None
     warmup: int
     scheduled_ns: NDArray[np.int64]
     started_ns: NDArray[np.int64]
@@ -41,6 +43,11 @@ class Measurement:
     decided_ns: NDArray[np.int64]
     fingerprint: dict[str, Any]
     artifact_digest: str
+
+    @property
+    def period_ns(self) -> int:
+        """From one trigger of the cameras to the next on a plain belt; 0 in mode `back_to_back`."""
+        return self.arrivals.period_ns if self.arrivals else 0
 
     @property
     def response_ns(self) -> NDArray[np.int64]:

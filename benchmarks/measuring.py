@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from ..export.contracts import Artifact, Frame
+from ..inspection.arrivals import Arrivals
 from ..inspection.errors import BeltlineError, MeasurementError
 from ..inspection.gates import MissGate
 from ..targets.host import Ended, Host, LocalHost
 from ..targets.target import Target
 from .job import Job, write_frames, write_job
-from .measurement import Measurement, Mode
+from .measurement import Measurement
 from .proof import Look, Proof, end_look, plan_looks, prove
 from .trace import read_trace
 
 _FIRST_LOOK_SECONDS = 2.0
 _FIRST_LOOK_FRAMES = 16
-_SHORTEST_PERIOD_MS = 0.5
+_SHORTEST_PERIOD_NS = 500_000
 _ROOT = Path(__file__).absolute().parents[2]
 
 Progress = Callable[[dict[str, Any]], None]
@@ -55,8 +56,7 @@ class MeasureLimits:
 class _Offer:
     """How frames are offered to an artifact and what is asked of it; see `measure`."""
 
-    mode: Mode
-    period_ms: float
+    arrivals: Arrivals | None
     deadline_ms: float
     gate: MissGate
     limits: MeasureLimits
@@ -65,8 +65,11 @@ class _Offer:
         if not self.deadline_ms > 0:
             msg = f"deadline_ms must be > 0, got {self.deadline_ms:g}; the fixed times leave none: move the ejector"
             raise MeasurementError(msg)
-        if self.mode == "belt" and not self.period_ms >= _SHORTEST_PERIOD_MS:
-            msg = f"period_ms must be >= {_SHORTEST_PERIOD_MS:g} (the timer holds no shorter), got {self.period_ms:g}"
+        if self.arrivals and self.arrivals.shortest_ns < _SHORTEST_PERIOD_NS:
+            msg = (
+                f"frames must come at least {_SHORTEST_PERIOD_NS / 1e6:g} ms apart (the timer holds no shorter), "
+                f"got {self.arrivals.shortest_ns / 1e6:g} ms"
+            )
             raise MeasurementError(msg)
 
     def looks(self) -> tuple[Look, ...]:
@@ -74,10 +77,10 @@ class _Offer:
 
         It may first end in `misses` after two seconds of the belt, 16 frames at least.
         """
-        if self.mode == "back_to_back":
+        if self.arrivals is None:
             return end_look(self.gate, frames=self.limits.frames)
-        limit = max(1, min(self.limits.frames, int(1000 * self.limits.seconds / self.period_ms)))
-        first = max(_FIRST_LOOK_FRAMES, ceil(1000 * _FIRST_LOOK_SECONDS / self.period_ms))
+        limit = max(1, min(self.limits.frames, int(self.limits.seconds * self.arrivals.frames_per_s)))
+        first = max(_FIRST_LOOK_FRAMES, ceil(_FIRST_LOOK_SECONDS * self.arrivals.frames_per_s))
         return plan_looks(self.gate, limit_frames=limit, first_frames=first)
 
 
@@ -85,8 +88,7 @@ def measure(
     artifact: Artifact,
     frames: Sequence[Frame],
     *,
-    mode: Mode,
-    period_ms: float,
+    arrivals: Arrivals | None,
     deadline_ms: float,
     gate: MissGate,
     target: Target,
@@ -96,13 +98,12 @@ def measure(
 ) -> Measurement:
     """Measure an artifact in a fresh process that is pinned and alone.
 
-    In mode `belt` the run ends as soon as the gate is certainly held or certainly missed, else at its limits.
+    On a belt the run ends as soon as the gate is certainly held or certainly missed, else at its limits.
 
     Args:
         artifact: What to run.
         frames: Real camera frames, uint8 `[height, width, channels]` each; at least 2 different ones. Rotated.
-        mode: `belt` (open loop) or `back_to_back`.
-        period_ms: Distance of two parts, >= 0.5; not used in mode `back_to_back`.
+        arrivals: When frames are due (open loop), at least 0.5 ms apart; None: back to back.
         deadline_ms: Decisions that come later are misses; > 0.
         gate: Allowed miss rate and confidence: they decide when the run may stop.
         target: Threads and CPUs.
@@ -116,7 +117,7 @@ def measure(
     Raises:
         MeasurementError: A number that cannot be measured with, or the measuring process failed (in its words).
     """
-    offer = _Offer(mode=mode, period_ms=period_ms, deadline_ms=deadline_ms, gate=gate, limits=limits or MeasureLimits())
+    offer = _Offer(arrivals=arrivals, deadline_ms=deadline_ms, gate=gate, limits=limits or MeasureLimits())
     where = host or LocalHost()
     with tempfile.TemporaryDirectory(prefix="beltline-measure-") as folder:
         frames_file, job_file, trace = (Path(folder) / name for name in ("frames.npz", "job.json", "trace.npz"))
@@ -148,8 +149,7 @@ def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: Mis
 def _job(artifact: Artifact, offer: _Offer, target: Target, frames: Path, trace: Path) -> Job:
     return Job(
         artifact=artifact,
-        mode=offer.mode,
-        period_ns=round(offer.period_ms * 1e6) if offer.mode == "belt" else 0,
+        arrivals=offer.arrivals,
         deadline_ns=round(offer.deadline_ms * 1e6),
         gate=offer.gate,
         looks=offer.looks(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inspection.arrivals import Arrivals, due_ns
 from ..inspection.errors import MeasurementError
 from ..inspection.storage import write_bytes
 from .measurement import Measurement
 
-FORMAT = 1
+FORMAT = 2
 TIMES = ("scheduled_ns", "started_ns", "engine_start_ns", "engine_end_ns", "decided_ns")
 """The arrays of a trace, in the order in which a frame passes them."""
 
 _MOST_BYTES = 4 << 30
-_FACTS = ("mode", "period_ns", "warmup", "fingerprint", "artifact_digest")
+_FACTS = ("mode", "warmup", "fingerprint", "artifact_digest")
 
 
 def write_trace(path: Path, measurement: Measurement) -> None:
@@ -31,7 +33,8 @@ def write_trace(path: Path, measurement: Measurement) -> None:
         StorageError: The disk is full or the folder cannot be written.
     """
     check(measurement, where=str(path))
-    facts = {"format": FORMAT, **{name: getattr(measurement, name) for name in _FACTS}}
+    arrivals = asdict(measurement.arrivals) if measurement.arrivals else None
+    facts = {"format": FORMAT, "arrivals": arrivals, **{name: getattr(measurement, name) for name in _FACTS}}
     text = json.dumps(facts, allow_nan=False).encode()
     content = BytesIO()
     times = {name: getattr(measurement, name) for name in TIMES}
@@ -51,7 +54,8 @@ def read_trace(path: Path) -> Measurement:
             facts = json.loads(archive["facts"].tobytes())
             _refuse_other_format(path, facts)
             arrays = {name: archive[name] for name in TIMES}
-        measurement = Measurement(**{name: facts[name] for name in _FACTS}, **arrays)
+        arrivals = Arrivals(**facts["arrivals"]) if facts["arrivals"] is not None else None
+        measurement = Measurement(arrivals=arrivals, **{name: facts[name] for name in _FACTS}, **arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         msg = f"{path}: not a readable trace ({error}); measure again, a trace cannot be mended"
         raise MeasurementError(msg) from error
@@ -62,8 +66,8 @@ def read_trace(path: Path) -> Measurement:
 def check(measurement: Measurement, *, where: str) -> None:
     """Refuse times that cannot be true: this also proves that no frame is missing.
 
-    In mode `belt` the judged frames must be scheduled exactly one period apart, so a frame that was left out (or a
-    pacer that waited for a slow frame) shows.
+    In mode `belt` the judged frames must be scheduled exactly as their arrivals' rule says, worked out anew, so a
+    frame that was left out or moved (or a pacer that waited for a slow frame) shows.
 
     Args:
         measurement: What was measured or read.
@@ -71,7 +75,7 @@ def check(measurement: Measurement, *, where: str) -> None:
 
     Raises:
         MeasurementError: Wrong types or shapes, negative times, a frame that ends before it starts, starts before it
-            is due or before the one before it was decided, or a gap in the schedule.
+            is due or before the one before it was decided, or a schedule that is not the one of its arrivals.
     """
     if problem := _problem(measurement):
         msg = f"{where}: {problem}; measure again, a trace cannot be mended"
@@ -87,9 +91,17 @@ def _problem(measurement: Measurement) -> str | None:
             return f"frame {late[0]}: {name} lies before the step that precedes it"
     if (overlap := np.flatnonzero(measurement.started_ns[1:] < measurement.decided_ns[:-1])).size:
         return f"frame {overlap[0] + 1} started before the frame ahead of it was decided"
-    steps = np.diff(measurement.scheduled_ns[measurement.warmup :])
-    if measurement.mode == "belt" and (gap := np.flatnonzero(steps != measurement.period_ns)).size:
-        return f"judged frame {gap[0] + 1} is not due one period after the frame ahead of it: a frame is missing"
+    return _off_schedule(measurement)
+
+
+def _off_schedule(measurement: Measurement) -> str | None:
+    judged_ns = measurement.scheduled_ns[measurement.warmup :]
+    if measurement.arrivals is None or not judged_ns.size:
+        return None
+    rule_ns = due_ns(measurement.arrivals, start=0, frames=judged_ns.size)
+    off = np.flatnonzero(judged_ns - judged_ns[0] != rule_ns - rule_ns[0])
+    if off.size:
+        return f"judged frame {off[0]} is not due when the belt's rule says: a frame is missing or was moved"
     return None
 
 
@@ -105,13 +117,11 @@ def _wrong_arrays(times: list[NDArray[Any]]) -> str | None:
 def _wrong_facts(measurement: Measurement) -> str | None:
     if measurement.mode not in ("belt", "back_to_back"):
         return f"mode must be belt or back_to_back, got {measurement.mode!r}"
-    frames = measurement.scheduled_ns.size
-    for name, value, low, high in (
-        ("period_ns", measurement.period_ns, int(measurement.mode == "belt"), 1 << 62),
-        ("warmup", measurement.warmup, 0, frames),
-    ):
-        if type(value) is not int or not low <= value <= high:
-            return f"{name} must be a whole number in [{low}, {high}], got {value!r}"
+    if (measurement.mode == "belt") != (measurement.arrivals is not None):
+        return "a belt's trace must hold its arrivals, and only a belt's"
+    warmup, frames = measurement.warmup, measurement.scheduled_ns.size
+    if type(warmup) is not int or not 0 <= warmup <= frames:
+        return f"warmup must be a whole number in [0, {frames}], got {warmup!r}"
     if not isinstance(measurement.fingerprint, dict) or not isinstance(measurement.artifact_digest, str):
         return "fingerprint must be an object and artifact_digest a text"
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -103,13 +103,13 @@ def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str) -> Measure
     settings, gate = job.line_file.measure, job.line_file.gates.deadline_miss
     limits = _BACK_TO_BACK
     if mode == "belt":
-        brought = max(1, round(settings.minutes * 60_000 / job.budget.period_ms))
+        brought = max(1, round(settings.minutes * 60 * job.budget.arrivals.frames_per_s))
         limits = MeasureLimits(frames=min(settings.frames or brought, brought), seconds=settings.minutes * 60 + 30)
     inputs = {
         "artifact": artifact.digest,
         "backend": artifact.backend,
         "mode": mode,
-        "period_ms": job.budget.period_ms,
+        "arrivals": asdict(job.budget.arrivals),
         "deadline_ms": job.budget.deadline_ms,
         "gate": gate.model_dump(),
         "frames": limits.frames,
@@ -125,8 +125,7 @@ def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str) -> Measure
             measurement = measure(
                 artifact,
                 list(frames_of(job.dataset, samples)),
-                mode=mode,
-                period_ms=job.budget.period_ms,
+                arrivals=job.budget.arrivals if mode == "belt" else None,
                 target=job.target,
                 gate=gate,
                 deadline_ms=job.budget.deadline_ms,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.export.contracts import Artifact
+from beltline.inspection.arrivals import Arrivals
 from beltline.inspection.frame import FrameSpec
 from beltline.inspection.storage import digest_of_file
 
@@ -110,7 +111,7 @@ def _belt(work_ms: list[float], *, period_ms: float = 10.0, cold_ms: list[float]
     columns = np.array(rows, dtype=np.int64).reshape(-1, 5).T.copy()
     return Measurement(
         mode="belt",
-        period_ns=round(period_ms * 1e6),
+        arrivals=Arrivals(period_ns=round(period_ms * 1e6)),
         warmup=len(cold),
         scheduled_ns=columns[0],
         started_ns=columns[1],

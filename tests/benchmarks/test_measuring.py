@@ -15,6 +15,7 @@ from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.measuring import MeasureLimits, measure, prove_measurement
 from beltline.benchmarks.summary import latency_summary
 from beltline.export.contracts import Artifact, Frame
+from beltline.inspection.arrivals import Arrivals
 from beltline.inspection.errors import MeasurementError
 from beltline.inspection.gates import MissGate
 from beltline.targets.profile import target_of
@@ -27,8 +28,7 @@ _LOOSE = MissGate(max=0.2, confidence=0.9)
 def bench(frames: list[Frame]) -> Callable[..., Measurement]:
     def run(artifact: Artifact, **changes: Any) -> Measurement:
         asked: dict[str, Any] = {
-            "mode": "belt",
-            "period_ms": 10.0,
+            "arrivals": Arrivals(period_ns=10_000_000),
             "deadline_ms": 200.0,
             "gate": _LOOSE,
             "limits": MeasureLimits(frames=60, seconds=5, warmup_frames=4),
@@ -71,7 +71,9 @@ def test_a_stall_is_charged_to_every_frame_that_it_delays(pretend: Pretend, benc
 
 
 def test_a_hopeless_model_stops_after_its_first_look(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
-    measured = bench(pretend(busy_ms=[40.0]), period_ms=125.0 / 4, deadline_ms=20.0, gate=MissGate())
+    measured = bench(
+        pretend(busy_ms=[40.0]), arrivals=Arrivals(period_ns=31_250_000), deadline_ms=20.0, gate=MissGate()
+    )
     proof = prove_measurement(measured, deadline_ms=20.0, gate=MissGate())
     assert proof.verdict == "misses"
     assert measured.response_ns.size == 60
@@ -79,7 +81,13 @@ def test_a_hopeless_model_stops_after_its_first_look(pretend: Pretend, bench: Ca
 
 def test_a_backlog_cannot_outlast_the_time(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
     limits = MeasureLimits(frames=100_000, seconds=1.0, warmup_frames=1)
-    measured = bench(pretend(busy_ms=[100.0]), period_ms=1.0, deadline_ms=5.0, gate=MissGate(), limits=limits)
+    measured = bench(
+        pretend(busy_ms=[100.0]),
+        arrivals=Arrivals(period_ns=1_000_000),
+        deadline_ms=5.0,
+        gate=MissGate(),
+        limits=limits,
+    )
     assert measured.fingerprint["run"]["stopped"] == "time"
     assert measured.response_ns.size < 12
     assert prove_measurement(measured, deadline_ms=5.0, gate=MissGate()).verdict == "misses"
@@ -96,7 +104,7 @@ def test_too_few_frames_are_inconclusive_with_the_number_still_needed(
 def test_back_to_back_offers_a_frame_when_the_one_before_is_decided(
     pretend: Pretend, bench: Callable[..., Measurement]
 ) -> None:
-    measured = bench(pretend(busy_ms=[2.0]), mode="back_to_back", period_ms=0.0)
+    measured = bench(pretend(busy_ms=[2.0]), arrivals=None)
     assert measured.response_ns.size == 60
     assert measured.period_ns == 0
     assert (measured.scheduled_ns == measured.started_ns).all()
@@ -107,7 +115,7 @@ def test_back_to_back_offers_a_frame_when_the_one_before_is_decided(
 
 def test_progress_is_told_in_the_slack(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
     told: list[dict[str, Any]] = []
-    bench(pretend(busy_ms=[0.2]), period_ms=30.0, gate=MissGate(), progress=told.append)
+    bench(pretend(busy_ms=[0.2]), arrivals=Arrivals(period_ns=30_000_000), gate=MissGate(), progress=told.append)
     counts = [facts["frames"] for facts in told if "frames" in facts]
     assert counts == sorted(counts)
     assert counts
@@ -155,13 +163,12 @@ def test_an_unknown_backend_names_those_there_are(pretend: Pretend, bench: Calla
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"period_ms": 0.1}, "period_ms must be >= 0.5"),
-        ({"period_ms": float("nan")}, "period_ms must be"),
+        ({"arrivals": Arrivals(period_ns=100_000)}, "at least 0.5 ms apart .* got 0.1 ms"),
         ({"deadline_ms": -3.0}, "deadline_ms must be > 0"),
     ],
 )
 def test_numbers_that_cannot_be_measured_with_are_refused(
-    pretend: Pretend, bench: Callable[..., Measurement], changes: dict[str, float], words: str
+    pretend: Pretend, bench: Callable[..., Measurement], changes: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(MeasurementError, match=words):
         bench(pretend(busy_ms=[1.0]), **changes)
@@ -173,8 +180,7 @@ def test_one_repeated_frame_is_refused(pretend: Pretend) -> None:
         measure(
             pretend(busy_ms=[1.0]),
             [frame, frame.copy()],
-            mode="belt",
-            period_ms=10.0,
+            arrivals=Arrivals(period_ns=10_000_000),
             deadline_ms=20.0,
             gate=_LOOSE,
             target=target_of("local", threads=1),

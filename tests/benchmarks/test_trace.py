@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ def test_a_trace_comes_back_as_it_was_written(tmp_path: Path, belt: Belt) -> Non
     again = read_trace(tmp_path / "deep" / "run.npz")
     for name in TIMES:
         assert np.array_equal(getattr(again, name), getattr(measured, name))
-    assert (again.mode, again.period_ns, again.warmup) == (measured.mode, measured.period_ns, 2)
+    assert (again.mode, again.arrivals, again.warmup) == (measured.mode, measured.arrivals, 2)
     assert again.fingerprint == measured.fingerprint
     assert again.artifact_digest == measured.artifact_digest
 
@@ -59,9 +59,9 @@ def test_a_missing_file_and_another_file_are_refused(tmp_path: Path) -> None:
 def _save(path: Path, measured: Measurement, *, facts: dict[str, Any] | None = None, **arrays: Any) -> None:
     """Write a trace by hand, past the checks."""
     told = {
-        "format": 1,
+        "format": 2,
         "mode": measured.mode,
-        "period_ns": measured.period_ns,
+        "arrivals": asdict(measured.arrivals) if measured.arrivals else None,
         "warmup": measured.warmup,
         "fingerprint": {},
         "artifact_digest": "sha256:0",
@@ -74,12 +74,14 @@ def _save(path: Path, measured: Measurement, *, facts: dict[str, Any] | None = N
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"format": 2}, "trace format 2 is not 1"),
+        ({"format": 1}, "trace format 1 is not 2"),
         ({"mode": "camera"}, "mode must be"),
         ({"warmup": 99}, "warmup must be a whole number"),
         ({"warmup": 0.5}, "warmup must be a whole number"),
-        ({"period_ns": 0}, "period_ns must be"),
-        ({"period_ns": 1_000}, "a frame is missing"),
+        ({"arrivals": None}, "must hold its arrivals"),
+        ({"arrivals": {"period_ns": 0}}, "period_ns must be"),
+        ({"arrivals": {"belt": 1}}, "not a readable trace"),
+        ({"arrivals": {"period_ns": 1_000}}, "a frame is missing"),
         ({"fingerprint": []}, "fingerprint must be an object"),
     ],
 )
@@ -137,7 +139,7 @@ def test_a_dropped_frame_shows(tmp_path: Path, belt: Belt) -> None:
     measured = belt([2.0, 3.0, 70.0, 2.0, 2.0])
     kept = np.array([0, 1, 3, 4])
     without = replace(measured, **{name: getattr(measured, name)[kept] for name in TIMES})
-    with pytest.raises(MeasurementError, match=r"judged frame 2 .* a frame is missing"):
+    with pytest.raises(MeasurementError, match=r"judged frame 2 .* a frame is missing or was moved"):
         write_trace(tmp_path / "run.npz", without)
 
 

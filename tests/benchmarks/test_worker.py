@@ -11,6 +11,7 @@ from beltline.benchmarks.measuring import MeasureLimits, measure, prove_measurem
 from beltline.benchmarks.summary import latency_summary
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Frame, Graph
+from beltline.inspection.arrivals import Arrivals
 from beltline.inspection.gates import MissGate
 from beltline.targets.profile import target_of
 
@@ -23,8 +24,7 @@ def test_a_real_engine_is_measured(name: str, tiny_graph: Graph, frames: list[Fr
     measured = measure(
         artifact,
         frames,
-        mode="belt",
-        period_ms=20.0,
+        arrivals=Arrivals(period_ns=20_000_000),
         deadline_ms=500.0,
         gate=gate,
         target=target,

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report.gallery import GalleryItem
+from beltline.inspection.arrivals import Arrivals
 
 DEADLINE_MS = 86.0
 PERIOD_MS = 240.0
@@ -147,7 +148,7 @@ def measurement(latency_ms: float, *, frames: int, seed: int, mode: str = "belt"
     decided = scheduled + (times * 1e6).astype(np.int64)
     return Measurement(
         mode="belt" if mode == "belt" else "back_to_back",
-        period_ns=int(PERIOD_MS * 1e6) if mode == "belt" else 0,
+        arrivals=Arrivals(period_ns=int(PERIOD_MS * 1e6)) if mode == "belt" else None,
         warmup=20,
         scheduled_ns=scheduled,
         started_ns=scheduled,
