@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -84,8 +86,7 @@ def run_job(
     plans = planned_rows(asked, baselines=baselines)
     if until != "train":
         require_parts(plans, runs=until != "compress")
-    with open_run(runs, asked.run_name) as folder:
-        job = _job(asked, folder, console)
+    with open_job(asked, runs=runs, console=console) as job:
         teacher = make_teacher(job)
         if until == "train":
             return _made(until, [teacher.path])
@@ -97,6 +98,23 @@ def run_job(
             return _made(until, [_built(job, row)[0].path for row in rows])
         results = [_tried(job, row) for row in rows]
         return _outcome(job, write_report(job, results))
+
+
+@contextmanager
+def open_job(line_file: LineFile, *, runs: Path, console: Console) -> Iterator[RunJob]:
+    """Take a line's run folder and read its data; the folder is this process's until the block ends.
+
+    Raises:
+        BeltlineError: The folder is in use or not to be written, or the data cannot be read.
+    """
+    with open_run(runs, line_file.run_name) as folder:
+        yield _job(line_file, folder, console)
+
+
+def row_artifact(job: RunJob, plan: RowPlan) -> Artifact:
+    """Make what a row runs, its decisions compared with torch's; what is made already is taken."""
+    module = make_module(job, plan, make_teacher(job))
+    return _built(job, _with_graph(job, _Row(plan=plan, module=module)))[0]
 
 
 def _job(line_file: LineFile, folder: Path, console: Console) -> RunJob:
