@@ -8,8 +8,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,16 @@ def digest_of_json(value: Any) -> str:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing; see `write_chunks`."""
+    write_chunks(path, (content,))
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
     """Write a whole file or nothing: temporary name, fsync, rename.
+
+    Args:
+        path: Its folder is made where there is none.
+        chunks: The file's bytes in pieces; what they raise passes through, and nothing is left.
 
     Raises:
         StorageError: The disk is full or the folder cannot be written; an older file stays as it was.
@@ -48,14 +57,17 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
-            stream.write(content)
+            stream.writelines(chunks)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise _storage_error(path, error) from error
+        _sync(path.parent)
+    except BaseException as error:
+        with suppress(OSError):  # it may never have come into being
+            temporary.unlink()
+        if isinstance(error, OSError) and not isinstance(error, StorageError):
+            raise _storage_error(path, error) from error
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -81,12 +93,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for each in sorted(temporary.rglob("*")):
-            if each.is_file():
-                _sync_file(each)
-        _sync_folder(temporary)
+            _sync(each)
         temporary.chmod(0o755)
+        _sync(temporary)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        _sync(path.parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if error.errno in _DISK_ERRORS and not isinstance(error, StorageError):
@@ -101,12 +112,10 @@ def _storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder")
 
 
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(path: Path) -> None:
+def _sync(path: Path) -> None:
+    """Bring a file or the list of a folder's entries to the disk; a symbolic link is an entry of its folder."""
+    if path.is_symlink():
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
