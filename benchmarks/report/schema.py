@@ -56,7 +56,7 @@ class Data(_Part):
 
 
 class Device(_Part):
-    """What the rows were measured on."""
+    """What rows were measured on."""
 
     name: str
     cpu: str | None = None
@@ -188,7 +188,12 @@ class Step(_Part):
 
 
 class Row(_Part):
-    """One way to run the inspection; `gate_verdicts` by the gate's key in line.yaml where they were judged apart."""
+    """One way to run the inspection on one device.
+
+    `gate_verdicts` and `gate_next_steps` by the gate's key in line.yaml, where gates were judged apart. `device` names
+    an entry of the report's `devices`, None its only one; of a model that was measured on several devices there is a
+    row for each, called `<model>@<device>`.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     role: Literal["teacher", "candidate", "baseline"]
@@ -209,16 +214,24 @@ class Row(_Part):
     next_steps: list[str] = []
     steps: list[Step] = []
     gate_verdicts: dict[str, VerdictWord] = {}
+    gate_next_steps: dict[str, str] = {}
     predicted: bool = False
+    device: str | None = None
+
+    @property
+    def model_name(self) -> str:
+        """The row's name without its device: what rows of one model on several devices share."""
+        return self.name.removesuffix(f"@{self.device}") if self.device else self.name
 
 
 class Report(_Part):
-    """A whole report.json."""
+    """A whole report.json; `devices` lists all of them where rows were measured on several, `device` is the first."""
 
     format: Annotated[Literal[1], Field(alias="schema")]
     budget: Budget
     data: Data
     device: Device
+    devices: list[Device] = []
     rows: Annotated[list[Row], Field(min_length=1)]
     selected: str | None = None
     gates: Gates | None = None
@@ -237,3 +250,16 @@ class Report(_Part):
             msg = f"selected must be null or one of {', '.join(names)}; got {self.selected!r}"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _devices_fit(self) -> Report:
+        known = {device.name for device in self.devices or [self.device]}
+        strange = sorted({row.device for row in self.rows if row.device is not None} - known)
+        if strange:
+            msg = f"device of a row must be one of {', '.join(sorted(known))}; got {', '.join(strange)}"
+            raise ValueError(msg)
+        return self
+
+    def device_of(self, row: Row) -> Device:
+        """Give the device that a row was measured on."""
+        return next((device for device in self.devices if device.name == row.device), self.device)

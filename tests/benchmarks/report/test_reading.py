@@ -76,3 +76,17 @@ def test_a_missing_file_and_a_huge_one_are_refused(tmp_path: Path) -> None:
         stream.truncate(65 << 20)
     with pytest.raises(DataError, match="at most 64 MiB"):
         read_report(huge)
+
+
+def test_rows_name_the_device_that_they_ran_on(report: dict[str, Any]) -> None:
+    report["devices"] = [report["device"], {"name": "jetson", "cpu": "Cortex-A78AE"}]
+    report["rows"][2].update(name="student-32@jetson", device="jetson")
+    checked = checked_report(report)
+    assert [checked.device_of(row).name for row in checked.rows[1:3]] == ["local", "jetson"]
+    assert checked.rows[2].model_name == "student-32"
+
+
+def test_a_device_that_is_not_listed_is_refused(report: dict[str, Any]) -> None:
+    report["rows"][2]["device"] = "jetson"
+    with pytest.raises(DataError, match="device of a row must be one of local; got jetson"):
+        checked_report(report)
