@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from ..inspection.errors import StorageError
+from ..inspection.locking import locked
 from ..inspection.storage import write_json
 
 RUN_FORMAT = 1
@@ -23,8 +20,7 @@ RUN_FORMAT = 1
 def open_run(runs: Path, name: str) -> Iterator[Path]:
     """Make or reopen `runs/<name>` and keep other processes out of it until the block ends.
 
-    What a killed run left half-written is removed. The lock is the kernel's (POSIX record lock), so that it dies with
-    its owner: a lock file left behind by a dead process is taken over.
+    What a killed run left half-written is removed.
 
     Yields:
         The folder.
@@ -36,39 +32,13 @@ def open_run(runs: Path, name: str) -> Iterator[Path]:
     folder = runs / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         msg = f"cannot write the run folder {folder}: {error.strerror or error}; choose another with --runs"
         raise StorageError(msg) from error
-    try:
-        _take_lock(descriptor, folder)
+    with locked(folder, instead="choose another folder with --runs"):
         _check_format(folder)
         _remove_leftovers(folder)
         yield folder
-    finally:
-        os.close(descriptor)
-
-
-def _take_lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
-        msg = f"{folder} is in use by {_owner(descriptor)}; wait for it, stop it, or choose another folder with --runs"
-        raise StorageError(msg) from error
-    except OSError as error:
-        msg = f"{folder} lies where files cannot be locked: {error.strerror}; choose a local disk with --runs"
-        raise StorageError(msg) from error
-    since = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
-    os.truncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "since": since}).encode(), 0)
-
-
-def _owner(descriptor: int) -> str:
-    try:
-        owner: dict[str, Any] = json.loads(os.pread(descriptor, 1000, 0))
-        return f"process {owner['pid']} since {owner['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"
 
 
 def _check_format(folder: Path) -> None:

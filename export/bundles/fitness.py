@@ -1,0 +1,99 @@
+"""Is this the kind of machine that a bundle was measured on? What cannot hold is refused, what may not is named.
+
+A score hardly depends on the processor, and where it does (an INT8 kernel without a dot product may saturate), the
+golden frames show it. Time depends on little else: what was measured on one machine says nothing about another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...inspection.errors import BundleError
+from ..contracts import Precision
+from .manifest import Manifest, ModelFacts
+from .proof import runtime_missing
+
+_INT8 = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"})
+_FLOAT = frozenset({"avx2", "avx512f", "asimd", "sve", "sve2"})
+
+
+def relied_on(precision: Precision, isa: Iterable[str]) -> tuple[str, ...]:
+    """Name the instructions of a processor that a model of that precision gets its speed from.
+
+    >>> relied_on("int8", ["avx2", "avx512_vnni", "f16c"]), relied_on("fp32", ["avx2", "avx512_vnni"])
+    (('avx512_vnni',), ('avx2',))
+    """
+    dots = sorted(_INT8 & set(isa)) if precision == "int8" else []
+    return tuple(dots or sorted(_FLOAT & set(isa)))
+
+
+def versions_behind(backend: str, versions: Mapping[str, str]) -> dict[str, str]:
+    """Pick a backend's own packages: those whose name begins the backend's, without its underscores.
+
+    >>> versions_behind("onnx_runtime", {"onnxruntime": "1.20", "openvino": "2026.4", "numpy": "2.4"})
+    {'numpy': '2.4', 'onnxruntime': '1.20'}
+    """
+    plain = backend.replace("_", "")
+    return {name: found for name, found in sorted(versions.items()) if name == "numpy" or plain.startswith(name)}
+
+
+def require_architecture(manifest: Manifest, machine: Mapping[str, Any]) -> None:
+    """Refuse a bundle that was measured on another architecture.
+
+    Args:
+        manifest: Of the bundle.
+        machine: This one's `targets.fingerprint`.
+
+    Raises:
+        BundleError: It was; the message says what to do.
+    """
+    here, there = machine["architecture"], manifest.device.architecture
+    if here != there:
+        msg = (
+            f"wanted a machine with {there} ({manifest.device.cpu}), got {here} ({machine['cpu']}): no figure of this "
+            "bundle holds here; measure on such a machine, or pass --other-device to check decisions all the same"
+        )
+        raise BundleError(msg)
+
+
+def cautions_for(manifest: Manifest, machine: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say in plain sentences what a reader on this machine must know before relying on the bundle.
+
+    Args:
+        manifest: Of the bundle.
+        machine: This one's `targets.fingerprint`.
+    """
+    device = manifest.device
+    sentences = [*manifest.cautions]
+    if machine["architecture"] != device.architecture:
+        sentences.append(
+            f"measured on {device.architecture}, this machine is {machine['architecture']}: no time in the report "
+            "holds here; measure on this machine"
+        )
+    elif machine["cpu"] != device.cpu:
+        sentences.append(f"measured on {device.cpu!r}, this machine has {machine['cpu']!r}: times differ: measure here")
+    for model in manifest.models:
+        sentences += _of_model(model, machine)
+    return tuple(sentences)
+
+
+def _of_model(model: ModelFacts, machine: Mapping[str, Any]) -> list[str]:
+    if (missing := runtime_missing(model)) is not None:
+        return [f"{model.row}: {missing}"]
+    absent = [each for each in model.relies_on if each not in machine["isa"]]
+    sentences = []
+    if absent:
+        sentences.append(
+            f"{model.row} is {model.precision} and was measured with {', '.join(absent)}, which this processor lacks: "
+            "expect it to be slower than the report says; measure on this machine"
+        )
+    for package, wanted in model.runtime.items():
+        found = machine["versions"].get(package)
+        if found is not None and _major(found) != _major(wanted):
+            sentences.append(f"{model.row} was measured with {package} {wanted}, here is {found}: another major one")
+    return sentences
+
+
+def _major(version: str) -> str:
+    return version.partition(".")[0]

@@ -1,0 +1,180 @@
+"""What a bundle says of itself: `manifest.json`, checked whole before anything else in the bundle is believed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ...inspection.errors import BundleError
+from ...inspection.frame import FrameSpec
+from ...inspection.gates import Gates
+from ..contracts import Precision
+
+MANIFEST, SIGNATURE, GOLDEN, REPORT = "manifest.json", "signature.json", "golden.json", "report.json"
+LICENCE, PARTS_LIST = "LICENSE", "sbom.cdx.json"
+FORMAT: Final = 1
+"""Of the bundle; raised when an older Beltline must not read it."""
+
+MAX_JSON_BYTES = 4 << 20
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Sentence = Annotated[str, Field(max_length=2_000)]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Size = Annotated[int, Field(ge=0)]
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Part(BaseModel):
+    model_config = _STRICT
+
+
+class FileFacts(_Part):
+    """One file of the bundle: its name, length and content."""
+
+    path: str
+    size_bytes: Size
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ModelFacts(_Part):
+    """A row of the report as one runtime runs it.
+
+    Attributes:
+        row: Its name in the report.
+        backend: The runtime.
+        precision: Of the weighted layers.
+        path: Main file; the files of the same stem beside it belong to it.
+        digest: Over all its files, as `Artifact.digest`.
+        size_bytes: Of all its files.
+        built_for: Name of the target.
+        frame: How it treats camera frames.
+        threshold: `score >= threshold` rejects the part.
+        verdict: What the run said of this row.
+        relies_on: CPU instructions that make it as fast as it was measured.
+        runtime: Versions of the packages that ran it when it was measured.
+    """
+
+    row: Word
+    backend: Word
+    precision: Precision
+    path: str
+    digest: Digest
+    size_bytes: Size
+    built_for: Sentence
+    frame: FrameSpec
+    threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    verdict: Literal["fits", "misses", "inconclusive"]
+    relies_on: tuple[Word, ...]
+    runtime: dict[str, Sentence]
+
+
+class DeviceFacts(_Part):
+    """What the models were measured on."""
+
+    name: Sentence
+    cpu: Sentence
+    architecture: Word
+    isa: tuple[Word, ...]
+    threads: Annotated[int, Field(ge=1, le=1024)]
+
+
+class BudgetFacts(_Part):
+    """What the belt leaves, in milliseconds."""
+
+    period_ms: Positive
+    deadline_ms: Positive
+
+
+class Manifest(_Part):
+    """The whole of manifest.json.
+
+    Attributes:
+        format: Of the bundle.
+        name: Of the run.
+        beltline: Version that made it.
+        models: One for each runtime, the one to take first first.
+        device: What they were measured on.
+        budget: The belt they were measured for.
+        gates: What was asked for.
+        cautions: Sentences that every reader must see, such as that the row does not fit.
+        files: Every file but the manifest and its signature, sorted by name.
+    """
+
+    format: Literal[1]
+    name: Word
+    beltline: Sentence
+    models: Annotated[tuple[ModelFacts, ...], Field(min_length=1, max_length=16)]
+    device: DeviceFacts
+    budget: BudgetFacts
+    gates: Gates
+    cautions: tuple[Sentence, ...] = ()
+    files: Annotated[tuple[FileFacts, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Manifest:
+        names = [each.path for each in self.files]
+        backends = [model.backend for model in self.models]
+        required = {GOLDEN, REPORT, LICENCE, PARTS_LIST, *(model.path for model in self.models)}
+        if names != sorted(set(names)) or len(set(backends)) != len(backends) or not required <= set(names):
+            msg = "files and models do not hang together"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Names the bundle: `sha256:<hex>` of the manifest, which holds the digest of everything else."""
+        return f"sha256:{hashlib.sha256(canonical(self)).hexdigest()}"
+
+    @property
+    def version(self) -> str:
+        """Name of the folder it is installed in, such as `pcb-0f3a5c7d9e1b`."""
+        return f"{self.name}-{self.digest.removeprefix('sha256:')[:12]}"
+
+
+AnyPart = TypeVar("AnyPart", bound=BaseModel)
+
+
+def canonical(part: BaseModel) -> bytes:
+    """Give the one JSON form that is accepted: indented, keys sorted."""
+    text = json.dumps(part.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return f"{text}\n".encode()
+
+
+def read_part(raw: bytes, kind: type[AnyPart], *, name: str) -> AnyPart:
+    """Read one of a bundle's JSON files.
+
+    Raises:
+        BundleError: It is too large, no JSON, of another form, or written in another way than `canonical`.
+    """
+    if len(raw) > MAX_JSON_BYTES:
+        msg = f"{name}: wanted at most {MAX_JSON_BYTES} bytes, got {len(raw)}; do not use this bundle"
+        raise BundleError(msg)
+    try:
+        part = kind.model_validate_json(raw)
+        same = canonical(part) == raw
+    except ValidationError as error:
+        raise BundleError(_words(raw, name, error)) from error
+    if not same:
+        msg = f"{name}: not written as Beltline writes it; get the bundle again from where it was made"
+        raise BundleError(msg)
+    return part
+
+
+def _words(raw: bytes, name: str, error: ValidationError) -> str:
+    first: Any = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(each)[:40] for each in first["loc"][:6])
+    found = _format_of(raw)
+    if found not in (None, FORMAT):
+        return f"{name}: wanted a bundle of format {FORMAT}, got format {found}; update Beltline on this machine"
+    return f"{name}: {place or 'the file'}: {str(first['msg'])[:200]}; get the bundle again from where it was made"
+
+
+def _format_of(raw: bytes) -> int | None:
+    try:
+        found = json.loads(raw)["format"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, int) else None

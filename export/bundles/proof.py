@@ -1,0 +1,101 @@
+"""The golden frames, run on this machine with the real runtime: does the model decide here as it did when measured?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...inspection.errors import BeltlineError, BundleError, MissingPartError, ParityError
+from ..artifacts import backends
+from .golden import frame_of
+from .manifest import ModelFacts
+from .reading import Unpacked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """What came of a model's golden frames; no decision flipped.
+
+    Attributes:
+        row: The model's row.
+        backend: The runtime.
+        frames: How many there are.
+        max_abs: Largest difference of a score from the one expected.
+    """
+
+    row: str
+    backend: str
+    frames: int
+    max_abs: float
+
+
+def prove_models(unpacked: Unpacked, *, threads: int) -> tuple[Proven, ...]:
+    """Run the golden frames through every model whose runtime is here.
+
+    Args:
+        unpacked: A bundle whose signature and digests hold.
+        threads: Of the runtime.
+
+    Raises:
+        BundleError: A runtime does not take its model, or gives no score.
+        MissingPartError: Not one of the runtimes is here; the message says how to get the first.
+        ParityError: A decision flipped.
+    """
+    here = [model for model in unpacked.manifest.models if runtime_missing(model) is None]
+    if not here:
+        first = unpacked.manifest.models[0]
+        msg = f"model {first.row} runs on {first.backend}: {runtime_missing(first)}"
+        raise MissingPartError(msg)
+    return tuple(prove(unpacked, model, threads=threads) for model in here)
+
+
+def prove(unpacked: Unpacked, model: ModelFacts, *, threads: int) -> Proven:
+    """Run the golden frames through one model; see `prove_models`."""
+    golden = unpacked.golden()
+    if model.backend not in golden.scores:
+        msg = f"model {model.row}: wanted golden scores of {model.backend}, got none; do not use this bundle"
+        raise BundleError(msg)
+    scores = _scores(unpacked, model, [frame.file for frame in golden.frames], threads)
+    rejects = [score >= model.threshold for score in scores]
+    expected = golden.rejects[model.backend]
+    flipped = [place for place, wanted in enumerate(expected) if rejects[place] != wanted]
+    if flipped:
+        first = flipped[0]
+        wanted = golden.scores[model.backend][first]
+        msg = (
+            f"model {model.row} on {model.backend}: wanted the decisions it was measured with, got {len(flipped)} "
+            f"flipped of {len(scores)} golden frames (first {golden.frames[first].file}: score {scores[first]:.4f} "
+            f"instead of {wanted:.4f}, threshold {model.threshold:.4f}); "
+            "do not use it on this machine: its runtime computes something else"
+        )
+        raise ParityError(msg)
+    largest = max(abs(score - wanted) for score, wanted in zip(scores, golden.scores[model.backend], strict=True))
+    return Proven(row=model.row, backend=model.backend, frames=len(scores), max_abs=largest)
+
+
+def runtime_missing(model: ModelFacts) -> str | None:
+    """Say what a model's runtime lacks here, or None where it can run."""
+    backend = backends().get(model.backend)
+    if backend is None:
+        return f"this Beltline has no backend {model.backend}; update it, or install the package that brings it"
+    return backend.missing()
+
+
+def _scores(unpacked: Unpacked, model: ModelFacts, files: list[str], threads: int) -> list[float]:
+    """Score the golden frames.
+
+    Raises:
+        BundleError: The runtime does not take the model or a frame, or gave no score.
+    """
+    try:
+        with backends()[model.backend].load(unpacked.artifact(model), threads=threads) as session:
+            frames = ((name, frame_of((unpacked.folder / name).read_bytes(), name=name)) for name in files)
+            scores = [session.infer(frame).score for _, frame in frames]
+    except (BundleError, MissingPartError):
+        raise
+    except (BeltlineError, RuntimeError, OSError) as error:
+        msg = f"model {model.row}: {model.backend} does not run it on the golden frames: {error}"
+        raise BundleError(msg) from error
+    if not all(0.0 <= score <= 1.0 for score in scores):
+        msg = f"model {model.row}: wanted scores in [0, 1], got others; do not use this bundle"
+        raise BundleError(msg)
+    return scores

@@ -1,0 +1,215 @@
+"""Who vouches for a bundle: Ed25519 (RFC 8032) over its manifest, which holds the digest of everything else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...inspection.errors import BundleError, StorageError
+from ...inspection.storage import write_bytes
+from .manifest import SIGNATURE, canonical, read_part
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+_PURPOSE = b"beltline bundle manifest 1\n"
+"""Signed before the manifest, so that a signature made for something else is none for a bundle."""
+
+_MAX_KEY_BYTES = 10_000
+
+
+class _Signature(BaseModel):
+    """Content of signature.json; key and signature in base64."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    algorithm: Literal["Ed25519"]
+    public_key: Annotated[str, Field(max_length=64)]
+    signature: Annotated[str, Field(max_length=128)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """Who signed a bundle.
+
+    Attributes:
+        key: The signing key's fingerprint, `sha256:<16 hex digits>`; None: nobody signed.
+        trusted: Whether it is the key that the reader asked for.
+    """
+
+    key: str | None
+    trusted: bool
+
+    @property
+    def words(self) -> str:
+        """A sentence for people."""
+        if self.key is None:
+            return "not signed: nobody says where this bundle comes from"
+        if self.trusted:
+            return f"signed by the key {self.key}, which is the one given"
+        return f"signed by the key {self.key}, compared with none of yours: anybody may have made it"
+
+
+def make_key(path: Path) -> Path:
+    """Write a new private key, readable by its owner only, and the public key beside it.
+
+    Args:
+        path: Of the private key, such as `key.pem`.
+
+    Returns:
+        The public key's file, such as `key.pub.pem`.
+
+    Raises:
+        StorageError: A file is there already, or the place cannot be written.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    _write_private(path, private)
+    public = path.with_suffix(".pub.pem")
+    write_bytes(public, _pem(key.public_key()))
+    return public
+
+
+def sign(manifest: bytes, key: Path) -> bytes:
+    """Give the content of `signature.json` for a manifest.
+
+    Raises:
+        BundleError: The file holds no Ed25519 private key.
+    """
+    private = _private_key(key)
+    signature = _text(private.sign(_PURPOSE + manifest))
+    return canonical(_Signature(algorithm="Ed25519", public_key=_text(_raw(private.public_key())), signature=signature))
+
+
+def check_signature(manifest: bytes, signature: bytes | None, *, key: Path | None) -> Signer:
+    """Check a manifest's signature.
+
+    Args:
+        manifest: Its bytes.
+        signature: Content of `signature.json`; None: there is none.
+        key: Public key (PEM) that must have signed; None: any key will do, and none is trusted.
+
+    Raises:
+        BundleError: The signature is damaged, does not belong to this manifest, or is another key's.
+    """
+    wanted = _public_key(key) if key is not None else None
+    if signature is None:
+        if wanted is not None:
+            msg = f"wanted a bundle signed by {key}, got one that nobody signed; sign it: beltline bundle --key"
+            raise BundleError(msg)
+        return Signer(key=None, trusted=False)
+    signer = _verified(manifest, signature)
+    name = _fingerprint(signer)
+    if wanted is not None and _raw(wanted) != _raw(signer):
+        msg = f"wanted the signature of {key} ({_fingerprint(wanted)}), got that of {name}; do not use this bundle"
+        raise BundleError(msg)
+    return Signer(key=name, trusted=wanted is not None)
+
+
+def public_pem(key: Path) -> bytes:
+    """Read a public key and give it in the form it is kept in.
+
+    Raises:
+        BundleError: The file holds no Ed25519 public key.
+    """
+    return _pem(_public_key(key))
+
+
+def _verified(manifest: bytes, signature: bytes) -> Ed25519PublicKey:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    found = read_part(signature, _Signature, name=SIGNATURE)
+    try:
+        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(found.public_key, validate=True))
+        public.verify(base64.b64decode(found.signature, validate=True), _PURPOSE + manifest)
+    except InvalidSignature as error:
+        msg = "the signature does not belong to this manifest: the bundle was changed; do not use it"
+        raise BundleError(msg) from error
+    except ValueError as error:
+        msg = f"{SIGNATURE} is damaged ({error}); get the bundle again from where it was made"
+        raise BundleError(msg) from error
+    return public
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(_key_bytes(path), password=None)
+    except (ValueError, TypeError) as error:
+        msg = f"{path}: wanted an Ed25519 private key in PEM without a passphrase; make one: beltline bundle --new-key"
+        raise BundleError(msg) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        msg = f"{path}: wanted an Ed25519 key, got {type(key).__name__}; make one: beltline bundle --new-key"
+        raise BundleError(msg)
+    return key
+
+
+def _public_key(path: Path) -> Ed25519PublicKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(_key_bytes(path))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        msg = f"{path}: wanted an Ed25519 public key in PEM (key.pub.pem of beltline bundle --new-key)"
+        raise BundleError(msg) from error
+    if not isinstance(key, Ed25519PublicKey):
+        msg = f"{path}: wanted an Ed25519 public key, got {type(key).__name__}"
+        raise BundleError(msg)
+    return key
+
+
+def _key_bytes(path: Path) -> bytes:
+    try:
+        if not path.is_file() or path.stat().st_size > _MAX_KEY_BYTES:
+            msg = f"{path}: wanted a key file, got none; make a pair: beltline bundle --new-key key.pem"
+            raise BundleError(msg)
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"{path}: the key cannot be read: {error.strerror}"
+        raise BundleError(msg) from error
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        msg = f"cannot write the key {path}: {error.strerror}; name a file that is not there yet"
+        raise StorageError(msg) from error
+
+
+def _pem(key: Ed25519PublicKey) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _raw(key: Ed25519PublicKey) -> bytes:
+    return key.public_bytes_raw()
+
+
+def _fingerprint(key: Ed25519PublicKey) -> str:
+    return f"sha256:{hashlib.sha256(_raw(key)).hexdigest()[:16]}"
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
