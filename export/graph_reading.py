@@ -23,6 +23,24 @@ def read_model(path: Path) -> ModelProto:
         GraphError: No ONNX file, too large, weights in other files, operators outside ONNX, or not valid.
         MissingPartError: onnx is not installed.
     """
+    model = parse_model(path)
+    _require_standard_operators(model, path)
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (ValueError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise _not_valid(path, error) from error
+    return model
+
+
+def parse_model(path: Path) -> ModelProto:
+    """Parse an ONNX file that holds all its weights, whatever its operators are; nothing in it is run.
+
+    Raises:
+        GraphError: No ONNX file, too large, without any operator, or weights in other files.
+        MissingPartError: onnx is not installed.
+    """
     if (missing := missing_package("onnx", "graph")) is not None:
         raise MissingPartError(missing)
     import onnx
@@ -31,13 +49,15 @@ def read_model(path: Path) -> ModelProto:
     try:
         model = onnx.load_model_from_string(_bytes_of(path))
         _require_self_contained(model, path)
-        onnx.checker.check_model(model, full_check=True)
     except GraphError:
         raise
-    except (DecodeError, ValueError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        msg = f"{path}: wanted a valid ONNX file, got: {str(error).strip().splitlines()[0]}; export it again"
-        raise GraphError(msg) from error
+    except (DecodeError, ValueError) as error:
+        raise _not_valid(path, error) from error
     return model
+
+
+def _not_valid(path: Path, error: Exception) -> GraphError:
+    return GraphError(f"{path}: wanted a valid ONNX file, got: {str(error).strip().splitlines()[0]}; export it again")
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -61,6 +81,10 @@ def _require_self_contained(model: ModelProto, path: Path) -> None:
     if outside:
         msg = f"{path}: tensor {outside[0]!r} lies in another file; save the model with all weights inside"
         raise GraphError(msg)
+
+
+def _require_standard_operators(model: ModelProto, path: Path) -> None:
+    graphs = _graphs(model.graph)
     strange = {f"{n.domain}.{n.op_type}" for graph in graphs for n in graph.node if n.domain not in _STANDARD_DOMAINS}
     if strange:
         got = ", ".join(sorted(strange)[:5])

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .bench import bench
+from .checking import check
 from .job import JOBS, job_verb, train
 from .machine import devices, doctor
 from .planning import plan
@@ -54,6 +55,7 @@ for _job in JOBS:
     app.command(_job.name, help=_job.help, epilog=f"Example: {_job.example}")(job_verb(_job))
 app.command(epilog="Example: beltline bench line.yaml --json")(bench)
 app.command(epilog="Example: beltline train line.yaml --keep teacher.safetensors")(train)
+app.command(epilog="Example: beltline check model.onnx --for jetpack6.2")(check)
 app.command(epilog="Example: beltline plan line.yaml")(plan)
 app.command(epilog="Example: beltline doctor")(doctor)
 app.command(epilog="Example: beltline devices --json")(devices)

@@ -1,0 +1,1 @@
+"""The rules by subject; each module lists its own in `RULES`."""

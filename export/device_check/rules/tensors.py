@@ -1,0 +1,77 @@
+"""Types and shapes that TensorRT does not have, or that cost time on a Jetson."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..device_runtime import DeviceRuntime
+from ..findings import Hits, Rule
+from ..graph_view import GraphView, name_of
+
+_LARGEST_INT32 = (1 << 31) - 1
+
+
+def _double(view: GraphView, _: DeviceRuntime) -> Hits:
+    from onnx import TensorProto
+
+    for name, kind in view.types.items():
+        if kind == TensorProto.DOUBLE:
+            yield name, "float64"
+
+
+def _long_integers(view: GraphView, _: DeviceRuntime) -> Hits:
+    from onnx import TensorProto
+
+    for name, tensor in view.constants.items():
+        if tensor.data_type == TensorProto.INT64:
+            values = view.value(name)
+            if values is not None and values.size and np.abs(values.astype(np.float64)).max() > _LARGEST_INT32:
+                yield name, f"int64 with values up to {values.max()}"
+
+
+def _float_leftovers(view: GraphView, _: DeviceRuntime) -> Hits:
+    from onnx import TensorProto
+
+    kinds = {name_of(node): view.types.get(node.input[1]) for node in view.weighted()}
+    if TensorProto.FLOAT16 in kinds.values():
+        for name, kind in kinds.items():
+            if kind == TensorProto.FLOAT:
+                yield name, "float32 weights in a float16 file"
+
+
+def _varying_inputs(view: GraphView, _: DeviceRuntime) -> Hits:
+    for value in view.model.graph.input:
+        if value.name not in view.constants and None in (shape := view.shapes.get(value.name, (None,))):
+            yield value.name, f"its shape is {list(shape)}"
+
+
+RULES = (
+    Rule(
+        name="no-float64",
+        level="warning",
+        why="TensorRT has no float64: it casts to float32 and clamps.",
+        way_out="Export in float32.",
+        find=_double,
+    ),
+    Rule(
+        name="int64-range",
+        level="warning",
+        why="Integers above 2^31 - 1 may be clamped.",
+        way_out="Keep indices and sizes within int32.",
+        find=_long_integers,
+    ),
+    Rule(
+        name="float16-throughout",
+        level="warning",
+        why="Strongly typed engines run what the file says: a float32 layer stays slow.",
+        way_out="Cast the layer too, unless it overflows float16.",
+        find=_float_leftovers,
+    ),
+    Rule(
+        name="fixed-input-shape",
+        level="warning",
+        why="An input whose shape varies needs an optimization profile, and CUDA graphs need a fixed one.",
+        way_out="Export with the line's frame size, or build with --minShapes, --optShapes and --maxShapes.",
+        find=_varying_inputs,
+    ),
+)

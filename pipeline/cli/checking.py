@@ -1,0 +1,71 @@
+"""The verb `check`: will a device's runtime take this ONNX file?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Json, Verbose, answered, print_json
+
+if TYPE_CHECKING:
+    from ...export.device_check.check import Checked
+
+_REFUSED = 3
+_SHOWN_PER_RULE = 3
+
+
+def check(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.ONNX", help="Any ONNX file, Beltline's or another's.")],
+    runtime: Annotated[
+        str, typer.Option("--for", metavar="RUNTIME", help="jetpack6.1, jetpack6.2, jetpack7.2 or jetpack7.2.2.")
+    ] = "jetpack6.2",
+    repair: Annotated[
+        Path | None,
+        typer.Option("--repair", metavar="FILE", help="Write a repaired copy there first, and check that one."),
+    ] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Check an ONNX file for a device's TensorRT. Exit 0: it takes the file; 3: it does not, and why."""
+    with answered(as_json=as_json):
+        from ...export.device_check.check import check_file
+        from ...export.device_check.device_runtime import runtime_named
+
+        wanted = runtime_named(runtime)
+        if repair is not None:
+            typer.echo(_repaired(model, repair), err=True)
+        checked = check_file(repair or model, wanted)
+        if as_json:
+            print_json(asdict(checked))
+        else:
+            typer.echo("\n".join(_lines(checked, all_places=verbose)))
+    raise typer.Exit(0 if checked.takes else _REFUSED)
+
+
+def _repaired(source: Path, target: Path) -> str:
+    from ...export.device_check.repair import repair_file
+
+    done = repair_file(source, target)
+    again = f"; calibrate again for {', '.join(done.calibrate_again)}" if done.calibrate_again else ""
+    return (
+        f"{target}: {done.biases} biases made float32, {done.shifted} quantizers moved to int8 exactly, "
+        f"{done.coarser} with half of their levels{again}"
+    )
+
+
+def _lines(checked: Checked, *, all_places: bool) -> Iterator[str]:
+    yield f"{checked.file}: {checked.runtime} {'takes it' if checked.takes else 'does not take it'}"
+    types = ", ".join(f"{count} {name}" for name, count in checked.weight_types.items())
+    yield f"  quantized weighted layers {checked.quantized} of {checked.weighted} ({types}), opset {checked.opset}"
+    yield "  " + ", ".join(f"{name}: {'yes' if takes else 'no'}" for name, takes in checked.taken_by.items())
+    for rule in dict.fromkeys(each.rule for each in checked.findings):
+        found = [each for each in checked.findings if each.rule == rule]
+        yield f"{found[0].level} [{rule}] {found[0].why} {found[0].way_out}"
+        shown = found if all_places else found[:_SHOWN_PER_RULE]
+        yield from (f"  {each.node}: {each.seen}" for each in shown)
+        if len(found) > len(shown):
+            yield f"  and {len(found) - len(shown)} more places (-v lists them)"
