@@ -61,7 +61,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException as error:
         with suppress(OSError):  # it may never have come into being
             temporary.unlink()
@@ -93,11 +93,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for each in sorted(temporary.rglob("*")):
-            _sync(each)
+            sync(each)
         temporary.chmod(0o755)
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if error.errno in _DISK_ERRORS and not isinstance(error, StorageError):
@@ -112,7 +112,7 @@ def _storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Bring a file or the list of a folder's entries to the disk; a symbolic link is an entry of its folder."""
     if path.is_symlink():
         return
