@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..benchmarks.measurement import Measurement, Mode
 from ..benchmarks.measuring import MeasureLimits, measure
+from ..benchmarks.report.files import keep_trace
 from ..benchmarks.trace import read_trace, write_trace
 from ..export.artifacts import backends
 from ..export.contracts import Artifact, Session
@@ -134,7 +135,9 @@ def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str) -> Measure
             )
         write_trace(folder / "trace.npz", measurement)
 
-    return read_trace(run_stage(job.folder, stage, work, tell=job.console.detail) / "trace.npz")
+    trace = run_stage(job.folder, stage, work, tell=job.console.detail) / "trace.npz"
+    keep_trace(job.folder, name, trace, mode=mode)
+    return read_trace(trace)
 
 
 def _operating_point(job: RunJob, scores: NDArray[np.float64], defective: list[bool]) -> OperatingPoint:
