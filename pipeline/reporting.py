@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class _Judged:
 def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     """Judge all rows, write `report.json` and `report.html` into the run's folder, and give the report."""
     judged = _judged(job, results)
-    report = _report(job, judged)
+    report = _unless_told_before(job.folder / "report.json", _report(job, judged))
     checked = checked_report(report)
     write_json(job.folder / "report.json", report)
     shown = next(each for each in judged if each.result.plan.name == shown_row(checked).name)
@@ -77,6 +78,16 @@ def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     page = render_report(report, _gallery(job, shown), traces)
     write_bytes(job.folder / "report.html", page.encode())
     return checked
+
+
+def _unless_told_before(path: Path, report: dict[str, Any]) -> dict[str, Any]:
+    """Keep the time of the run that found all this out first: the same findings give the same bytes."""
+    try:
+        before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return report
+    told = {**json.loads(json.dumps(report)), "started": before.get("started")}
+    return told if told == before else report
 
 
 def _judged(job: RunJob, results: Sequence[RowResult]) -> list[_Judged]:

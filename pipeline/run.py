@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,6 +17,7 @@ from ..inspection.line import budget_of
 from ..inspection.loading import load_dataset, splits_json
 from ..inspection.storage import write_bytes, write_json
 from ..targets.profile import target_of
+from .bundling import bundle_selected
 from .console import Console
 from .job import Made, RunJob
 from .line_file import LineFile, lock_text
@@ -97,7 +98,8 @@ def run_job(
         if until == "export":
             return _made(until, [_built(job, row)[0].path for row in rows])
         results = [_tried(job, row) for row in rows]
-        return _outcome(job, write_report(job, results))
+        report = write_report(job, results)
+        return _outcome(job, report, bundle_selected(job, results, report))
 
 
 @contextmanager
@@ -109,6 +111,13 @@ def open_job(line_file: LineFile, *, runs: Path, console: Console) -> Iterator[R
     """
     with open_run(runs, line_file.run_name) as folder:
         yield _job(line_file, folder, console)
+
+
+def try_rows(job: RunJob, plans: Sequence[RowPlan]) -> list[RowResult]:
+    """Make, score and measure rows; what is done already is taken."""
+    teacher = make_teacher(job)
+    rows = [_Row(plan=plan, module=make_module(job, plan, teacher)) for plan in plans]
+    return [_tried(job, _with_graph(job, row)) for row in rows]
 
 
 def row_artifact(job: RunJob, plan: RowPlan) -> Artifact:
@@ -182,14 +191,20 @@ def _made(until: Until, paths: list[Path]) -> Outcome:
     )
 
 
-def _outcome(job: RunJob, report: Report) -> Outcome:
+def _outcome(job: RunJob, report: Report, bundle: Path | None) -> Outcome:
     verdict, shown = overall_verdict(report), shown_row(report)
     page = job.folder / "report.html"
     lines = [f"{verdict}: {shown.name}", *shown.reasons, *next_steps(report), f"report: {page}"]
+    if bundle is not None:
+        lines.append(f"bundle: {bundle}")
     return Outcome(
         verdict=verdict,
         exit_code=_EXIT_CODES[verdict],
         report=page,
         message="\n".join(lines),
-        summary={"selected": report.selected, "report_json": str(job.folder / "report.json")},
+        summary={
+            "selected": report.selected,
+            "report_json": str(job.folder / "report.json"),
+            "bundle": None if bundle is None else str(bundle),
+        },
     )

@@ -9,6 +9,7 @@ import typer
 
 from .bench import bench
 from .checking import check
+from .deploy import bundle, install, rollback, status, verify
 from .job import JOBS, job_verb, train
 from .machine import devices, doctor
 from .planning import plan
@@ -59,3 +60,8 @@ app.command(epilog="Example: beltline check model.onnx --for jetpack6.2")(check)
 app.command(epilog="Example: beltline plan line.yaml")(plan)
 app.command(epilog="Example: beltline doctor")(doctor)
 app.command(epilog="Example: beltline devices --json")(devices)
+app.command(epilog="Example: beltline bundle line.yaml --key key.pem -o line.beltline")(bundle)
+app.command(epilog="Example: beltline verify line.beltline --key key.pub.pem")(verify)
+app.command(epilog="Example: beltline install line.beltline --key key.pub.pem")(install)
+app.command(epilog="Example: beltline rollback")(rollback)
+app.command(epilog="Example: beltline status --json")(status)

@@ -1,0 +1,50 @@
+"""The verb `bundle`: a run up to its report, of which only what is not done is done, and then the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..station.admission import Verified, verify_bundle
+from .bundling import BundleWish, bundle_rows
+from .console import Console
+from .line_file import LineFile
+from .quick import quickened
+from .reporting import write_report
+from .rows import RowPlan, planned_rows, require_parts
+from .run import open_job, try_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundled:
+    """A bundle that was written and verified here.
+
+    Attributes:
+        path: The file.
+        verified: What it stood.
+    """
+
+    path: Path
+    verified: Verified
+
+
+def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish, console: Console) -> Bundled:
+    """Write a bundle of a line's run and verify it as any other machine would.
+
+    Raises:
+        BeltlineError: Anything that the user can mend, such as a row that does not fit.
+    """
+    asked = quickened(line_file) if quick else line_file
+    plans = _plans(asked, wish)
+    require_parts(plans, runs=True)
+    with open_job(asked, runs=runs, console=console) as job:
+        results = try_rows(job, plans)
+        path, _ = bundle_rows(job, results, write_report(job, results), wish)
+    return Bundled(path=path, verified=verify_bundle(path))
+
+
+def _plans(line_file: LineFile, wish: BundleWish) -> tuple[RowPlan, ...]:
+    """Plan the rows of a plain run; where a wanted row is none of them, the baselines as well."""
+    plain = planned_rows(line_file, baselines=False)
+    known = {plan.name for plan in plain}
+    return plain if set(wish.rows) <= known else planned_rows(line_file, baselines=True)

@@ -1,0 +1,180 @@
+"""The verbs that bring a model to the line: `bundle`, `verify`, `install`, `rollback`, `status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Json, LineFileArgument, Runs, Verbose, answered, print_json, read_line_file
+
+if TYPE_CHECKING:
+    from ...station.admission import Verified
+    from ...station.places import Places
+    from ..bundling import BundleWish
+
+BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle, a file *.beltline.")]
+PublicKey = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Public key (PEM) that must have signed the bundle.")
+]
+OtherDevice = Annotated[
+    bool,
+    typer.Option("--other-device", help="Take it on another architecture too: decisions are checked, times void."),
+]
+RootFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--root", metavar="DIR", help="Where versions are kept; /opt/beltline for root, else ~/.local/share/beltline."
+    ),
+]
+
+
+def bundle(
+    line_file: LineFileArgument = None,
+    row: Annotated[
+        list[str] | None,
+        typer.Option("--row", metavar="NAME", help="A row of the report instead of the selected one; may be repeated."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The file; else <run>-<row>.beltline."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Private key (PEM, Ed25519) to sign with.")
+    ] = None,
+    new_key: Annotated[
+        Path | None, typer.Option("--new-key", metavar="FILE", help="Only make a key pair: FILE and its .pub.pem.")
+    ] = None,
+    licence: Annotated[
+        Path | None, typer.Option("--license", metavar="FILE", help="Text to enclose instead of Beltline's licence.")
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Take a row that does not fit; the bundle says so.")] = False,
+    runs: Runs = Path("runs"),
+    quick: Annotated[bool, typer.Option("--quick", help="Take the run that `run --quick` makes.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Put a model with its evidence into one file. What the run needs and is not done yet is done first."""
+    with answered(as_json=as_json):
+        if new_key is not None:
+            _make_key(new_key, as_json=as_json)
+            return
+        from ..bundling import BundleWish
+
+        wish = BundleWish(rows=tuple(row or ()), anyway=anyway, key=key, output=output, licence=licence)
+        _bundle(line_file, wish, runs=runs, quick=quick, as_json=as_json, verbose=verbose)
+
+
+def verify(
+    bundle: BundleArgument, key: PublicKey = None, other_device: OtherDevice = False, as_json: Json = False
+) -> None:
+    """Check a bundle on this machine. Signature, digests, versions, CPU, then the decisions on its golden frames."""
+    with answered(as_json=as_json):
+        from ...station.admission import verify_bundle
+
+        verified = verify_bundle(bundle, key=key, other_device=other_device)
+        _tell({"bundle": str(bundle), **verified.to_json()}, _words(verified), as_json=as_json)
+
+
+def install(
+    bundle: BundleArgument,
+    root: RootFolder = None,
+    key: PublicKey = None,
+    allow_unsigned: Annotated[
+        bool, typer.Option("--allow-unsigned", help="Take a bundle that none of your keys vouches for.")
+    ] = False,
+    other_device: OtherDevice = False,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", metavar="N", min=1, help="Then remove all but N versions; else all stay."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Install a bundle on this machine. It is tested beside what works, and put to work by one rename."""
+    with answered(as_json=as_json):
+        from ...station.installing import InstallWish
+        from ...station.installing import install as install_bundle
+        from ...station.tidying import prune
+
+        places = _places(root)
+        wish = InstallWish(key=key, allow_unsigned=allow_unsigned, other_device=other_device)
+        installed = install_bundle(bundle, places, wish)
+        removed = prune(places, keep=keep) if keep is not None else ()
+        facts = {
+            "installed": installed.activation.version,
+            "since": installed.activation.since,
+            "removed": list(removed),
+        }
+        words = f"{_words(installed.verified)}\ninstalled: {places.current} is {installed.activation.version}"
+        _tell({"root": str(places.root), **facts, **installed.verified.to_json()}, words, as_json=as_json)
+
+
+def rollback(root: RootFolder = None, as_json: Json = False) -> None:
+    """Put the version before this one to work again. It must pass its self-test; a second call goes back further."""
+    with answered(as_json=as_json):
+        from ...station.rollback import roll_back
+
+        places = _places(root)
+        now = roll_back(places)
+        facts = {"root": str(places.root), "version": now.version, "generation": now.number, "since": now.since}
+        _tell(facts, f"rolled back: {places.current} is {now.version}", as_json=as_json)
+
+
+def status(root: RootFolder = None, as_json: Json = False) -> None:
+    """Say which version works, since when, what it is worth and what one could go back to."""
+    with answered(as_json=as_json):
+        from ...station.status import status as status_of
+        from ...station.status import status_text
+
+        facts = status_of(_places(root))
+        _tell(facts, status_text(facts), as_json=as_json)
+
+
+def _make_key(path: Path, *, as_json: bool) -> None:
+    from ...export.bundles.signing import make_key
+
+    public = make_key(path)
+    words = f"private key: {path} (keep it to yourself)\npublic key: {public} (for everyone who installs your bundles)"
+    _tell({"private": str(path), "public": str(public)}, words, as_json=as_json)
+
+
+def _bundle(path: Path | None, wish: BundleWish, *, runs: Path, quick: bool, as_json: bool, verbose: bool) -> None:
+    from ..builtin import write_builtin_data
+    from ..bundle_run import bundle_job
+    from ..console import Console
+
+    line_file = read_line_file(path, runs=runs)
+    if path is None:
+        write_builtin_data(runs)
+    made = bundle_job(line_file, runs=runs, quick=quick, wish=wish, console=Console(verbose=verbose))
+    facts = {"bundle": str(made.path), "size_bytes": made.path.stat().st_size, **made.verified.to_json()}
+    _tell(facts, f"{_words(made.verified)}\nbundle: {made.path} ({made.path.stat().st_size:,} bytes)", as_json=as_json)
+
+
+def _words(verified: Verified) -> str:
+    lines = [
+        f"{verified.manifest.version}: {model.row} on {model.backend}, {model.precision}, verdict {model.verdict}"
+        for model in verified.manifest.models
+    ]
+    lines.append(verified.signer.words)
+    lines += [f"caution: {sentence}" for sentence in verified.cautions]
+    lines += [
+        f"self-test: {each.row} on {each.backend} decided all {each.frames} golden frames as when it was measured "
+        f"(largest score difference {each.max_abs:.2g})"
+        for each in verified.proven
+    ]
+    return "\n".join(lines)
+
+
+def _places(root: Path | None) -> Places:
+    from ...station.places import Places, default_root
+
+    return Places(root=(root or default_root()).absolute())
+
+
+def _tell(facts: dict[str, Any], words: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(facts)
+    else:
+        typer.echo(words)
