@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from onnx import GraphProto
+    from onnx import GraphProto, NodeProto
 
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
@@ -47,6 +47,42 @@ def quantized_scope(graph: GraphProto) -> QuantizedScope:
         last_layers=tuple(last),
         outside=tuple(node.name for node in graph.node if node.name not in set(network)),
     )
+
+
+def leave_sums_to_layers(graph: GraphProto) -> None:
+    """Take the Q/DQ pair off the layer's side of each sum whose two sides are quantized, in place.
+
+    TensorRT then fuses the layer with the sum, and only the shortcut is read in int8 (NVIDIA, Working with Quantized
+    Types: Q/DQ placement). Where both sides are layers, the one computed last gets the sum: nothing else reads it yet.
+    """
+    makers = {output: node for node in graph.node for output in node.output}
+    order = {output: position for position, node in enumerate(graph.node) for output in node.output}
+    for total in [node for node in graph.node if node.op_type == "Add"]:
+        sources = [_before_pair(makers, name) for name in total.input]
+        layers = [(order[name], side) for side, name in enumerate(sources) if name and _from_layer(makers, name)]
+        if all(sources) and layers:
+            side = max(layers)[1]
+            total.input[side] = sources[side] or ""
+    _drop_unread_pairs(graph)
+
+
+def _drop_unread_pairs(graph: GraphProto) -> None:
+    for kind in ("DequantizeLinear", "QuantizeLinear"):
+        read = {name for node in graph.node for name in node.input} | {each.name for each in graph.output}
+        for node in [each for each in graph.node if each.op_type == kind and not read.intersection(each.output)]:
+            graph.node.remove(node)
+
+
+def _before_pair(makers: dict[str, NodeProto], name: str) -> str | None:
+    """Give the float tensor that a Q/DQ pair stands for; None where `name` is not the end of a pair."""
+    second = makers.get(name)
+    first = makers.get(second.input[0]) if second is not None and second.op_type == "DequantizeLinear" else None
+    return str(first.input[0]) if first is not None and first.op_type == "QuantizeLinear" else None
+
+
+def _from_layer(makers: dict[str, NodeProto], name: str) -> bool:
+    node = makers.get(name)
+    return node is not None and node.op_type in _WEIGHTED
 
 
 def _tensors_after_weights(graph: GraphProto) -> set[str]:

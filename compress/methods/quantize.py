@@ -1,6 +1,6 @@
 """`quantize`: weights and activations in 8 bits, from a float graph and some training frames (static, post-training).
 
-Two schemes, both ONNX with QuantizeLinear / DequantizeLinear:
+Three schemes, all ONNX with QuantizeLinear / DequantizeLinear:
 
 - `open_vino`: NNCF. Weights int8 per output channel, activations per tensor. Ranges are the true extremes of the
   calibration frames: NNCF's default, the mean of each frame's extremes, clips just those frames that stand out, the
@@ -11,6 +11,9 @@ Two schemes, both ONNX with QuantizeLinear / DequantizeLinear:
   its own instruction (VPDPBUSD). Int8 activations took 1.7 times as long on an AVX-512 VNNI processor, and weights per
   tensor were no faster. On a processor without VNNI write `reduce_range: true`: two products of 8 x 8 bits overflow the
   16 bits that they are added in there.
+- `tensor_rt`: ONNX Runtime's quantizer held to what TensorRT takes (`beltline check` says yes): symmetric int8 on both
+  sides, weights per output channel, float biases; only the inputs of layers are quantized, so that a layer fuses with
+  its activation, and of a residual sum only the shortcut, so that the sum fuses with the convolution before it.
 
 Resize, normalisation, pooling, sigmoid and heatmap stay in float, see `quantized_scope`; so does the logit map.
 """
@@ -35,20 +38,21 @@ from ...inspection.errors import MissingPartError, RecipeError
 from ...inspection.storage import write_bytes
 from ..graph_bytes import graph_bytes, properties_of
 from ..packages import missing_package
-from ..quantized_scope import QuantizedScope, name_nodes, quantized_scope
+from ..quantized_scope import QuantizedScope, leave_sums_to_layers, name_nodes, quantized_scope
 from ..recipe import GraphContext
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-Scheme = Literal["open_vino", "onnx_runtime"]
+Scheme = Literal["open_vino", "onnx_runtime", "tensor_rt"]
+_FUSED_BY_TENSOR_RT = ["Conv", "ConvTranspose", "Gemm", "MatMul", "Add"]
 
 
 class QuantizeStep(BaseModel):
     """Settings of `quantize`.
 
     Attributes:
-        scheme: Whose rules to follow; None: those of the recipe's backend, NNCF's for any but ONNX Runtime.
+        scheme: Whose rules to follow; None: those of the recipe's backend, NNCF's where it has none of its own.
         frames: Training frames to calibrate with, spread evenly over those offered.
         preset: NNCF only. `performance`: symmetric activations; `mixed`: asymmetric ones where they help, for networks
             with other activations than ReLU (about 4 % slower).
@@ -114,7 +118,7 @@ class Quantize:
         name_nodes(model.graph)
         scope = quantized_scope(model.graph)
         _require_quantizable(model, scope, context)
-        scheme = step.scheme or ("onnx_runtime" if context.backend == "onnx_runtime" else "open_vino")
+        scheme = step.scheme or (context.backend if context.backend in _SCHEMES else "open_vino")
         quantized = _SCHEMES[scheme](model, scope, _Calibration(context=context, wanted=step.frames), step)
         write_bytes(context.target_file, graph_bytes(quantized, properties=properties))
 
@@ -154,6 +158,38 @@ def _by_nncf(model: ModelProto, scope: QuantizedScope, frames: _Calibration, ste
 
 
 def _by_onnx_runtime(model: ModelProto, scope: QuantizedScope, frames: _Calibration, step: QuantizeStep) -> ModelProto:
+    from onnxruntime.quantization import QuantType
+
+    return _quantized_statically(
+        model,
+        frames,
+        reduce_range=step.reduce_range,
+        activation_type=QuantType.QUInt8,
+        nodes_to_exclude=[*scope.outside, *scope.last_layers],
+    )
+
+
+def _by_tensor_rt(model: ModelProto, scope: QuantizedScope, frames: _Calibration, _: QuantizeStep) -> ModelProto:
+    from onnxruntime.quantization import QuantType
+
+    quantized = _quantized_statically(
+        model,
+        frames,
+        activation_type=QuantType.QInt8,
+        nodes_to_exclude=list(scope.outside),
+        op_types_to_quantize=_FUSED_BY_TENSOR_RT,
+        extra_options={
+            "ActivationSymmetric": True,
+            "WeightSymmetric": True,
+            "QuantizeBias": False,
+            "OpTypesToExcludeOutputQuantization": _FUSED_BY_TENSOR_RT,
+        },
+    )
+    leave_sums_to_layers(quantized.graph)
+    return quantized
+
+
+def _quantized_statically(model: ModelProto, frames: _Calibration, **options: Any) -> ModelProto:
     import onnx
 
     with _quiet(), TemporaryDirectory(prefix="beltline-quantize-") as folder:
@@ -166,10 +202,8 @@ def _by_onnx_runtime(model: ModelProto, scope: QuantizedScope, frames: _Calibrat
             _reader(frames),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            reduce_range=step.reduce_range,
-            activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[*scope.outside, *scope.last_layers],
+            **options,
         )
         return onnx.load(path)
 
@@ -215,6 +249,7 @@ def _quiet() -> Iterator[None]:
 _SCHEMES: dict[str, Callable[[ModelProto, QuantizedScope, _Calibration, QuantizeStep], ModelProto]] = {
     "open_vino": _by_nncf,
     "onnx_runtime": _by_onnx_runtime,
+    "tensor_rt": _by_tensor_rt,
 }
 
 METHOD = Quantize()

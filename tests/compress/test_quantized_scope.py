@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import onnx
-from beltline.compress.quantized_scope import name_nodes, quantized_scope
+from beltline.compress.quantized_scope import leave_sums_to_layers, name_nodes, quantized_scope
 from beltline.export.contracts import Graph
 from onnx import helper
 
@@ -63,3 +63,34 @@ def test_an_exported_inspector_keeps_resize_and_score_outside(tiny_graph: Graph)
     assert {kinds[name] for name in scope.network} == {"Conv", "Relu", "Resize", "Add"}
     assert len(scope.last_layers) == 1
     assert {"Sigmoid", "AveragePool", "ReduceMax", "Cast", "Round"} <= {kinds[name] for name in scope.outside}
+
+
+def test_of_a_residual_sum_only_the_shortcut_stays_quantized() -> None:
+    graph = graph_of(
+        ("Conv", ["x", "w1"], ["a"]),
+        ("QuantizeLinear", ["a", "s", "z"], ["a_q"]),
+        ("DequantizeLinear", ["a_q", "s", "z"], ["a_d"]),
+        ("QuantizeLinear", ["x", "s", "z"], ["x_q"]),
+        ("DequantizeLinear", ["x_q", "s", "z"], ["x_d"]),
+        ("Add", ["x_d", "a_d"], ["y"]),
+    )
+    graph.output.append(helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None))
+    leave_sums_to_layers(graph)
+    assert list(graph.node[-1].input) == ["x_d", "a"]
+    assert [node.op_type for node in graph.node] == ["Conv", "QuantizeLinear", "DequantizeLinear", "Add"]
+
+
+def test_of_two_layers_the_later_one_gets_the_sum() -> None:
+    graph = graph_of(
+        ("Conv", ["x", "w1"], ["a"]),
+        ("QuantizeLinear", ["a", "s", "z"], ["a_q"]),
+        ("DequantizeLinear", ["a_q", "s", "z"], ["a_d"]),
+        ("Conv", ["a_d", "w2"], ["b"]),
+        ("QuantizeLinear", ["b", "s", "z"], ["b_q"]),
+        ("DequantizeLinear", ["b_q", "s", "z"], ["b_d"]),
+        ("Add", ["a_d", "b_d"], ["y"]),
+    )
+    graph.output.append(helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None))
+    leave_sums_to_layers(graph)
+    assert list(graph.node[-1].input) == ["a_d", "b"]
+    assert sum(node.op_type == "DequantizeLinear" for node in graph.node) == 1

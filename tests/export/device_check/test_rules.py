@@ -211,7 +211,7 @@ def test_a_legal_model_breaks_none(model: ModelProto, tmp_path: Path) -> None:
     assert (checked.takes, checked.quantized, checked.weighted) == (True, 1, 1)
 
 
-@pytest.fixture(scope="module", params=["open_vino", "onnx_runtime"])
+@pytest.fixture(scope="module", params=["open_vino", "onnx_runtime", "tensor_rt"])
 def produced(
     request: pytest.FixtureRequest, tiny_graph: Graph, frames: list[Frame], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
@@ -231,11 +231,15 @@ def produced(
     return request.param, path
 
 
-def test_what_real_producers_make_is_refused_for_what_they_do(produced: tuple[str, Path]) -> None:
-    _, path = produced
-    broken = rules_broken(path)
-    assert "int8-only" in broken, "both make uint8 activations, as the facts of TensorRT say of them"
-    assert not check_file(path, JETPACK).takes
+def test_what_real_producers_make_is_judged_for_what_they_do(produced: tuple[str, Path]) -> None:
+    scheme, path = produced
+    checked = check_file(path, JETPACK)
+    assert checked.takes == (scheme == "tensor_rt"), checked.findings
+    if scheme == "tensor_rt":
+        assert {finding.rule for finding in checked.findings} <= {"fixed-input-shape"}
+        assert checked.quantized == checked.weighted
+    else:
+        assert "int8-only" in rules_broken(path), "both make uint8 activations"
 
 
 def test_a_float_model_is_taken(tiny_graph: Graph) -> None:
