@@ -43,6 +43,10 @@ class StorageError(BeltlineError, OSError):
     """The disk is full, a folder cannot be written, or a run folder belongs to another version."""
 
 
+class HostError(BeltlineError, ConnectionError):
+    """A device that cannot be reached, or that cannot take what a measurement needs."""
+
+
 class MeasurementError(BeltlineError, RuntimeError):
     """A measurement that did not come about or whose trace is damaged."""
 

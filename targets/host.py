@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 _ERRORS_TAIL_BYTES = 8_000
+_ROOT = Path(__file__).absolute().parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,11 @@ class Host(Protocol):
     @property
     def python(self) -> str:
         """The interpreter there that Beltline is installed for."""
+        ...
+
+    @property
+    def import_path(self) -> str:
+        """Where that interpreter finds Beltline and what it needs, as `PYTHONPATH` says it."""
         ...
 
     def run(self, argv: Sequence[str], *, environment: Mapping[str, str], on_line: Callable[[str], None]) -> Ended:
@@ -59,6 +65,11 @@ class LocalHost:
     def python(self) -> str:
         """The interpreter that runs this."""
         return sys.executable
+
+    @property
+    def import_path(self) -> str:
+        """Where this process found Beltline, then its own import path."""
+        return os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
 
     def run(self, argv: Sequence[str], *, environment: Mapping[str, str], on_line: Callable[[str], None]) -> Ended:
         """See `Host.run`; `environment` adds to this process's own."""

@@ -5,7 +5,6 @@ A profile predicts nothing and decides no verdict: latency is measured on the de
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from functools import cache
@@ -17,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..inspection.errors import LineFileError, MissingPartError
+from .cpus import cpus_by_core
 from .fingerprint import fingerprint
 from .target import Target
 
@@ -142,31 +142,6 @@ def target_of(name: str, *, threads: int | None = None) -> Target:
         msg = f"threads must be in [1, {len(order)}] (the CPUs this process may use), got {wanted}"
         raise LineFileError(msg)
     return Target(name=name, threads=wanted, cpus=tuple(sorted(cpu for _, cpu in order[:wanted])))
-
-
-def cpus_by_core(*, root: Path = Path("/")) -> list[tuple[str, int]]:
-    """Order the CPUs that this process may use so that each physical core comes once before any comes twice.
-
-    CPU 0 serves most interrupts and therefore comes last of its round.
-
-    Returns:
-        Pairs of core (its list of siblings) and CPU number.
-    """
-    rounds: dict[str, int] = {}
-    keyed = []
-    for cpu in sorted(os.sched_getaffinity(0), reverse=True):
-        core = _siblings(root, cpu)
-        rounds[core] = rounds.get(core, -1) + 1
-        keyed.append((rounds[core], cpu == 0, core, cpu))
-    keyed.sort(key=lambda each: (each[0], each[1], each[3]))
-    return [(core, cpu) for _, _, core, cpu in keyed]
-
-
-def _siblings(root: Path, cpu: int) -> str:
-    try:
-        return (root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text().strip()
-    except OSError:
-        return str(cpu)
 
 
 def _require_this_machine(profile: DeviceProfile) -> None:

@@ -9,6 +9,9 @@ import pytest
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
 from beltline.export.contracts import Frame, Graph
 from beltline.inspection.frame import FrameSpec
+from loopback import device, make_device
+
+__all__ = ["device", "make_device"]
 
 NETWORK = {"family": "plain", "width": 8, "depth": 1}
 

@@ -1,0 +1,224 @@
+"""One ssh connection to one device: the system's `ssh` with the user's own keys and config, asked nothing by hand.
+
+The first call sends the agent (see `agent`) and finds a Python; every later one is a verb of it. A connection that was
+made once and is lost is made again, with patience; what can only be wrong, such as a host key, is told at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from ..inspection.errors import HostError
+from .address import Address
+from .agent_file import agent_file
+from .failures import LostConnectionError, failure_of
+
+_T = TypeVar("_T")
+_OPTIONS = {
+    "BatchMode": "yes",
+    "ConnectTimeout": "15",
+    "ServerAliveInterval": "15",
+    "ServerAliveCountMax": "4",
+    "ControlMaster": "auto",
+    "ControlPersist": "60",
+}
+_PYTHONS = ("python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10")
+_AGAIN_AFTER_S = 0.5
+
+# Runs in any login shell: a single-quoted argument of sh, on one line.
+_HELLO = (
+    'umask 077; d="${XDG_CACHE_HOME:-$HOME/.cache}/beltline"; mkdir -p "$d/agents" || exit 71; '
+    'cat >"$d/agents/.$$" && mv "$d/agents/.$$" "$d/agents/AGENT" || { rm -f "$d/agents/.$$"; exit 72; }; '
+    "for p in PYTHONS; do "
+    'if "$p" -c "import sys; sys.exit(sys.version_info < (3, 10))" 2>/dev/null; '
+    'then command -v "$p"; echo "$d"; exit 0; fi; "$p" --version 2>/dev/null; done; exit 73'
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How to reach a device.
+
+    Attributes:
+        address: Where it is.
+        config: An ssh config of its own instead of the user's.
+        python: Its interpreter, by path or name; None: the first `python3` there that is new enough.
+        patience_s: How long a lost connection is tried again.
+    """
+
+    address: Address
+    config: Path | None = None
+    python: str | None = None
+    patience_s: float = 300.0
+
+
+class Connection:
+    """A device that was met: a context manager that ends the connection."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._folder = Path(tempfile.mkdtemp(prefix="beltline-ssh-"))
+        self._met = False
+        self._where = str(access.address)
+        try:
+            self.python, self._home = self._hello()
+        except BaseException:
+            self.close()
+            raise
+        self._met = True
+
+    def close(self) -> None:
+        """End the connection that later calls would have shared."""
+        with suppress(OSError, subprocess.SubprocessError):
+            argv = ["ssh", *self._options(), "-O", "exit", *self._access.address.arguments]
+            subprocess.run(argv, capture_output=True, check=False, timeout=10)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def ask(self, verb: str, *arguments: str, facts: Any = None) -> dict[str, Any]:
+        """Let the agent do a verb; one that is done twice does no harm, so that it is repeated when the line breaks.
+
+        Raises:
+            HostError: The agent's own words, or the device is gone.
+        """
+        return self.patiently(lambda: self.once(verb, *arguments, facts=facts))
+
+    def once(self, verb: str, *arguments: str, facts: Any = None) -> dict[str, Any]:
+        """Do as `ask`, without repeating it."""
+        with tempfile.TemporaryFile() as source:
+            source.write(json.dumps(facts).encode())
+            source.seek(0)
+            return self.push(verb, *arguments, source=source)
+
+    def push(self, verb: str, *arguments: str, source: IO[bytes]) -> dict[str, Any]:
+        """Let the agent do a verb once with a file on its stdin, read from where the file stands."""
+        done = self._ssh(self._call(verb, arguments), source=source)
+        return self._answer(done.stdout)
+
+    def pull(self, verb: str, *arguments: str, target: IO[bytes]) -> None:
+        """Let the agent do a verb once and write its raw answer to a file."""
+        self._ssh(self._call(verb, arguments), target=target)
+
+    def follow(self, verb: str, *arguments: str) -> Iterator[dict[str, Any]]:
+        """Give the lines of a verb's answer as they come; ends with the verb, or with a lost connection."""
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                self._argv(self._call(verb, arguments)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=_environment(),
+                start_new_session=True,
+            )
+            with process:
+                try:
+                    for line in process.stdout or ():
+                        if line.endswith(b"\n"):
+                            yield self._answer(line)
+                finally:
+                    process.kill()
+            if process.returncode:
+                raise failure_of(self._where, process.returncode, _text(errors), met=self._met)
+
+    def patiently(self, attempt: Callable[[], _T]) -> _T:
+        """Repeat what a lost connection broke, until the patience is over."""
+        begin_s = time.monotonic()
+        while True:
+            try:
+                return attempt()
+            except LostConnectionError:  # noqa: PERF203
+                if time.monotonic() - begin_s > self._access.patience_s:
+                    raise
+                time.sleep(_AGAIN_AFTER_S)
+
+    def _hello(self) -> tuple[str, str]:
+        name, content = agent_file()
+        pythons = [self._access.python] if self._access.python else _PYTHONS
+        quoted = " ".join(f'"{_plain(python)}"' for python in pythons)
+        script = _HELLO.replace("AGENT", name).replace("PYTHONS", quoted)
+        with tempfile.TemporaryFile() as source:
+            source.write(content)
+            source.seek(0)
+            done = self._ssh(f"exec sh -c '{script}'", source=source)
+        lines = done.stdout.decode(errors="replace").splitlines()
+        if len(lines) < 2:
+            msg = f"{self._where}: wanted a shell there, got {lines!r}; does its login run a program of its own?"
+            raise HostError(msg)
+        return lines[-2], lines[-1]
+
+    def _call(self, verb: str, arguments: Sequence[str]) -> str:
+        agent = f"{self._home}/agents/{agent_file()[0]}"
+        return "exec " + shlex.join([self.python, "-I", "-B", agent, self._home, verb, *arguments])
+
+    def _ssh(
+        self, command: str, *, source: IO[bytes] | None = None, target: IO[bytes] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        with tempfile.TemporaryFile() as errors:
+            done = subprocess.run(
+                self._argv(command),
+                stdin=source or subprocess.DEVNULL,
+                stdout=target or subprocess.PIPE,
+                stderr=errors,
+                env=_environment(),
+                start_new_session=True,
+                check=False,
+            )
+            if done.returncode and not _refused(done.stdout):
+                said = "\n".join(filter(None, [_said(done.stdout), _text(errors)]))
+                raise failure_of(self._where, done.returncode, said, met=self._met)
+        return done
+
+    def _argv(self, command: str) -> list[str]:
+        return ["ssh", *self._options(), "-T", *self._access.address.arguments, command]
+
+    def _options(self) -> list[str]:
+        config = ["-F", str(self._access.config)] if self._access.config else []
+        options = {**_OPTIONS, "ControlPath": str(self._folder / "%C")}
+        return [*config, *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = json.loads(line.splitlines()[-1])
+        except (ValueError, IndexError) as error:
+            msg = f"{self._where}: wanted the agent's answer, got {line[:200]!r}"
+            raise HostError(msg) from error
+        if "error" in answer:
+            msg = f"{self._where}: {answer['error']}"
+            raise HostError(msg)
+        return answer
+
+
+def _plain(python: str) -> str:
+    if not python or set(python) & set("'\"\\$`!\n"):
+        msg = f"python: wanted a path or a name without quotes, $ and the like, got {python!r}"
+        raise HostError(msg)
+    return python
+
+
+def _refused(stdout: bytes | None) -> bool:
+    """Whether the agent itself answered: its words say more than the exit code."""
+    return stdout is not None and stdout.strip().rpartition(b"\n")[2].startswith(b'{"error"')
+
+
+def _environment() -> dict[str, str]:
+    """Take ssh's messages in English: they are told apart by their words."""
+    return {**os.environ, "LC_ALL": "C"}
+
+
+def _said(stdout: bytes | None) -> str:
+    return (stdout or b"").decode(errors="replace").strip()
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode(errors="replace").strip()

@@ -1,0 +1,165 @@
+"""A device that is reached over ssh, as a `Host`: nothing need be on it but Python 3.10 or newer.
+
+What a measurement needs is sent once and kept there by digest; each session works in a folder of its own that is
+removed at its end, also by the device itself when nobody has asked for it for the length of a lease. What runs there
+goes on when the connection breaks and is followed from where it was left.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from ..inspection.errors import HostError
+from .connection import Access, Connection
+from .failures import LostConnectionError
+from .host import Ended
+from .own_wheel import own_wheel
+from .transfers import Tell, digest_of_bytes, fetch, send
+from .wheelhouse import Platform, chosen
+
+_LEASE_S = 1_800.0
+_OLDEST_GLIBC = 28
+
+
+class SshHost:
+    """A device, connected and prepared; a context manager that leaves it clean.
+
+    Args:
+        access: How to reach it.
+        wheelhouse: Folder of wheels for it; None: its Python has the packages itself.
+        tell: Told in words what is done.
+        lease_s: After so long without a word from here the device stops and removes the session's work.
+
+    Raises:
+        HostError: It cannot be reached, or cannot take what a measurement needs; the message says what to do.
+    """
+
+    def __init__(
+        self, access: Access, *, wheelhouse: Path | None, tell: Tell = lambda _: None, lease_s: float = _LEASE_S
+    ) -> None:
+        self._tell, self._job = tell, secrets.token_hex(8)
+        self._puts, self._runs = count(), count()
+        self._connection = Connection(access)
+        try:
+            self._look = self._connection.ask("look")
+            self._paths = self._prepare(wheelhouse)
+            self._folder = self._connection.ask("open", self._job, str(lease_s))["folder"]
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Give the host."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the device clean."""
+        self.close()
+
+    def close(self) -> None:
+        """Remove the session's folder there, with whatever still runs for it, and hang up.
+
+        A device that cannot be reached now cleans up by itself when the lease is over.
+        """
+        with suppress(HostError):
+            self._connection.once("end", self._job)
+        self._connection.close()
+
+    @property
+    def python(self) -> str:
+        """The interpreter there."""
+        return self._connection.python
+
+    @property
+    def import_path(self) -> str:
+        """Where that interpreter finds Beltline and its packages."""
+        return ":".join(self._paths)
+
+    @property
+    def platform(self) -> Platform:
+        """What wheels it takes."""
+        return _platform(self._look)
+
+    def run(self, argv: Sequence[str], *, environment: Mapping[str, str], on_line: Callable[[str], None]) -> Ended:
+        """See `Host.run`: the command goes on when the connection breaks, and is followed again when it is back."""
+        number = str(next(self._runs))
+        facts = {"argv": list(argv), "environment": dict(environment)}
+        self._connection.ask("order", self._job, number, facts=facts)
+        offset = 0
+
+        def attempt() -> Ended:
+            nonlocal offset
+            for message in self._connection.follow("follow", self._job, number, str(offset)):
+                if "ended" in message:
+                    return Ended(code=message["ended"], errors=message["errors"])
+                offset = message["next"]
+                on_line(message["line"])
+            msg = "the device stopped telling how the command goes"
+            raise LostConnectionError(msg)
+
+        try:
+            return self._connection.patiently(attempt)
+        except BaseException:
+            with suppress(HostError):
+                self._connection.once("stop", self._job, number)
+            raise
+
+    def put(self, path: Path) -> Path:
+        """Send a file or a folder into the session's folder there; its bytes only if they are not there yet."""
+        home = path.parent if path.is_file() else path
+        files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        digests = self._sent(files)
+        placed = {each.relative_to(home).as_posix(): digest for each, digest in digests.items()}
+        facts = {"name": f"put-{next(self._puts)}", "files": placed}
+        folder = Path(self._connection.ask("place", self._job, facts=facts)["placed"])
+        return folder / path.name if path.is_file() else folder
+
+    def get(self, path: Path, here: Path) -> None:
+        """Fetch a file of the session."""
+        fetch(self._connection, self._job, str(path), here)
+
+    def _prepare(self, wheelhouse: Path | None) -> list[str]:
+        """Have Beltline, and the packages it needs, installed in the device's cache; both are done once."""
+        name, content = own_wheel()
+        with tempfile.TemporaryDirectory(prefix="beltline-wheel-") as folder:
+            wheel = Path(folder) / name
+            wheel.write_bytes(content)
+            wheels = [] if wheelhouse is None else chosen(wheelhouse, self.platform)
+            digests = self._sent([wheel, *wheels])
+        facts = {"key": f"own-{digests[wheel][:16]}", "wheel": digests[wheel]}
+        own: str = self._connection.ask("unpack", facts=facts)["path"]
+        return [own, *self._packages({path.name: digests[path] for path in wheels})]
+
+    def _packages(self, wheels: dict[str, str]) -> list[str]:
+        if not wheels:
+            return []
+        key = digest_of_bytes(json.dumps([self._look["python"], wheels], sort_keys=True).encode())
+        pip = next(name for name in wheels if name.startswith("pip-"))
+        others = {name: digest for name, digest in wheels.items() if name != pip}
+        facts = {"key": f"packages-{key[:16]}", "wheels": others, "pip": wheels[pip]}
+        return [self._connection.ask("install", facts=facts)["path"]]
+
+    def _sent(self, files: Sequence[Path]) -> dict[Path, str]:
+        return send(self._connection, files, free_bytes=self._look["free_bytes"], tell=self._tell)
+
+
+def _platform(look: dict[str, Any]) -> Platform:
+    library, version = look["libc"]
+    minor = version.partition(".")[2]
+    known = library == "glibc" and minor.isdigit()
+    major, of_major = look["python"]
+    return Platform(
+        architecture=look["architecture"], python=(major, of_major), glibc=int(minor) if known else _OLDEST_GLIBC
+    )
