@@ -1,36 +1,68 @@
-"""The verb `plan`: answers from the belt alone."""
+"""The verb `plan`: answers from the belt alone, and with a trace how fast it may run."""
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import Json, LineFileArgument, Verbose, answered, print_json, read_line_file
 
+if TYPE_CHECKING:
+    from ..line_file import LineFile
+    from ..what_if import Question
+
+Trace = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE", help="A trace (runs/NAME/traces/ROW.npz): how fast may the belt run?"),
+]
+Speed = Annotated[float | None, typer.Option("--speed", min=0.001, max=1e6, metavar="MM_S", help="Look at this speed.")]
+Faster = Annotated[str | None, typer.Option("--faster", metavar="PERCENT", help="Look at a belt so much faster: 20%.")]
+Cameras = Annotated[int | None, typer.Option("--cameras", min=1, max=64, help="So many cameras share the device.")]
+Buffer = Annotated[int | None, typer.Option("--buffer", min=0, help="So many frames may wait, the next is lost.")]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of line files instead, for editors.")]
+
+_NEEDS_TRACE = "--speed, --faster, --cameras and --buffer look at a measured run: add --trace runs/NAME/traces/ROW.npz"
 
 
 def plan(
-    line_file: LineFileArgument = None, schema: Schema = False, as_json: Json = False, verbose: Verbose = False
+    line_file: LineFileArgument = None,
+    trace: Trace = None,
+    speed: Speed = None,
+    faster: Faster = None,
+    cameras: Cameras = None,
+    buffer: Buffer = None,
+    schema: Schema = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Say what the belt asks for. Deadline, period, late decisions allowed, frames and images that prove them."""
+    """Say what the belt asks for. Deadline, period, late decisions allowed, frames and images that prove them.
+
+    With --trace: how fast the belt may run with a model that was measured, predicted from its frames.
+    """
     with answered(as_json=as_json):
         if schema:
             from ..line_schema import schema_text
 
             typer.echo(schema_text(), nl=False)
             return
-        _answer(line_file, as_json=as_json, verbose=verbose)
+        given = read_line_file(line_file, runs=Path("runs"))
+        if trace is None and (speed, faster, cameras, buffer) != (None, None, None, None):
+            raise typer.BadParameter(_NEEDS_TRACE)
+        if trace is not None:
+            _answer_what_if(given, trace, _question(given, speed, faster, cameras, buffer), as_json=as_json)
+        else:
+            _answer(given, as_json=as_json, verbose=verbose)
 
 
-def _answer(path: Path | None, *, as_json: bool, verbose: bool) -> None:
+def _answer(line_file: LineFile, *, as_json: bool, verbose: bool) -> None:
     from ..line_file import lock_text
     from ..plan import plan as plan_of
     from ..plan import plan_text
 
-    line_file = read_line_file(path, runs=Path("runs"))
     facts = plan_of(line_file)
     if verbose:
         typer.echo(lock_text(line_file), err=True)
@@ -38,3 +70,32 @@ def _answer(path: Path | None, *, as_json: bool, verbose: bool) -> None:
         print_json(facts)
     else:
         typer.echo(plan_text(facts))
+
+
+def _answer_what_if(line_file: LineFile, trace: Path, question: Question, *, as_json: bool) -> None:
+    from ...benchmarks.trace import read_trace
+    from ..what_if import what_if, what_if_text
+
+    gate = line_file.gates.deadline_miss
+    facts = what_if(read_trace(trace), line_file.line, gate, question=question, seed=line_file.seed)
+    if as_json:
+        print_json(facts)
+    else:
+        typer.echo(what_if_text(facts))
+
+
+def _question(
+    line_file: LineFile, speed: float | None, faster: str | None, cameras: int | None, buffer: int | None
+) -> Question:
+    from ..what_if import Question
+
+    if faster is not None:
+        share = re.fullmatch(r"\+?(\d+(?:\.\d+)?) ?%", faster.strip())
+        if share is None or speed is not None:
+            msg = f"--faster wants a percentage such as 20%, and not together with --speed; got {faster!r}"
+            raise typer.BadParameter(msg)
+        speed = line_file.line.belt_speed_mm_s * (1 + float(share[1]) / 100)
+    if speed is not None and not math.isfinite(speed):
+        msg = f"--speed wants mm/s such as 600, got {speed}"
+        raise typer.BadParameter(msg)
+    return Question(speed_mm_s=speed, cameras=cameras, buffer=buffer)
