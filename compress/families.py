@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from ..inspection.errors import LineFileError, MissingPartError
 from ..inspection.plugins import plugins
+from ..inspection.storage import digest_of_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +30,10 @@ class Family(Protocol):
 
     def missing(self) -> str | None:
         """Say what is not installed, or None."""
+        ...
+
+    def sources(self, settings: Any) -> tuple[Path, ...]:
+        """Give the user's own files that decide what the network is; none where Beltline and packages do."""
         ...
 
     def build(self, settings: Any, channels: int) -> nn.Module:
@@ -57,6 +63,20 @@ def normal_network(network: dict[str, Any]) -> dict[str, Any]:
 
 NetworkSettings = Annotated[dict[str, Any], AfterValidator(normal_network)]
 """A pydantic field type: a checked description with all defaults filled in."""
+
+
+def placed_network(network: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let every relative path in a description start from a folder."""
+    family, options = _split(network)
+    settings = family.settings_type.model_validate(options)
+    paths = {name: str((folder / value).resolve()) for name, value in settings if isinstance(value, Path)}
+    return {**network, **paths}
+
+
+def source_digests(network: dict[str, Any]) -> list[str]:
+    """Give the digests of the user's own code behind a network; a change of it makes another network."""
+    family, options = _split(network)
+    return [digest_of_file(path) for path in family.sources(family.settings_type.model_validate(options))]
 
 
 def build_network(network: dict[str, Any], channels: int) -> nn.Module:

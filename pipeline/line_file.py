@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ..compress.families import placed_network
 from ..compress.recipe import RecipeSettings
 from ..compress.teacher_settings import TeacherSettings
 from ..inspection.errors import LineFileError
@@ -162,6 +163,8 @@ def _absolute(value: Any, folder: Path) -> Any:
         return (folder / value.expanduser()).resolve()
     if isinstance(value, tuple):
         return tuple(_absolute(each, folder) for each in value)
+    if isinstance(value, dict) and "family" in value:
+        return placed_network(value, folder)
     if isinstance(value, BaseModel):
         changed = {name: _absolute(getattr(value, name), folder) for name in type(value).model_fields}
         return value.model_copy(update=changed)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..compress.families import source_digests
 from ..compress.recipe import GraphContext, ModuleContext, Step, methods
 from ..export.artifacts import backends, require_installed
 from ..export.contracts import Artifact, Frame, Graph
@@ -38,7 +39,7 @@ def make_teacher(job: RunJob) -> Made:
         "data": job.dataset.digest,
         "seed": job.line_file.seed,
     }
-    stage = Stage(name="teacher", inputs=inputs)
+    stage = Stage(name="teacher", inputs={**inputs, **_own_code(settings.network)})
 
     def work(folder: Path, partial: Path) -> None:
         from ..compress.teacher import train_teacher
@@ -129,6 +130,12 @@ def runtime_of(backend_name: str) -> dict[str, Any]:
     return {"backend": backend_name, "versions": versions}
 
 
+def _own_code(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the state of the user's own code where a network is made by it."""
+    digests = source_digests(dict(network)) if network else []
+    return {"code": digests} if digests else {}
+
+
 def _digest_of_given(file: Path) -> str:
     if not file.is_file():
         msg = f"teacher: {file} is not there; paths in line.yaml start from its folder"
@@ -158,7 +165,8 @@ def _brought(job: RunJob, weights: Path) -> Made:
     inputs: dict[str, Any] = {"weights": _digest_of_given(weights), "channels": job.dataset.channels}
     if settings.factory is not None:
         chosen = {"factory", "folder", "output", "input_size"}
-        inputs.update(settings.model_dump(mode="json", include=chosen), data=job.dataset.digest)
+        network = {"family": "factory", "factory": settings.factory, "folder": settings.folder}
+        inputs.update(settings.model_dump(mode="json", include=chosen), data=job.dataset.digest, **_own_code(network))
     stage = Stage(name="teacher", inputs=inputs)
 
     def work(folder: Path) -> None:
@@ -179,6 +187,7 @@ def _module_step(job: RunJob, step: Step, source: Made, teacher: Made) -> Made:
         "data": job.dataset.digest,
         "seed": job.line_file.seed,
     }
+    inputs.update(_own_code(getattr(step.settings, "network", {})))
     stage = Stage(name=step.method, inputs=inputs)
 
     def work(folder: Path, partial: Path) -> None:

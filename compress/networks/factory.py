@@ -40,6 +40,11 @@ class FactoryFamily:
         """Say whether torch is absent."""
         return missing_package("torch", "train")
 
+    def sources(self, settings: FactorySettings) -> tuple[Path, ...]:
+        """Give the module's file or its package's, and the modules beside it, which it may import."""
+        package = settings.folder / settings.factory.split(":")[0].split(".")[0]
+        return tuple(sorted({*settings.folder.glob("*.py"), *package.rglob("*.py")}))
+
     def build(self, settings: FactorySettings, channels: int) -> nn.Module:  # noqa: ARG002  the user's module decides
         """Call the factory and put the adapter around its module.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +37,10 @@ class PlainFamily:
     def missing(self) -> str | None:
         """Nothing beyond torch is needed."""
         return None
+
+    def sources(self, settings: PlainSettings) -> tuple[Path, ...]:  # noqa: ARG002  every family is asked alike
+        """Nothing of the user's decides what it is."""
+        return ()
 
     def build(self, settings: PlainSettings, channels: int) -> nn.Module:
         """Make an untrained network: `[N, channels, h, w]` -> logits `[N, 1, h / stride, w / stride]`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,6 +44,10 @@ class SmpFamily:
     def missing(self) -> str | None:
         """Say whether segmentation-models-pytorch is absent."""
         return missing_package("segmentation_models_pytorch", "train")
+
+    def sources(self, settings: SmpSettings) -> tuple[Path, ...]:  # noqa: ARG002  every family is asked alike
+        """Nothing of the user's decides what it is."""
+        return ()
 
     def build(self, settings: SmpSettings, channels: int) -> nn.Module:
         """Make a network: `[N, channels, h, w]` -> logits `[N, 1, rows, columns]`.

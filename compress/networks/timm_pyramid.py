@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,6 +40,10 @@ class TimmFamily:
     def missing(self) -> str | None:
         """Say whether timm is absent."""
         return missing_package("timm", "train")
+
+    def sources(self, settings: TimmSettings) -> tuple[Path, ...]:  # noqa: ARG002  every family is asked alike
+        """Nothing of the user's decides what it is."""
+        return ()
 
     def build(self, settings: TimmSettings, channels: int) -> nn.Module:
         """Make a network: `[N, channels, h, w]` -> logits `[N, 1, h / 4, w / 4]`.

@@ -211,3 +211,10 @@ def test_every_line_has_a_deadline_or_a_reason(
     left_ms = 1000 * distance / speed - sum(fixed.values())
     reason = reason_against(path)
     assert left_ms > 0 if reason == TAKEN else left_ms <= 0 or "every 120 s" in reason
+
+
+def test_the_folder_of_a_users_own_student_starts_at_the_line_file(tmp_path: Path) -> None:
+    own = '{family: factory, factory: "own:build", folder: code}'
+    line_file = load(tmp_path, GOOD + f"recipes: [{{name: own, steps: [{{distill: {{network: {own}}}}}]}}]\n")
+    network = line_file.recipes[0].steps[0].settings.network
+    assert Path(network["folder"]) == tmp_path / "code"

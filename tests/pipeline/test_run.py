@@ -175,6 +175,13 @@ def test_a_module_of_the_users_own_can_be_the_teacher(home: Path) -> None:
     )
     outcome = run(path, until="export")
     assert load_checkpoint(Path(outcome.summary["files"][0])).lineage[0].startswith("teacher brought along")
+    before = len(journal(home / "runs" / "own"))
+    run(path, until="export")
+    assert names(home / "runs" / "own", before) == []
+    with (home / "own_models.py").open("a") as code:
+        code.write("\n# another state of the user's code\n")
+    run(path, until="export")
+    assert "teacher" in names(home / "runs" / "own", before), "edited code makes another teacher"
 
 
 def test_wrong_input_leaves_one_clear_message(home: Path, tmp_path: Path) -> None:
