@@ -23,22 +23,23 @@ from ..export.contracts import Backend, Frame, Session
 from ..inspection.arrivals import schedule_ns
 from ..inspection.errors import BeltlineError, MeasurementError
 from ..inspection.plugins import plugins
-from ..targets.fingerprint import conditions, fingerprint
+from ..targets.conditions import conditions
+from ..targets.fingerprint import fingerprint
+from .disturbances import watching_disturbances
 from .isolation import alone, pin, require_parent, undisturbed
 from .job import Job, read_frames, read_job
 from .loop import AT_ONCE, offer
 from .measurement import Measurement
+from .pacing import SPIN_NS
 from .recording import Recorder, Rows, room_for
+from .telling import BAD_INPUT, Tell, channel, error_facts
+from .timer import Timer, examine_timer
 from .trace import write_trace
 
 _WARMUP_NS = 500_000_000
 _MOST_WARMUP_FRAMES = 2_000
 _PROGRESS_NS = 500_000_000
 _LEAD_NS = 10_000_000
-_LONGEST_MESSAGE = 3_000
-_BAD_INPUT = 2
-
-Tell = Callable[[dict[str, Any]], None]
 
 
 def main(argv: list[str]) -> int:
@@ -50,13 +51,13 @@ def main(argv: list[str]) -> int:
     Returns:
         0, or 2 after an error that a user can mend; it is told on stdout as `{"error": ...}`.
     """
-    tell = _channel()
+    tell = channel()
     try:
         (job_file,) = argv
         run(read_job(Path(job_file)), tell)
     except BeltlineError as error:
-        tell({"error": str(error)[:_LONGEST_MESSAGE], "kind": type(error).__name__})
-        return _BAD_INPUT
+        tell(error_facts(error))
+        return BAD_INPUT
     return 0
 
 
@@ -64,12 +65,14 @@ def run(job: Job, tell: Tell) -> None:
     """Measure a job and write its trace; `tell` gets progress facts."""
     pin(job.cpus)
     with alone(lambda: tell({"waiting": "another measurement runs on this machine"})):
-        backend: Backend = _backend(job.artifact.backend)
+        backend: Backend = installed_backend(job.artifact.backend)
         frames = read_frames(job.frames)
+        timer = _sufficient_timer(job)
         with backend.load(job.artifact, threads=job.threads) as session, undisturbed():
             before = fingerprint()
             cold = warm_up(session, frames, job)
-            rows, stopped = _measure(session, frames, job, tell)
+            with watching_disturbances(job.cpus) as disturbances:
+                rows, stopped = _measure(session, frames, job, timer, tell)
     notes = {
         "stopped": stopped,
         "deadline_ns": job.deadline_ns,
@@ -78,9 +81,26 @@ def run(job: Job, tell: Tell) -> None:
         "threads": job.threads,
         "pinned_cpus": list(job.cpus),
         "garbage_collection": "frozen and off",
+        "timer": asdict(timer) if timer else None,
+        "disturbances": disturbances,
         "conditions_after": conditions(),
     }
     write_trace(job.trace, _measurement(job, cold, rows, {**before, "run": notes}))
+
+
+def _sufficient_timer(job: Job) -> Timer | None:
+    """Measure the timer of this machine and refuse a belt that is too fast for it; back to back needs no timer."""
+    if job.arrivals is None:
+        return None
+    timer = examine_timer()
+    if job.arrivals.period_ns < timer.shortest_period_ns:
+        msg = (
+            f"a frame every {job.arrivals.period_ns / 1e6:g} ms is more than the timer of this machine holds: "
+            f"measured just now, it holds a period of {timer.shortest_period_ns / 1e6:g} ms "
+            f"(it starts frames {timer.late_p99_us:.3g} us late, p99); stop what else runs, or measure a slower belt"
+        )
+        raise MeasurementError(msg)
+    return timer
 
 
 def warm_up(session: Session, frames: list[Frame], job: Job) -> Rows:
@@ -100,7 +120,7 @@ def warm_up(session: Session, frames: list[Frame], job: Job) -> Rows:
     return cold.rows[: cold.count]
 
 
-def _measure(session: Session, frames: list[Frame], job: Job, tell: Tell) -> tuple[Rows, str]:
+def _measure(session: Session, frames: list[Frame], job: Job, timer: Timer | None, tell: Tell) -> tuple[Rows, str]:
     """Offer frames as the job's mode says until a look decides, the limit of frames or the time is reached."""
     limit = job.looks[-1].frames
     rows = room_for(limit)
@@ -110,9 +130,16 @@ def _measure(session: Session, frames: list[Frame], job: Job, tell: Tell) -> tup
         end_ns=first_ns + int(job.seconds * 1e9),
         deadline_ns=job.deadline_ns,
         looks=job.looks if job.arrivals else (),
+        cameras=job.arrivals.cameras if job.arrivals else 1,
     )
-    in_slack = _reporting(recorder, tell)
-    stopped = offer(session.infer, frames, _schedule(job, limit, first_ns), note=recorder.note, in_slack=in_slack)
+    stopped = offer(
+        session.infer,
+        frames,
+        _schedule(job, limit, first_ns),
+        note=recorder.note,
+        in_slack=_reporting(recorder, tell),
+        spin_ns=timer.spin_ns if timer else SPIN_NS,
+    )
     return rows[: recorder.count], stopped or "frames"
 
 
@@ -152,7 +179,12 @@ def _measurement(job: Job, cold: Rows, rows: Rows, facts: dict[str, Any]) -> Mea
     )
 
 
-def _backend(name: str) -> Backend:
+def installed_backend(name: str) -> Backend:
+    """Find the backend of an artifact.
+
+    Raises:
+        MeasurementError: It is not known or not installed here.
+    """
     found = plugins("export.backends", "BACKEND")
     if name not in found:
         msg = f"backend: wanted one of {', '.join(found)}, got {name!r}; was the plug-in that built it removed?"
@@ -161,22 +193,6 @@ def _backend(name: str) -> Backend:
         raise MeasurementError(missing)
     backend: Backend = found[name]
     return backend
-
-
-def _channel() -> Tell:
-    """Take stdout for progress lines and send whatever else writes there (native libraries) to stderr.
-
-    A reader that is slow loses lines; the measurement never waits for it.
-    """
-    handle = os.dup(1)
-    os.dup2(2, 1)
-    os.set_blocking(handle, False)
-
-    def tell(facts: dict[str, Any]) -> None:
-        with suppress(BlockingIOError, BrokenPipeError):
-            os.write(handle, (json.dumps(facts) + "\n").encode())
-
-    return tell
 
 
 if __name__ == "__main__":

@@ -80,12 +80,6 @@ class Arrivals:
         """Mean rate at which the device must work frames off, those of all cameras."""
         return 1e9 * self.cameras / self.period_ns
 
-    @property
-    def shortest_ns(self) -> int:
-        """Shortest time from one trigger to the next, jitter included."""
-        apart = self.period_ns - 2 * self.jitter_ns
-        return min(apart, self.burst_pitch_ns // self.frames_per_part) if self.burst_every else apart
-
 
 def due_ns(arrivals: Arrivals, *, start: int, frames: int) -> NDArray[np.int64]:
     """Work out when frames are due, counted from the place of the first part.

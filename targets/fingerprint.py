@@ -9,6 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .conditions import conditions
+from .control_group import cpu_quota
+from .kernel_files import cpuinfo, text_of
+from .power import power_facts
+
 PACKAGES = ("beltline", "numpy", "opencv-python-headless", "openvino", "onnxruntime", "tensorrt", "torch")
 """Packages that decide how fast and how exactly a model runs."""
 
@@ -26,38 +31,26 @@ def fingerprint(packages: Iterable[str] = PACKAGES, *, root: Path = Path("/")) -
         root: Where `proc` and `sys` are mounted; another folder in tests.
 
     Returns:
-        JSON-able: `cpu`, `board` (of a device tree, else None), `isa`, `architecture`, `cpus` (logical ones),
-        `governor` and `power` (None where the system does not say, as in most virtual machines), `kernel`, `python`,
-        `versions`, `conditions` (see `conditions`).
+        JSON-able: `cpu`, `board` (of a device tree, else None), `isa`, `architecture`, `cpus` (logical ones), `smt`
+        (several logical CPUs share a core), `hypervisor` (it is a virtual machine), `cpu_quota` (CPUs that a
+        container may use), `clocksource`, `kernel`, `python`, `versions`, `conditions` (see
+        `conditions.conditions`), and what `power.power_facts` gives; None where the system does not say.
     """
     return {
         "cpu": _cpu(root),
-        "board": _text(root / "proc/device-tree/model").rstrip("\0") or None,
+        "board": text_of(root / "proc/device-tree/model") or None,
         "isa": sorted(_flags(root) & _ISA),
         "architecture": platform.machine(),
         "cpus": os.cpu_count() or 1,
-        "governor": _governor(root),
-        "power": _power(root),
+        "smt": _smt(root),
+        "hypervisor": "hypervisor" in _flags(root) or (root / "proc/device-tree/hypervisor").exists(),
+        "cpu_quota": cpu_quota(root=root),
+        "clocksource": text_of(root / "sys/devices/system/clocksource/clocksource0/current_clocksource") or None,
+        **power_facts(root=root),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "versions": {name: found for name in packages if (found := _version(name))},
         "conditions": conditions(root=root),
-    }
-
-
-def conditions(*, root: Path = Path("/")) -> dict[str, Any]:
-    """Read what changes from minute to minute.
-
-    Returns:
-        JSON-able: `temperature_c` (hottest zone), `clock_mhz` (mean over CPUs), `load_1min`; None where unreadable.
-    """
-    zones = _numbers(root, "sys/class/thermal/thermal_zone*/temp")
-    clocks = _numbers(root, "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
-    load = _text(root / "proc/loadavg").split()
-    return {
-        "temperature_c": max(zones) / 1000 if zones else None,
-        "clock_mhz": round(sum(clocks) / len(clocks) / 1000, 1) if clocks else _clock_of_cpuinfo(root),
-        "load_1min": float(load[0]) if load else None,
     }
 
 
@@ -90,49 +83,16 @@ def _version(package: str) -> str | None:
 
 def _cpu(root: Path) -> str:
     for key in ("model name", "Model", "Hardware"):
-        if name := _cpuinfo(root).get(key):
+        if name := cpuinfo(root).get(key):
             return name
     return platform.processor() or platform.machine()
 
 
 def _flags(root: Path) -> set[str]:
-    facts = _cpuinfo(root)
+    facts = cpuinfo(root)
     return set((facts.get("flags") or facts.get("Features") or "").split())
 
 
-def _clock_of_cpuinfo(root: Path) -> float | None:
-    clock = _cpuinfo(root).get("cpu MHz")
-    return float(clock) if clock else None
-
-
-def _cpuinfo(root: Path) -> dict[str, str]:
-    """Read the first processor's entry of /proc/cpuinfo."""
-    first = _text(root / "proc/cpuinfo").split("\n\n")[0]
-    pairs = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def _governor(root: Path) -> str | None:
-    paths = root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
-    return ", ".join(sorted({_text(path).strip() for path in paths})) or None
-
-
-def _power(root: Path) -> str | None:
-    """Say whether the device runs on mains or battery."""
-    online = [_text(path).strip() for path in root.glob("sys/class/power_supply/*/online")]
-    if online:
-        return "mains" if "1" in online else "battery"
-    return None
-
-
-def _numbers(root: Path, pattern: str) -> list[int]:
-    texts = (_text(path).strip() for path in root.glob(pattern))
-    return [int(text) for text in texts if text.lstrip("-").isdigit()]
-
-
-def _text(path: Path) -> str:
-    """Read a file of the kernel; what is not there or not to be read is empty."""
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
+def _smt(root: Path) -> bool | None:
+    active = text_of(root / "sys/devices/system/cpu/smt/active")
+    return active == "1" if active else None

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from beltline.inspection.arrivals import Arrivals
 from beltline.inspection.errors import LineFileError
 from beltline.inspection.line import Line, budget_of
 from pydantic import ValidationError
@@ -24,6 +25,45 @@ def test_more_frames_per_part_shorten_the_period_only() -> None:
 def test_the_deadline_may_be_longer_than_the_period() -> None:
     budget = budget_of(Line(**{**FIGURES, "part_pitch_mm": 10}))
     assert budget.deadline_ms > budget.period_ms
+
+
+def test_an_even_belt_in_front_of_one_camera_is_the_default() -> None:
+    assert budget_of(Line(**FIGURES)).arrivals == Arrivals(period_ns=240_000_000)
+
+
+def test_cameras_jitter_and_bursts_decide_when_frames_are_due_and_leave_period_and_deadline_alone() -> None:
+    bursts = {"every": 50, "parts": 4, "pitch_mm": 40}
+    line = Line(**FIGURES, frames_per_part=2, cameras=3, jitter_ms=2.5, bursts=bursts)
+    budget = budget_of(line, seed=9)
+    assert (budget.period_ms, budget.deadline_ms) == (120.0, 120.0)
+    assert budget.arrivals == Arrivals(
+        period_ns=120_000_000,
+        frames_per_part=2,
+        cameras=3,
+        jitter_ns=2_500_000,
+        burst_every=50,
+        burst_parts=4,
+        burst_pitch_ns=80_000_000,
+        seed=9,
+    )
+
+
+def test_more_jitter_than_half_the_distance_is_refused_with_the_most_that_can_be() -> None:
+    assert budget_of(Line(**FIGURES, jitter_ms=120)).arrivals.jitter_ns == 120_000_000
+    with pytest.raises(LineFileError, match=r"at most half of the 240 ms .* got 121; write at most 120"):
+        budget_of(Line(**FIGURES, jitter_ms=121))
+
+
+@pytest.mark.parametrize(
+    ("bursts", "words"),
+    [
+        ({"every": 4, "parts": 4, "pitch_mm": 40}, "bursts.parts must be below bursts.every, got 4 of 4"),
+        ({"every": 50, "parts": 4, "pitch_mm": 120}, r"bursts.pitch_mm must be below part_pitch_mm \(120\), got 120"),
+    ],
+)
+def test_bursts_that_are_none_are_refused(bursts: dict[str, Any], words: str) -> None:
+    with pytest.raises(LineFileError, match=words):
+        budget_of(Line(**FIGURES, bursts=bursts))
 
 
 def test_no_time_left_names_each_figure_that_would_mend_it() -> None:
@@ -62,6 +102,15 @@ def test_a_speed_in_metres_per_second_is_suspected() -> None:
         ("fixed_ms", {"plc": -1}),
         ("fixed_ms", {"plc": "5 ms"}),
         ("belt_speed_m_s", 0.5),
+        ("cameras", 0),
+        ("cameras", 65),
+        ("cameras", 1.5),
+        ("jitter_ms", -1),
+        ("jitter_ms", float("inf")),
+        ("bursts", {"every": 50, "parts": 1, "pitch_mm": 40}),
+        ("bursts", {"every": 2, "parts": 2, "pitch_mm": 40}),
+        ("bursts", {"every": 50, "parts": 4, "pitch_mm": 0}),
+        ("bursts", {"every": 50, "parts": 4}),
     ],
 )
 def test_impossible_figures_are_refused_at_their_key(key: str, value: object) -> None:
