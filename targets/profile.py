@@ -5,17 +5,17 @@ A profile predicts nothing and decides no verdict: latency is measured on the de
 
 from __future__ import annotations
 
-import platform
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ..inspection.errors import LineFileError, MissingPartError
+from ..inspection.errors import LineFileError
 from .cpus import cpus_by_core
 from .fingerprint import fingerprint
 from .target import Target
@@ -131,27 +131,52 @@ def target_of(name: str, *, threads: int | None = None) -> Target:
 
     Raises:
         LineFileError: No such profile, or more threads than CPUs.
-        MissingPartError: This machine is not such a device, so nothing can be measured for it here.
     """
-    profile = profile_of(name)
-    _require_this_machine(profile)
-    order = cpus_by_core()
-    cores = len({core for core, _ in order})
-    wanted = threads if threads is not None else min(profile.threads or cores, len(order))
-    if not 1 <= wanted <= len(order):
-        msg = f"threads must be in [1, {len(order)}] (the CPUs this process may use), got {wanted}"
+    return target_from_facts(name, profile_of(name), facts=fingerprint(()), cpus=cpus_by_core(), threads=threads)
+
+
+def target_from_facts(
+    name: str,
+    profile: DeviceProfile,
+    *,
+    facts: Mapping[str, Any],
+    cpus: Sequence[tuple[str, int]],
+    threads: int | None = None,
+) -> Target:
+    """Turn what a device says of itself into a target.
+
+    A device that is not what its profile describes is measured all the same; the target says how it differs.
+
+    Args:
+        name: What to call it.
+        profile: What is known of such devices.
+        facts: Its fingerprint.
+        cpus: Its CPUs with the core of each, as `cpus_by_core` orders them.
+        threads: As for `target_of`.
+
+    Raises:
+        LineFileError: More threads than CPUs.
+    """
+    cores = len({core for core, _ in cpus})
+    wanted = threads if threads is not None else min(profile.threads or cores, len(cpus))
+    if not 1 <= wanted <= len(cpus):
+        msg = f"threads must be in [1, {len(cpus)}] (the CPUs that may be used on {name}), got {wanted}"
         raise LineFileError(msg)
-    return Target(name=name, threads=wanted, cpus=tuple(sorted(cpu for _, cpu in order[:wanted])))
+    chosen = tuple(sorted(cpu for _, cpu in cpus[:wanted]))
+    return Target(name=name, threads=wanted, cpus=chosen, differs=differences_from(profile, facts))
 
 
-def _require_this_machine(profile: DeviceProfile) -> None:
-    facts = fingerprint(())
-    fits = profile.architecture in (None, platform.machine()) and (
-        profile.cpu_pattern is None or re.search(profile.cpu_pattern, f"{facts['cpu']} {facts['board'] or ''}")
-    )
-    if not fits:
-        msg = (
-            f"target: {profile.name} is a {profile.title}, but this machine is {facts['cpu']!r}; latency is only "
-            f"measured on the device itself: run beltline there, or write `target: local` to judge this machine"
-        )
-        raise MissingPartError(msg)
+def differences_from(profile: DeviceProfile, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say in words how a device is not the one that a profile describes.
+
+    >>> facts = {"architecture": "aarch64", "cpu": "Cortex-A72", "board": None}
+    >>> differences_from(profiles()["jetson-orin-nano"], facts)
+    ("a NVIDIA Jetson Orin Nano 8GB, JetPack 6.2 names itself like 'Orin Nano', this device is 'Cortex-A72'",)
+    """
+    found = []
+    architecture, names = facts["architecture"], f"{facts['cpu']} {facts['board'] or ''}".strip()
+    if profile.architecture not in (None, architecture):
+        found.append(f"a {profile.title} is {profile.architecture}, this device is {architecture}")
+    if profile.cpu_pattern is not None and not re.search(profile.cpu_pattern, names):
+        found.append(f"a {profile.title} names itself like {profile.cpu_pattern!r}, this device is {names!r}")
+    return tuple(found)

@@ -118,13 +118,13 @@ class SshHost:
 
     def put(self, path: Path) -> Path:
         """Send a file or a folder into the session's folder there; its bytes only if they are not there yet."""
-        home = path.parent if path.is_file() else path
-        files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+        home = path if path.is_dir() else path.parent
+        files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
         digests = self._sent(files)
         placed = {each.relative_to(home).as_posix(): digest for each, digest in digests.items()}
         facts = {"name": f"put-{next(self._puts)}", "files": placed}
         folder = Path(self._connection.ask("place", self._job, facts=facts)["placed"])
-        return folder / path.name if path.is_file() else folder
+        return folder if path.is_dir() else folder / path.name
 
     def get(self, path: Path, here: Path) -> None:
         """Fetch a file of the session."""

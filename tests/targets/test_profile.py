@@ -5,8 +5,9 @@ import platform
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import LineFileError, MissingPartError
-from beltline.targets.profile import cpus_by_core, profile_of, profiles, read_profile, target_of
+from beltline.inspection.errors import LineFileError
+from beltline.targets.cpus import cpus_by_core
+from beltline.targets.profile import profile_of, profiles, read_profile, target_of
 
 
 def test_the_shipped_profiles_load_and_give_their_sources() -> None:
@@ -36,10 +37,13 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         profile_of("toaster")
 
 
-def test_another_device_is_not_measured_here() -> None:
+def test_a_device_that_is_not_the_profiles_is_measured_and_marked() -> None:
     other = "jetson-orin-nano" if platform.machine() == "x86_64" else "intel-atom-x6000e"
-    with pytest.raises(MissingPartError, match="only measured on the device itself"):
-        target_of(other)
+    target = target_of(other)
+    assert (target.name, bool(target.cpus)) == (other, True)
+    assert f"this device is {platform.machine()}" in target.differs[0]
+    assert len(target.differs) == 2
+    assert target_of("local").differs == ()
 
 
 def test_each_physical_core_comes_once_before_any_comes_twice(tmp_path: Path) -> None:
