@@ -23,8 +23,9 @@ from ..inspection.errors import MeasurementError
 from ..inspection.gates import MissGate
 from ..inspection.line import LineBudget
 from .backlog import Replay, Times, busy_ns, replay
+from .looks import end_look
 from .measurement import Measurement
-from .proof import end_look, prove
+from .proof import prove
 
 LimitedBy = Literal["deadline", "throughput", "arrivals", "slow_frames"]
 """What ends the rise of the speed: slow frames are late even if none waits; work takes longer than the period; parts
@@ -167,7 +168,7 @@ def frames_missing(case: Case) -> int:
 
 
 def highest_speed(case: Case) -> Pace | None:
-    """Find the highest speed at which the gate still holds, to 0.05 %.
+    """Find the highest speed at which the gate still holds, to 0.1 %, rounded down.
 
     More and more frames are late as the speed rises (Lindley's queue is monotone in the gaps, and the deadline falls),
     so halving the interval finds it.
@@ -178,7 +179,7 @@ def highest_speed(case: Case) -> Pace | None:
         frames seen stays within the gate; then `holds` is False.
     """
     factor = _highest_factor(case)
-    return at_speed(case, factor) if factor else None
+    return at_speed(case, math.floor(factor * 1000) / 1000 or factor) if factor else None
 
 
 def limited_by(case: Case) -> LimitedBy | None:

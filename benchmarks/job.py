@@ -15,8 +15,8 @@ from ..inspection.arrivals import Arrivals
 from ..inspection.errors import MeasurementError
 from ..inspection.gates import MissGate
 from ..inspection.storage import write_json
+from .looks import Look
 from .measurement import Mode
-from .proof import Look
 
 _MOST_FRAME_BYTES = 1 << 30
 

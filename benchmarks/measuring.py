@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,17 +14,18 @@ from ..export.contracts import Artifact, Frame
 from ..inspection.arrivals import Arrivals
 from ..inspection.errors import BeltlineError, MeasurementError
 from ..inspection.gates import MissGate
+from ..inspection.stalls import planned_utilisation, spell_frames
 from ..targets.host import Ended, Host, LocalHost
 from ..targets.target import Target
 from .job import Job, write_frames, write_job
+from .looks import Look, end_look, plan_looks
 from .measurement import Measurement
-from .proof import Look, Proof, end_look, plan_looks, prove
+from .proof import Proof, prove
+from .spells import allowed_spell_frames
 from .trace import read_trace
 
 _FIRST_LOOK_SECONDS = 2.0
 _FIRST_LOOK_FRAMES = 16
-_SHORTEST_PERIOD_NS = 500_000
-_ROOT = Path(__file__).absolute().parents[2]
 
 Progress = Callable[[dict[str, Any]], None]
 """Gets facts such as `{"frames": 400, "of": 5296, "misses": 0, "response_ms": 2.1}` or `{"waiting": "..."}`."""
@@ -60,28 +60,26 @@ class _Offer:
     deadline_ms: float
     gate: MissGate
     limits: MeasureLimits
+    work_ms: float | None
 
     def __post_init__(self) -> None:
         if not self.deadline_ms > 0:
             msg = f"deadline_ms must be > 0, got {self.deadline_ms:g}; the fixed times leave none: move the ejector"
             raise MeasurementError(msg)
-        if self.arrivals and self.arrivals.shortest_ns < _SHORTEST_PERIOD_NS:
-            msg = (
-                f"frames must come at least {_SHORTEST_PERIOD_NS / 1e6:g} ms apart (the timer holds no shorter), "
-                f"got {self.arrivals.shortest_ns / 1e6:g} ms"
-            )
-            raise MeasurementError(msg)
 
     def looks(self) -> tuple[Look, ...]:
         """Plan the run: it ends at the limit of frames, or with what the belt brings until the time is over.
 
-        It may first end in `misses` after two seconds of the belt, 16 frames at least.
+        It may first end in `misses` after two seconds of the belt, 16 frames at least. Frames that one stall of the
+        gate's length makes late are one event.
         """
         if self.arrivals is None:
             return end_look(self.gate, frames=self.limits.frames)
+        busy = planned_utilisation(self.arrivals, deadline_ms=self.deadline_ms, back_to_back_ms=self.work_ms)
+        spell = spell_frames(self.gate.stall_ms, arrivals=self.arrivals, deadline_ms=self.deadline_ms, utilisation=busy)
         limit = max(1, min(self.limits.frames, int(self.limits.seconds * self.arrivals.frames_per_s)))
         first = max(_FIRST_LOOK_FRAMES, ceil(_FIRST_LOOK_SECONDS * self.arrivals.frames_per_s))
-        return plan_looks(self.gate, limit_frames=limit, first_frames=first)
+        return plan_looks(self.gate, limit_frames=limit, first_frames=first, spell_frames=spell)
 
 
 def measure(
@@ -93,6 +91,7 @@ def measure(
     gate: MissGate,
     target: Target,
     limits: MeasureLimits | None = None,
+    work_ms: float | None = None,
     progress: Progress = lambda _: None,
     host: Host | None = None,
 ) -> Measurement:
@@ -103,11 +102,13 @@ def measure(
     Args:
         artifact: What to run.
         frames: Real camera frames, uint8 `[height, width, channels]` each; at least 2 different ones. Rotated.
-        arrivals: When frames are due (open loop), at least 0.5 ms apart; None: back to back.
+        arrivals: When frames are due (open loop); None: back to back.
         deadline_ms: Decisions that come later are misses; > 0.
         gate: Allowed miss rate and confidence: they decide when the run may stop.
         target: Threads and CPUs.
         limits: How long it may last at most.
+        work_ms: Median work on a frame, back to back, where that was measured before: how busy the device will be
+            decides how many frames a stall delays. None: half of the time.
         progress: Called now and then while it runs.
         host: Where to measure; None: here.
 
@@ -115,9 +116,12 @@ def measure(
         Every frame's times; the looks of the test and how the run stopped stand in its fingerprint under `run`.
 
     Raises:
-        MeasurementError: A number that cannot be measured with, or the measuring process failed (in its words).
+        MeasurementError: A number that cannot be measured with, a period shorter than the timer there holds, or the
+            measuring process failed (in its words).
     """
-    offer = _Offer(arrivals=arrivals, deadline_ms=deadline_ms, gate=gate, limits=limits or MeasureLimits())
+    offer = _Offer(
+        arrivals=arrivals, deadline_ms=deadline_ms, gate=gate, limits=limits or MeasureLimits(), work_ms=work_ms
+    )
     where = host or LocalHost()
     with tempfile.TemporaryDirectory(prefix="beltline-measure-") as folder:
         frames_file, job_file, trace = (Path(folder) / name for name in ("frames.npz", "job.json", "trace.npz"))
@@ -142,8 +146,13 @@ def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: Mis
         gate: Allowed miss rate and confidence.
     """
     late = measurement.response_ns > round(deadline_ms * 1e6)
-    looks = _looks_of(measurement, deadline_ms, gate) or end_look(gate, frames=max(1, late.size))
-    return prove(late, gate=gate, looks=looks)
+    looks = _looks_of(measurement, deadline_ms, gate) or end_look(
+        gate,
+        frames=max(1, late.size),
+        spell_frames=allowed_spell_frames(measurement, deadline_ms=deadline_ms, stall_ms=gate.stall_ms),
+    )
+    cameras = measurement.arrivals.cameras if measurement.arrivals else 1
+    return prove(late, gate=gate, looks=looks, cameras=cameras)
 
 
 def _job(artifact: Artifact, offer: _Offer, target: Target, frames: Path, trace: Path) -> Job:
@@ -173,7 +182,7 @@ def _run_worker(host: Host, job: Path, target: Target, progress: Progress) -> No
             progress(facts)
 
     argv = [host.python, "-m", f"{__name__.split('.')[0]}.benchmarks.worker", str(job)]
-    ended = host.run(argv, environment=_environment(target), on_line=on_line)
+    ended = host.run(argv, environment=_environment(host, target), on_line=on_line)
     if failure or ended.code:
         raise _failed(failure, ended)
 
@@ -185,10 +194,10 @@ def _failed(failure: dict[str, str], ended: Ended) -> BeltlineError:
     return MeasurementError(f"the measuring process ended with code {ended.code}: {cause}")
 
 
-def _environment(target: Target) -> dict[str, str]:
+def _environment(host: Host, target: Target) -> dict[str, str]:
     """Hand over the import path and the number of threads that native libraries may start."""
     threads = str(target.threads)
-    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH", "")]))
+    path = host.import_path
     return {"PYTHONPATH": path, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .proof import Look, decide
+from .looks import Look
+from .proof import decide
 from .trace import TIMES
 
 Rows = NDArray[np.int64]
@@ -29,7 +30,8 @@ class Recorder:
         looks: When the run may end early; empty: only at its end.
         count: Frames noted.
         misses: Late frames among them.
-        spells: Unbroken series of late frames among them.
+        spells: Series of late frames among them; one ends when a whole trigger is in time.
+        cameras: Frames that fall due together, >= 1.
     """
 
     rows: Rows
@@ -39,7 +41,8 @@ class Recorder:
     count: int = 0
     misses: int = 0
     spells: int = 0
-    _was_late: bool = False
+    cameras: int = 1
+    _in_time: int = 1 << 62
     _looks_by_frames: dict[int, Look] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,8 +57,8 @@ class Recorder:
         self.count += 1
         late = decided_ns - due_ns > self.deadline_ns
         self.misses += late
-        self.spells += late and not self._was_late
-        self._was_late = late
+        self.spells += late and self._in_time >= self.cameras
+        self._in_time = 0 if late else self._in_time + 1
         if look := self._looks_by_frames.get(self.count):
             outcome = decide(look, misses=self.misses, spells=self.spells)
             if outcome != "inconclusive":

@@ -11,24 +11,29 @@ from numpy.typing import NDArray
 from ..inspection.errors import MeasurementError
 from .measurement import Measurement
 from .proof import Proof
-from .steadiness import steadiness
+from .steadiness import Steadiness, steadiness
 
 _INTERVAL_CONFIDENCE = 0.95
 
 
-def latency_summary(measurement: Measurement, *, deadline_ms: float, proof: Proof) -> dict[str, Any]:
+def latency_summary(
+    measurement: Measurement, *, deadline_ms: float, proof: Proof, steady: Steadiness | None = None
+) -> dict[str, Any]:
     """Summarise response times (frame due to decision), in ms; nothing is left out of any number.
 
     Args:
         measurement: At least one judged frame.
         deadline_ms: Where a frame is late.
-        proof: What `prove_measurement` said of it: it gives `miss_upper`.
+        proof: What `prove_measurement` said of it: it gives `miss_upper` and what follows it.
+        steady: Of the same measurement, where it is known already.
 
     Returns:
         JSON-able: `frames`, `p50`, `p99`, `p999` (order statistics, rounded up), `max`, `misses`, `miss_upper`,
-        `scope`, `mode`, `p50_interval` and `p99_interval` (95 %; an end is None where the run is too short for it),
-        `pre`, `engine` and `post` (median of each part), `cold` (the frames before the judged ones), `pacer_p99_us`
-        (how late the pacer itself was; None where no frame found it idle), `steadiness`.
+        `miss_events` (spells of late frames, as the proof counts them), `spell_frames` (up to so many late frames in a
+        row are one event), `effective_frames` (frames over that: what the bound rests on), `scope`, `mode`,
+        `p50_interval` and `p99_interval` (95 %; an end is None where the run is too short for it), `pre`, `engine` and
+        `post` (median of each part), `cold` (the frames before the judged ones), `pacer_p99_us` (how late the pacer
+        itself was; None where no frame found it idle), `steadiness`.
 
     Raises:
         MeasurementError: No judged frames.
@@ -43,6 +48,9 @@ def latency_summary(measurement: Measurement, *, deadline_ms: float, proof: Proo
         "max": float(response_ms[-1]),
         "misses": int((measurement.response_ns > round(deadline_ms * 1e6)).sum()),
         "miss_upper": proof.upper,
+        "miss_events": proof.events,
+        "spell_frames": proof.spell_frames,
+        "effective_frames": proof.effective_frames,
         "scope": "frame_to_decision",
         "mode": measurement.mode,
         "p50_interval": quantile_interval(response_ms, 0.5),
@@ -50,7 +58,7 @@ def latency_summary(measurement: Measurement, *, deadline_ms: float, proof: Proo
         **_parts(measurement),
         "cold": _cold(measurement),
         "pacer_p99_us": pacer_p99_us(measurement),
-        "steadiness": asdict(steadiness(measurement, deadline_ms=deadline_ms)),
+        "steadiness": asdict(steady or steadiness(measurement, deadline_ms=deadline_ms)),
     }
 
 

@@ -6,12 +6,10 @@ frames but note times. It tells its progress as JSON lines on stdout, only in th
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice, repeat
 from pathlib import Path
@@ -33,7 +31,7 @@ from .measurement import Measurement
 from .pacing import SPIN_NS
 from .recording import Recorder, Rows, room_for
 from .telling import BAD_INPUT, Tell, channel, error_facts
-from .timer import Timer, examine_timer
+from .timer import Timer, timer_holding
 from .trace import write_trace
 
 _WARMUP_NS = 500_000_000
@@ -67,7 +65,7 @@ def run(job: Job, tell: Tell) -> None:
     with alone(lambda: tell({"waiting": "another measurement runs on this machine"})):
         backend: Backend = installed_backend(job.artifact.backend)
         frames = read_frames(job.frames)
-        timer = _sufficient_timer(job)
+        timer = timer_holding(job.arrivals) if job.arrivals else None
         with backend.load(job.artifact, threads=job.threads) as session, undisturbed():
             before = fingerprint()
             cold = warm_up(session, frames, job)
@@ -86,21 +84,6 @@ def run(job: Job, tell: Tell) -> None:
         "conditions_after": conditions(),
     }
     write_trace(job.trace, _measurement(job, cold, rows, {**before, "run": notes}))
-
-
-def _sufficient_timer(job: Job) -> Timer | None:
-    """Measure the timer of this machine and refuse a belt that is too fast for it; back to back needs no timer."""
-    if job.arrivals is None:
-        return None
-    timer = examine_timer()
-    if job.arrivals.period_ns < timer.shortest_period_ns:
-        msg = (
-            f"a frame every {job.arrivals.period_ns / 1e6:g} ms is more than the timer of this machine holds: "
-            f"measured just now, it holds a period of {timer.shortest_period_ns / 1e6:g} ms "
-            f"(it starts frames {timer.late_p99_us:.3g} us late, p99); stop what else runs, or measure a slower belt"
-        )
-        raise MeasurementError(msg)
-    return timer
 
 
 def warm_up(session: Session, frames: list[Frame], job: Job) -> Rows:

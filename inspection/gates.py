@@ -8,17 +8,25 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Share = Annotated[float, Field(gt=0, lt=1, description="A share of all frames or parts, in (0, 1); 2 % is 0.02.")]
 Confidence = Annotated[float, Field(ge=0.5, lt=1, description="One-sided confidence, in [0.5, 1); 95 % is 0.95.")]
+Stall = Annotated[
+    float, Field(ge=0, le=3_600_000, description="Longest stall of the device that the proof allows for, in ms.")
+]
 
 _GATE = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class MissGate(BaseModel):
-    """Frames whose decision comes after the deadline: the upper bound of their share must not exceed `max`."""
+    """Frames whose decision comes after the deadline: the upper bound of their share must not exceed `max`.
+
+    Late frames come in spells, and no test can bound a spell that it has not seen. `stall_ms` says how long the device
+    may stop at most: what one such stall delays counts as one event, and the proof takes that many times the frames.
+    """
 
     model_config = _GATE
 
     max: Share = 0.001
     confidence: Confidence = 0.99
+    stall_ms: Stall = 100.0
 
 
 class EscapeGate(BaseModel):
@@ -46,7 +54,7 @@ class Gates(BaseModel):
     """All gates; each one that line.yaml leaves out has its default.
 
     >>> Gates(overkill=OverkillGate(max=0.1)).deadline_miss
-    MissGate(max=0.001, confidence=0.99)
+    MissGate(max=0.001, confidence=0.99, stall_ms=100.0)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

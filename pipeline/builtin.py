@@ -48,7 +48,7 @@ def builtin_line_file(runs: Path) -> LineFile:
         ),
         data=DataSettings(root=_data_of(runs), reader="labels_csv"),
         gates=Gates(
-            deadline_miss=MissGate(max=0.002, confidence=0.95),
+            deadline_miss=MissGate(max=0.002, confidence=0.95, stall_ms=40),
             escape=EscapeGate(max_increase=0.02, confidence=0.95),
             overkill=OverkillGate(max=0.1, confidence=0.95),
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..inspection.bounds import frames_needed
 from ..inspection.line import LineBudget, budget_of
+from ..inspection.stalls import planned_utilisation, spell_frames
 from .line_file import LineFile
 
 _MISSES_SHOWN = (0, 1, 2, 5)
@@ -17,8 +18,9 @@ def plan(line_file: LineFile) -> dict[str, Any]:
 
     Returns:
         JSON-able: `name`, `target`, `budget` (as in report.json), `frames_per_s`, `travel_ms`, `fixed_ms` by name,
-        `proof` (one entry for each number of misses: `misses`, `frames`, `minutes` at the belt's pace), `parts`
-        (the fewest test images that can pass each quality gate), `notes` (plain sentences).
+        `stall` (`stall_ms` that the proof allows for, `utilisation` assumed, `spell_frames` that one such stall makes
+        late at most), `proof` (one entry for each number of such spells seen: `misses`, `frames`, `minutes` at the
+        belt's pace), `parts` (the fewest test images that can pass each quality gate), `notes` (plain sentences).
 
     Raises:
         LineFileError: The fixed times leave no time for a decision.
@@ -37,6 +39,7 @@ def plan(line_file: LineFile) -> dict[str, Any]:
         "frames_per_s": _rounded(1000 / budget.period_ms),
         "travel_ms": _rounded(budget.deadline_ms + budget.fixed_ms),
         "fixed_ms": budget.fixed_parts_ms,
+        "stall": _stall(line_file, budget),
         "proof": [_proof(line_file, budget, misses) for misses in _MISSES_SHOWN],
         "parts": {
             "defective": frames_needed(gates.escape.max_increase, confidence=gates.escape.confidence),
@@ -56,6 +59,7 @@ def plan_text(facts: dict[str, Any]) -> str:
         f"  camera to ejector    {facts['travel_ms']:g} ms, of which fixed: {fixed}",
         f"  deadline             {budget['deadline_ms']:g} ms from frame to decision",
         f"  late decisions       at most {budget['miss_max']:.4%} of frames, at {budget['confidence']:.1%} confidence",
+        f"  stalls allowed for   {_stall_text(facts['stall'])}",
         "frames needed to prove that, at the belt's pace",
         *(f"  {row['misses']} late: {row['frames']:>8} frames, {row['minutes']:g} min" for row in facts["proof"]),
         "test images needed to prove quality, at least",
@@ -66,10 +70,26 @@ def plan_text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _stall(line_file: LineFile, budget: LineBudget) -> dict[str, Any]:
+    stall_ms = line_file.gates.deadline_miss.stall_ms
+    busy = planned_utilisation(budget.arrivals, deadline_ms=budget.deadline_ms)
+    frames = spell_frames(stall_ms, arrivals=budget.arrivals, deadline_ms=budget.deadline_ms, utilisation=busy)
+    return {"stall_ms": stall_ms, "utilisation": _rounded(busy), "spell_frames": frames}
+
+
+def _stall_text(stall: dict[str, Any]) -> str:
+    frames = stall["spell_frames"]
+    event = "frame counts" if frames == 1 else f"{frames} frames late in a row count"
+    return (
+        f"up to {stall['stall_ms']:g} ms on a device busy {stall['utilisation']:.0%} of the time: "
+        f"up to {event} as one event"
+    )
+
+
 def _proof(line_file: LineFile, budget: LineBudget, misses: int) -> dict[str, Any]:
-    gate = line_file.gates.deadline_miss
-    frames = frames_needed(gate.max, confidence=gate.confidence, misses=misses)
-    return {"misses": misses, "frames": frames, "minutes": round(frames * budget.period_ms / 60_000, 2)}
+    gate, spell = line_file.gates.deadline_miss, _stall(line_file, budget)["spell_frames"]
+    frames = spell * frames_needed(gate.max, confidence=gate.confidence, misses=misses)
+    return {"misses": misses, "frames": frames, "minutes": round(frames / budget.arrivals.frames_per_s / 60, 2)}
 
 
 def _notes(line_file: LineFile, budget: LineBudget) -> list[str]:

@@ -112,12 +112,19 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
     )
     belt = result.timed.belt
     proof = prove_measurement(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
-    steady = steadiness(belt, deadline_ms=deadline_ms)
+    steady = steadiness(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
     return _Judged(
         result=result,
         quality=quality,
-        verdict=judge(proof, quality, gates, deadline_ms=deadline_ms, steadiness=steady),
-        latency=latency_summary(belt, deadline_ms=deadline_ms, proof=proof),
+        verdict=judge(
+            proof,
+            quality,
+            gates,
+            deadline_ms=deadline_ms,
+            steadiness=steady,
+            frames_per_s=job.budget.arrivals.frames_per_s,
+        ),
+        latency=latency_summary(belt, deadline_ms=deadline_ms, proof=proof, steady=steady),
         point=point,
     )
 
@@ -175,6 +182,7 @@ def _row(judged: _Judged) -> dict[str, Any]:
         "parity": result.parity.to_json() if result.parity else None,
         "verdict": judged.verdict.verdict,
         "gate_verdicts": dict(judged.verdict.gates),
+        "gate_next_steps": dict(judged.verdict.gate_next_steps),
         "reasons": list(judged.verdict.reasons),
         "next_steps": list(judged.verdict.next_steps),
     }

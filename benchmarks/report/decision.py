@@ -116,8 +116,11 @@ def comparison(report: Report) -> list[tuple[str, str, str, str]]:
 def _more_evidence(report: Report, row: Row) -> list[str]:
     steps = []
     if row.latency_ms is not None and row.latency_ms.miss_upper > report.budget.miss_max:
-        misses = row.latency_ms.misses
-        needed = frames_needed(report.budget.miss_max, confidence=report.budget.confidence, misses=misses)
+        latency = row.latency_ms
+        misses = latency.misses if latency.miss_events is None else latency.miss_events
+        needed = latency.spell_frames * frames_needed(
+            report.budget.miss_max, confidence=report.budget.confidence, misses=misses
+        )
         steps.append(
             f"Measure again with at least {plural(needed, 'frame')}: so many prove the limit at {misses} late."
         )

@@ -53,7 +53,8 @@ def proof_table() -> list[tuple[str, str]]:
 
 def _late(report: Report) -> Note:
     budget, latency = report.budget, shown_row(report).latency_ms
-    needed = frames_needed(budget.miss_max, confidence=budget.confidence)
+    spell = latency.spell_frames if latency else 1
+    needed = spell * frames_needed(budget.miss_max, confidence=budget.confidence)
     text = (
         f"To prove at {percent(budget.confidence)} confidence that no more than {percent(budget.miss_max)} of "
         f"decisions come late takes {count(needed)} frames without one late decision, more if some are late."
@@ -63,6 +64,11 @@ def _late(report: Report) -> Note:
             f" This run judged {count(latency.frames)} frames and saw {count(latency.misses)} late. A frame's time "
             "counts from the moment it was due, so that one stall is charged to every frame it delays. "
             "No slow frame is left out."
+        )
+    if spell > 1:
+        text += (
+            f" A stall of the device makes up to {spell} frames late together. They are one event, not {spell}, so it "
+            f"takes {spell} times the frames that it would take if each were late on its own."
         )
     return Note(title="How many frames prove that decisions come in time?", text=text)
 

@@ -83,6 +83,9 @@ class Latency(_Part):
     p999: NonNegative | None = None
     misses: Count
     miss_upper: Unit
+    miss_events: Count | None = None
+    spell_frames: Annotated[int, Field(ge=1)] = 1
+    effective_frames: Count | None = None
     scope: str = "frame_to_decision"
     pre_p50: NonNegative | None = None
     post_p50: NonNegative | None = None

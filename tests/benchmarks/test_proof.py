@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof import Look, decide, plan_looks, prove
+from beltline.benchmarks.looks import Look, plan_looks
+from beltline.benchmarks.proof import decide, prove
 from beltline.inspection.gates import MissGate
 from numpy.typing import NDArray
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from beltline.benchmarks.proof import Proof
+from beltline.benchmarks.spells import Spells
 from beltline.benchmarks.steadiness import Steadiness
 from beltline.benchmarks.verdict import Standing, judge, select
 from beltline.inspection.bounds import rate_upper
@@ -11,7 +12,28 @@ from beltline.inspection.gates import Gates
 from beltline.inspection.quality import Paired, Quality, Rate
 
 _PROOF = Proof(verdict="fits", misses=0, frames=5_296, upper=0.001, lower=0.0, frames_needed=0)
-_STEADY = Steadiness(autocorrelation=0.1, drift_p_value=0.4, drift_ms=0.1, cluster_frames=1.0, slowest_ms=30.0)
+_SPELLS = Spells(
+    utilisation=0.1,
+    allowed_frames=1,
+    longest_frames=0,
+    near_ms=50.0,
+    allowed_near_frames=2,
+    longest_near_frames=1,
+    cluster_frames=1.0,
+    stall_ms=0,
+    stall_spell_frames=1,
+    stretched_frames=1,
+    stretched_stall_ms=80,
+)
+_STEADY = Steadiness(
+    autocorrelation=0.1,
+    drift_p_value=0.4,
+    drift_ms=0.1,
+    late_after_drift=0,
+    slowest_ms=30.0,
+    cluster_frames=1.0,
+    spells=_SPELLS,
+)
 _PAIRED = Paired(
     against="teacher",
     new_escapes=4,
@@ -38,7 +60,7 @@ _QUALITY = Quality(
 
 
 def _judge(proof: Proof = _PROOF, quality: Quality = _QUALITY, steady: Steadiness | None = _STEADY):  # noqa: ANN202
-    return judge(proof, quality, Gates(), deadline_ms=86.0, steadiness=steady)
+    return judge(proof, quality, Gates(), deadline_ms=86.0, steadiness=steady, frames_per_s=50.0)
 
 
 def test_all_gates_held_fits() -> None:
@@ -47,7 +69,7 @@ def test_all_gates_held_fits() -> None:
     assert found.next_steps == ()
     assert found.reasons[0] == (
         "In time: 0 of 5,296 frames were decided later than 86.0 ms; with 99 % confidence at most 0.1 % of all parts "
-        "get a late answer."
+        "get a late answer, allowing for stalls of the device up to 100 ms."
     )
     assert len(found.reasons) == 3
 
@@ -115,20 +137,57 @@ def test_the_worst_gate_comes_first() -> None:
     assert found.reasons[0].startswith("Too many good parts")
 
 
+def test_a_longer_run_is_asked_for_with_its_duration() -> None:
+    short = replace(_PROOF, verdict="inconclusive", frames=1_000, frames_needed=3_603, upper=0.0046)
+    assert _judge(short).next_steps[0] == (
+        "Measure at least 3,603 more frames in one run, 4,603 in all, 1.5 minutes at the belt's pace "
+        "(raise its limits)."
+    )
+    one_late = replace(short, frames=5_000, misses=1, spells=1, frames_needed=2_427)
+    assert "some 12,774 if they go on" in _judge(one_late).next_steps[0]  # that is with three late ones
+    too_many = replace(short, frames=5_000, misses=6, spells=6, frames_needed=9_604)
+    assert _judge(too_many).next_steps[0].startswith("Find what delays the late frames")
+
+
+def test_the_stalls_allowed_for_are_said() -> None:
+    proof = replace(_PROOF, frames=15_888, spell_frames=3)
+    assert "(one makes up to 3 frames late, so the 15,888 count as 5,296)" in _judge(proof).reasons[0]
+
+
 def test_a_drift_towards_the_deadline_withdraws_fits() -> None:
-    drifting = replace(_STEADY, drift_p_value=1e-6, drift_ms=60.0)
+    drifting = replace(_STEADY, drift_p_value=1e-6, drift_ms=60.0, late_after_drift=3)
     found = _judge(steady=drifting)
     assert found.verdict == "inconclusive"
     assert "soak" in found.next_steps[0]
-    assert _judge(steady=replace(drifting, drift_ms=2.0)).verdict == "fits"
-    assert _judge(steady=replace(drifting, drift_ms=-60.0)).verdict == "fits"
+    assert _judge(steady=replace(drifting, late_after_drift=0)).verdict == "fits"
+    assert _judge(replace(_PROOF, frames=14_000), steady=drifting).verdict == "fits"  # three late ones could be borne
 
 
 def test_spells_of_slow_frames_withdraw_fits() -> None:
-    found = _judge(steady=replace(_STEADY, cluster_frames=4.0))
+    spells = replace(_SPELLS, cluster_frames=8.0, stretched_frames=4, stretched_stall_ms=130)
+    steady = replace(_STEADY, cluster_frames=8.0, spells=spells)
+    found = _judge(steady=steady)
     assert found.verdict == "inconclusive"
     assert "1,324 independent" in found.reasons[0]
-    assert _judge(replace(_PROOF, frames=40_000), steady=replace(_STEADY, cluster_frames=4.0)).verdict == "fits"
+    assert "stall_ms to at least 400 and measure some 18,412 frames" in found.next_steps[0]
+    assert _judge(replace(_PROOF, frames=40_000), steady=steady).verdict == "fits"
+
+
+def test_a_longer_stall_than_assumed_withdraws_fits_whatever_the_number_of_frames() -> None:
+    spells = replace(_SPELLS, longest_near_frames=9, stall_ms=310, stall_spell_frames=6)
+    found = _judge(replace(_PROOF, frames=400_000), steady=replace(_STEADY, spells=spells))
+    assert found.verdict == "inconclusive"
+    assert found.reasons[0].startswith("The device stalls for longer than assumed: 9 frames in a row were slower than")
+    assert "stall_ms to at least 310 and measure some 27,618 frames in one run, 9.2 minutes" in found.next_steps[0]
+    late = replace(spells, longest_frames=7)
+    assert "7 frames in a row were late" in _judge(steady=replace(_STEADY, spells=late)).reasons[0]
+
+
+def test_a_device_that_is_busier_than_planned_for_withdraws_fits() -> None:
+    spells = replace(_SPELLS, utilisation=0.6, allowed_frames=4, stretched_frames=4)
+    found = _judge(steady=replace(_STEADY, spells=spells))
+    assert found.verdict == "inconclusive"
+    assert found.reasons[0].startswith("The device was busy for 60 % of the time, more than planned for")
 
 
 def test_the_cheapest_row_that_fits_is_selected() -> None:

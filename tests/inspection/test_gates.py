@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 def test_defaults_are_those_of_the_design() -> None:
     assert Gates().model_dump() == {
-        "deadline_miss": {"max": 0.001, "confidence": 0.99},
+        "deadline_miss": {"max": 0.001, "confidence": 0.99, "stall_ms": 100.0},
         "escape": {"max_increase": 0.02, "confidence": 0.95},
         "overkill": {"max": 0.05, "confidence": 0.95},
     }
@@ -27,6 +27,8 @@ def test_a_gate_keeps_the_defaults_of_what_is_left_out() -> None:
         ("escape", {"confidence": 95}),
         ("deadline_miss", {"confidence": 1}),
         ("deadline_miss", {"max": "0.1 %"}),
+        ("deadline_miss", {"stall_ms": -1}),
+        ("deadline_miss", {"stall_ms": "100 ms"}),
         ("underkill", {"max": 0.1}),
     ],
 )
