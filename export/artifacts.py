@@ -20,6 +20,11 @@ def backends() -> Mapping[str, Backend]:
     return plugins("export.backends", "BACKEND")
 
 
+def runs_checkpoint(name: str) -> bool:
+    """Whether a backend runs the checkpoint behind a graph, and so never sees what was done to the graph."""
+    return bool(getattr(backends()[name], "runs_checkpoint", False))
+
+
 def require_installed(backend: Backend) -> None:
     """Stop where a backend's packages are not there.
 

@@ -116,7 +116,10 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """A runtime. One file in `export/backends/` each, with the constant `BACKEND`."""
+    """A runtime. One file in `export/backends/` each, with the constant `BACKEND`.
+
+    One that runs the checkpoint behind the graph instead of the graph has `runs_checkpoint = True` besides.
+    """
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..compress.recipe import Step, methods
-from ..export.artifacts import backends, require_installed
+from ..export.artifacts import backends, require_installed, runs_checkpoint
 from ..inspection.errors import LineFileError, MissingPartError
 from .line_file import LineFile
 
@@ -68,9 +68,9 @@ def _check(rows: tuple[RowPlan, ...], *, finished: bool) -> None:
     for row in rows:
         changed = [step.method for step in row.steps if step.works_on == "module"]
         graph_steps = [step.method for step in row.steps if step.works_on == "graph"]
-        if row.backend == "torch_eager" and graph_steps:
+        if graph_steps and runs_checkpoint(row.backend):
             msg = (
-                f"recipe {row.name}: {graph_steps[0]} works on the ONNX graph, but torch_eager runs the checkpoint "
+                f"recipe {row.name}: {graph_steps[0]} works on the ONNX graph, but {row.backend} runs the checkpoint "
                 "before it; drop the step, or write backend: open_vino or onnx_runtime"
             )
             raise LineFileError(msg)
