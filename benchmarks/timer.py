@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..export.contracts import Decision, Frame
 from ..inspection.arrivals import Arrivals, schedule_ns
+from ..inspection.errors import MeasurementError
 from .loop import offer
 from .pacing import SPIN_NS
 
@@ -75,6 +76,25 @@ def examine_timer(*, frames: int = 200) -> Timer:
         late_max_us=float(late_us[-1]),
         shortest_period_ns=_shortest_period_ns(spin_ns),
     )
+
+
+def timer_holding(arrivals: Arrivals) -> Timer:
+    """Measure the timer and make sure that it can offer frames as they arrive.
+
+    Frames that are due together, or that touch, ask nothing of a timer: the later ones wait for the device.
+
+    Raises:
+        MeasurementError: The belt's period is shorter than the timer holds now; the message says what it holds.
+    """
+    timer = examine_timer()
+    if arrivals.period_ns < timer.shortest_period_ns:
+        msg = (
+            f"a frame every {arrivals.period_ns / 1e6:g} ms is more than the timer of this machine holds: measured "
+            f"just now, it holds a period of {timer.shortest_period_ns / 1e6:g} ms (it starts frames "
+            f"{timer.late_p99_us:.3g} us late, p99); stop what else runs, or measure a slower belt"
+        )
+        raise MeasurementError(msg)
+    return timer
 
 
 def _oversleep_ns() -> int:

@@ -7,7 +7,9 @@ from dataclasses import asdict
 import pytest
 from beltline.benchmarks import timer
 from beltline.benchmarks.pacing import SPIN_NS
-from beltline.benchmarks.timer import examine_timer
+from beltline.benchmarks.timer import examine_timer, timer_holding
+from beltline.inspection.arrivals import Arrivals
+from beltline.inspection.errors import MeasurementError
 
 
 def test_this_machine_is_described_in_json() -> None:
@@ -16,6 +18,16 @@ def test_this_machine_is_described_in_json() -> None:
     assert SPIN_NS <= found.spin_ns <= 20_000_000
     assert 0 <= found.late_p50_us <= found.late_p99_us <= found.late_max_us
     assert found.shortest_period_ns in {*timer._SHORTER_NS, 1_000_000, *timer._LONGER_NS, 100_000_000}
+
+
+def test_a_period_that_no_timer_holds_is_refused_with_what_this_one_holds() -> None:
+    with pytest.raises(MeasurementError, match=r"a frame every 1e-05 ms .* it holds a period of [0-9.]+ ms"):
+        timer_holding(Arrivals(period_ns=10))
+
+
+def test_touching_parts_and_several_cameras_ask_nothing_of_the_timer() -> None:
+    together = Arrivals(period_ns=200_000_000, cameras=8, burst_every=9, burst_parts=4, burst_pitch_ns=1)
+    assert timer_holding(together).shortest_period_ns <= together.period_ns
 
 
 def test_sleep_that_is_coarse_is_spun_away_and_a_short_period_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
