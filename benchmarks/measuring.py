@@ -130,9 +130,37 @@ def measure(
         trace_there = frames_there.with_name(trace.name)
         there = artifact.moved_to(where.put(artifact.path.absolute().parent) / artifact.path.name)
         write_job(job_file, _job(there, offer, target, frames_there, trace_there))
-        _run_worker(where, where.put(job_file), target, progress)
+        run_worker(where, "worker", where.put(job_file), target=target, progress=progress)
         where.get(trace_there, trace)
         return read_trace(trace)
+
+
+def run_worker(host: Host, module: str, job: Path, *, target: Target, progress: Progress) -> None:
+    """Run a measuring process on a host to its end.
+
+    Args:
+        host: Where.
+        module: Which one, below `benchmarks`: `worker` or `soak.worker`.
+        job: The job file, there.
+        target: Its threads.
+        progress: Gets what the process tells.
+
+    Raises:
+        MeasurementError: The process failed, in its own words where it had any.
+    """
+    failure: dict[str, str] = {}
+
+    def on_line(line: str) -> None:
+        facts = json.loads(line)
+        if "error" in facts:
+            failure.update(facts)
+        else:
+            progress(facts)
+
+    argv = [host.python, "-m", f"{__name__.split('.')[0]}.benchmarks.{module}", str(job)]
+    ended = host.run(argv, environment=_environment(host, target), on_line=on_line)
+    if failure or ended.code:
+        raise _failed(failure, ended)
 
 
 def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: MissGate) -> Proof:
@@ -169,22 +197,6 @@ def _job(artifact: Artifact, offer: _Offer, target: Target, frames: Path, trace:
         frames=frames,
         trace=trace,
     )
-
-
-def _run_worker(host: Host, job: Path, target: Target, progress: Progress) -> None:
-    failure: dict[str, str] = {}
-
-    def on_line(line: str) -> None:
-        facts = json.loads(line)
-        if "error" in facts:
-            failure.update(facts)
-        else:
-            progress(facts)
-
-    argv = [host.python, "-m", f"{__name__.split('.')[0]}.benchmarks.worker", str(job)]
-    ended = host.run(argv, environment=_environment(host, target), on_line=on_line)
-    if failure or ended.code:
-        raise _failed(failure, ended)
 
 
 def _failed(failure: dict[str, str], ended: Ended) -> BeltlineError:
