@@ -67,7 +67,7 @@ def install(path: Path, places: Places, wish: InstallWish) -> Installed:
         remove_leftovers(places)
         key = wish.key or (places.trusted_key if places.trusted_key.exists() and not wish.allow_unsigned else None)
         with open_bundle(path, key=key) as bundle:
-            _require_vouched(path, bundle, wish)
+            _require_vouched(bundle, wish)
             version, verified = _brought_in(bundle, places, wish)
         if wish.key is not None and not places.trusted_key.exists():
             write_bytes(places.trusted_key, public_pem(wish.key))
@@ -90,10 +90,10 @@ def make_root(places: Places) -> None:
         raise StorageError(msg) from error
 
 
-def _require_vouched(path: Path, bundle: OpenBundle, wish: InstallWish) -> None:
+def _require_vouched(bundle: OpenBundle, wish: InstallWish) -> None:
     if not bundle.signer.trusted and not wish.allow_unsigned:
         msg = (
-            f"{path}: {bundle.signer.words}; give the public key of whoever makes your bundles with --key, "
+            f"{bundle.signer.words}; give the public key of whoever makes your bundles with --key, "
             "or pass --allow-unsigned to install it whoever made it"
         )
         raise BundleError(msg)

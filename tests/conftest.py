@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
 from beltline.export.contracts import Frame, Graph
 from beltline.inspection.frame import FrameSpec
+from beltline.inspection.gates import Gates
+from beltline.targets.fingerprint import fingerprint
+from beltline.targets.target import Target
+
+if TYPE_CHECKING:
+    from beltline.export.bundles.writing import BundleParts
 from loopback import device, make_device
 
 __all__ = ["device", "make_device"]
@@ -36,6 +44,74 @@ def frames() -> list[Frame]:
     """Twelve smooth grey frames 80 x 100 of differing brightness and contrast."""
     rng = np.random.default_rng(5)
     return [_frame(rng) for _ in range(12)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeBundle:
+    """A real bundle: the tiny inspector on ONNX Runtime, its twelve frames as golden ones, signed.
+
+    Attributes:
+        path: The file.
+        parts: What it was made from.
+        key: Private key.
+        public: Public key.
+    """
+
+    path: Path
+    parts: BundleParts
+    key: Path
+    public: Path
+
+
+@pytest.fixture(scope="session")
+def bundle(tiny_graph: Graph, frames: list[Frame], tmp_path_factory: pytest.TempPathFactory) -> MadeBundle:
+    from beltline.export.bundles.signing import make_key
+    from beltline.export.bundles.writing import write_bundle
+
+    folder = tmp_path_factory.mktemp("bundle")
+    parts = bundle_parts(tiny_graph, frames, folder)
+    public = make_key(folder / "key.pem")
+    write_bundle(folder / "tiny.beltline", parts, key=folder / "key.pem")
+    return MadeBundle(path=folder / "tiny.beltline", parts=parts, key=folder / "key.pem", public=public)
+
+
+def bundle_parts(graph: Graph, frames: list[Frame], folder: Path) -> BundleParts:
+    """Build for ONNX Runtime, score the frames, cut between them."""
+    from beltline.export.artifacts import backends
+    from beltline.export.bundles.golden import GoldenFrame, golden_of
+    from beltline.export.bundles.manifest import BudgetFacts, DeviceFacts
+    from beltline.export.bundles.parts_list import parts_list
+    from beltline.export.bundles.writing import BundleModel, BundleParts
+
+    machine = fingerprint()
+    artifact = backends()["onnx_runtime"].build(graph, Target(name="local", threads=1, cpus=(0,)), folder)
+    with backends()["onnx_runtime"].load(artifact, threads=1) as session:
+        scores = [session.infer(frame).score for frame in frames]
+    threshold = sum(sorted(scores)[5:7]) / 2
+    model = BundleModel(
+        row="tiny", artifact=artifact, threshold=threshold, verdict="fits", relies_on=(), runtime={"onnxruntime": "1"}
+    )
+    named = [GoldenFrame(file=f"golden/{at:03d}.pgm", label="good", source=f"{at}.png") for at in range(len(frames))]
+    return BundleParts(
+        name="tiny",
+        beltline="test",
+        models=(model,),
+        device=DeviceFacts(
+            name="local",
+            cpu=machine["cpu"],
+            architecture=machine["architecture"],
+            isa=tuple(machine["isa"]),
+            threads=1,
+        ),
+        budget=BudgetFacts(period_ms=20, deadline_ms=40),
+        gates=Gates(),
+        cautions=(),
+        golden=golden_of(named, {"onnx_runtime": scores}, {"onnx_runtime": threshold}),
+        frames=frames,
+        report=b"{}\n",
+        licence=b"a licence\n",
+        parts_list=parts_list("tiny", [model]),
+    )
 
 
 def write_tiny_checkpoint(path: Path, frame: FrameSpec) -> Path:

@@ -74,7 +74,7 @@ def choose_golden(
     """Choose the frames that tell most about a model.
 
     Those nearest to the threshold come first, from both sides of it; the others are spread evenly over the good and
-    over the defective ones, from the surest to the least sure.
+    over the defective ones, from the lowest score to the highest.
 
     Args:
         scores: Shape `[frames]`.
@@ -98,6 +98,7 @@ def choose_golden(
     chosen = {*below, *above}
     for kind in (False, True):
         rest = [each for each in near if bool(defective[each]) is kind and each not in chosen]
+        rest.sort(key=lambda each: float(scores[each]))
         chosen |= set(_spread(rest, (count - nearest) // 2))
     return sorted(chosen)
 
