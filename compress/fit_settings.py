@@ -21,6 +21,8 @@ class ViewSettings(BaseModel):
         aspect: And stretched by 1/aspect to aspect.
         rotation_deg: And turned by up to this many degrees.
         light: Strength of gain, offset, gamma, shading, blur and noise, 0 (none) to 1 (strong).
+        strokes: Share of the defective views that show a good frame with a made-up defect instead: a stroke filled with
+            what stands elsewhere in it. For few defects, or designs that the photographs do not show.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +32,7 @@ class ViewSettings(BaseModel):
     aspect: float = Field(default=1.1, ge=1, le=2)
     rotation_deg: float = Field(default=5, ge=0, le=180)
     light: float = Field(default=0.5, ge=0, le=1)
+    strokes: float = Field(default=0, ge=0, le=1)
 
 
 class FitSettings(BaseModel):

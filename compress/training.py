@@ -104,10 +104,16 @@ class _Trainer:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.samples = job.dataset.of("train")
+        views = _views_for(job)
+        self.samples = _shown(job.dataset.of("train"), views)
         self.val = job.dataset.of("val")
         self.history = History(hardness=[0.5] * len(self.samples))
-        self.maker = ViewMaker(dataset=job.dataset, frame=job.inspector.frame, settings=_views_for(job))
+        self.maker = ViewMaker(
+            dataset=job.dataset,
+            frame=job.inspector.frame,
+            settings=views,
+            grounds=tuple(sample for sample in self.samples if not sample.defective),
+        )
         self.model = job.inspector.to(job.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model)
         self.best = _state_of(self.model)
@@ -246,9 +252,16 @@ class _Trainer:
 
 
 def _views_for(job: Job) -> ViewSettings:
-    """Whole frames where a training image has a label but no mask: a crop might not show its defect."""
-    label_only = any(sample.defective and sample.mask is None for sample in job.dataset.of("train"))
-    return job.settings.views.model_copy(update={"crop": None}) if label_only else job.settings.views
+    """Whole frames where most defective images have a label but no mask: a crop might not show the defect."""
+    masks = [sample.mask is not None for sample in job.dataset.of("train") if sample.defective]
+    crops = 2 * sum(masks) >= len(masks)
+    return job.settings.views if crops else job.settings.views.model_copy(update={"crop": None})
+
+
+def _shown(samples: tuple[Sample, ...], views: ViewSettings) -> tuple[Sample, ...]:
+    """Leave out defective images without a mask where views are crops."""
+    whole = views.crop is None
+    return tuple(sample for sample in samples if whole or not sample.defective or sample.mask is not None)
 
 
 def _draw(samples: tuple[Sample, ...], hardness: list[float], count: int, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from ..inspection.frame import FrameSpec
 from ..inspection.images import read_mask
 from ..inspection.streaming import read_sample
 from .fit_settings import ViewSettings
+from .strokes import struck
 
 Pixels = NDArray[np.uint8]
 
@@ -46,11 +47,13 @@ class ViewMaker:
         dataset: Where frames are read from.
         frame: The network's input.
         settings: How views vary.
+        grounds: Good samples that strokes are drawn on, see `ViewSettings.strokes`.
     """
 
     dataset: Dataset
     frame: FrameSpec
     settings: ViewSettings
+    grounds: tuple[Sample, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -61,6 +64,27 @@ class ViewMaker:
 
     def view(self, sample: Sample, generator: np.random.Generator) -> View:
         """Cut one random view of a sample; of a defective one, four in five are aimed at the defect."""
+        pixels, seen, made_up = self._shown(sample, generator)
+        has_mask = made_up or sample.mask is not None or not sample.defective
+        rim = max(1, min(self.size) // 12)
+        return View(
+            pixels=_lit(pixels, self.settings.light, generator),
+            mask=seen,
+            has_mask=has_mask,
+            defective=bool(seen.any()) if has_mask else True,
+            certain=self.settings.crop is None or not seen.any() or bool(seen[rim:-rim, rim:-rim].any()),
+        )
+
+    def _shown(self, sample: Sample, generator: np.random.Generator) -> tuple[Pixels, Pixels, bool]:
+        """Give a piece of the sample, or of a good one with a stroke on it; the last says which."""
+        if sample.defective and self.grounds and generator.random() < self.settings.strokes:
+            ground = self.grounds[int(generator.integers(len(self.grounds)))]
+            if (made := struck(self._cut(ground, generator)[0], generator)) is not None:
+                return *made, True
+        return *self._cut(sample, generator), False
+
+    def _cut(self, sample: Sample, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """Give pixels `[height, width, channels]` and mask `[height, width]` of one random piece of the frame."""
         pixels = read_sample(self.dataset, sample)
         mask = _mask_of(self.dataset.root, sample)
         aim = _aim(mask, generator) if self.settings.crop and generator.random() < 0.8 else None
@@ -68,18 +92,8 @@ class ViewMaker:
         flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
         size = self.size[::-1]
         moved = cv2.warpAffine(pixels, to_source, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-        moved = moved.reshape(*self.size, self.dataset.channels)
         seen = cv2.warpAffine(mask, to_source, size, flags=flags, borderMode=cv2.BORDER_CONSTANT)
-        seen = np.where(seen >= 96, 255, 0).astype(np.uint8)
-        has_mask = sample.mask is not None or not sample.defective
-        rim = max(1, min(self.size) // 12)
-        return View(
-            pixels=_lit(moved, self.settings.light, generator),
-            mask=seen,
-            has_mask=has_mask,
-            defective=bool(seen.any()) if has_mask else True,
-            certain=self.settings.crop is None or not seen.any() or bool(seen[rim:-rim, rim:-rim].any()),
-        )
+        return moved.reshape(*self.size, self.dataset.channels), np.where(seen >= 96, 255, 0).astype(np.uint8)
 
 
 def _mask_of(root: Path, sample: Sample) -> Pixels:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from beltline.compress.checkpoint import load_checkpoint
 from beltline.compress.fit_settings import FitSettings, ViewSettings
+from beltline.compress.inspector import Inspector
 from beltline.compress.losses import label_loss
 from beltline.compress.methods.distill import METHOD as DISTILL
 from beltline.compress.methods.distill import DistillStep
@@ -19,7 +20,7 @@ from beltline.compress.methods.prune import PruneStep
 from beltline.compress.recipe import ModuleContext
 from beltline.compress.teacher import train_teacher
 from beltline.compress.teacher_settings import TeacherSettings
-from beltline.compress.training import Job, _draw, fit
+from beltline.compress.training import Job, _draw, _Trainer, fit
 from beltline.inspection.dataset import Dataset
 from beltline.inspection.errors import RecipeError
 
@@ -79,18 +80,23 @@ def test_a_killed_training_ends_with_the_same_weights(line_data: Dataset, teache
     assert all(torch.equal(tensor, again[name]) for name, tensor in weights(teacher).items())
 
 
-def test_nan_stops_and_names_the_step(line_data: Dataset, teacher: Path) -> None:
-    job = Job(
+def _job(data: Dataset, inspector: Inspector) -> Job:
+    return Job(
         name="distill",
-        inspector=load_checkpoint(teacher).inspector,
-        dataset=line_data,
+        inspector=inspector,
+        dataset=data,
         settings=FIT,
-        loss=lambda logits, batch: label_loss(logits, batch) * float("nan"),
+        loss=label_loss,
         device=torch.device("cpu"),
         seed=0,
         partial=None,
         progress=quiet,
     )
+
+
+def test_nan_stops_and_names_the_step(line_data: Dataset, teacher: Path) -> None:
+    job = _job(line_data, load_checkpoint(teacher).inspector)
+    job = replace(job, loss=lambda logits, batch: label_loss(logits, batch) * float("nan"))
     with pytest.raises(RecipeError, match="distill: the loss became nan in epoch 1"):
         fit(job)
 
@@ -101,6 +107,19 @@ def test_labels_without_masks_train_too(line_data: Dataset, tmp_path: Path) -> N
         for index, sample in enumerate(line_data.samples)
     )
     assert load_checkpoint(train(replace(line_data, samples=samples), tmp_path)).parameters > 0
+
+
+@pytest.mark.parametrize(("every", "crop", "shown"), [(4, 64, "masked"), (1, None, "all")])
+def test_a_few_missing_masks_do_not_cost_the_crops(
+    line_data: Dataset, teacher: Path, every: int, crop: int | None, shown: str
+) -> None:
+    bad = [sample.path for sample in line_data.of("train") if sample.defective]
+    gone = set(bad[::every])
+    data = replace(line_data, samples=tuple(replace(s, mask=None) if s.path in gone else s for s in line_data.samples))
+    trainer = _Trainer(_job(data, load_checkpoint(teacher).inspector))
+    assert trainer.maker.settings.crop == crop
+    left_out = {sample.path for sample in data.of("train")} - {sample.path for sample in trainer.samples}
+    assert left_out == (gone if shown == "masked" else set())
 
 
 def test_draws_are_half_defective_and_prefer_hard_good_parts(line_data: Dataset) -> None:

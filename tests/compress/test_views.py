@@ -87,6 +87,18 @@ def test_frame_and_mask_move_together(line_data: Dataset) -> None:
             assert inside.size == 0 or np.median(inside) > 90
 
 
+def test_strokes_show_good_frames_with_made_up_defects(line_data: Dataset) -> None:
+    settings = ViewSettings(crop=64, light=0, strokes=0.5)
+    good = tuple(sample for sample in line_data.of("train") if not sample.defective)
+    drawing = replace(maker(line_data, settings), grounds=good)
+    labelled = replace(first(line_data, defective=True), mask=None)
+    seen = [drawing.view(labelled, np.random.default_rng(seed)) for seed in range(60)]
+    assert sum(view.has_mask for view in seen) == pytest.approx(30, abs=10)
+    assert all(view.defective for view in seen)
+    assert all(view.mask.any() == view.has_mask for view in seen)
+    assert not any(drawing.view(good[0], np.random.default_rng(seed)).mask.any() for seed in range(20))
+
+
 @pytest.mark.parametrize("symmetries", ["all", "mirror", "none"])
 def test_symmetries_reach_just_the_orientations_they_name(symmetries: str) -> None:
     from beltline.compress import views as module
