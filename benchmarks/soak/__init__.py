@@ -1,0 +1,1 @@
+"""Soak: the line's load for as long as asked, on disk in constant memory, judged once the device is steady."""
