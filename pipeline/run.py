@@ -99,7 +99,7 @@ def run_job(
             return _made(until, [_built(job, row)[0].path for row in rows])
         results = [_tried(job, row) for row in rows]
         report = write_report(job, results)
-        return _outcome(job, report, bundle_selected(job, results, report))
+        return outcome_of(report, job.folder / "report.json", bundle=bundle_selected(job, results, report))
 
 
 @contextmanager
@@ -124,6 +124,30 @@ def row_artifact(job: RunJob, plan: RowPlan) -> Artifact:
     """Make what a row runs, its decisions compared with torch's; what is made already is taken."""
     module = make_module(job, plan, make_teacher(job))
     return _built(job, _with_graph(job, _Row(plan=plan, module=module)))[0]
+
+
+def outcome_of(report: Report, path: Path, *, bundle: Path | None = None) -> Outcome:
+    """Say how a run ended, from its report.
+
+    Args:
+        report: The report, checked.
+        path: Its report.json; the page lies beside it, if there is one.
+        bundle: The selected row as a bundle, if there is one.
+    """
+    verdict, shown, page = overall_verdict(report), shown_row(report), path.with_name("report.html")
+    lines = [f"{verdict}: {shown.name}", *shown.reasons, *next_steps(report)]
+    lines += [f"{name}: {file}" for name, file in (("report", page), ("bundle", bundle)) if file and file.exists()]
+    return Outcome(
+        verdict=verdict,
+        exit_code=_EXIT_CODES[verdict],
+        report=page if page.exists() else None,
+        message="\n".join(lines),
+        summary={
+            "selected": report.selected,
+            "report_json": str(path),
+            "bundle": None if bundle is None else str(bundle),
+        },
+    )
 
 
 def _job(line_file: LineFile, folder: Path, console: Console) -> RunJob:
@@ -188,23 +212,4 @@ def _made(until: Until, paths: list[Path]) -> Outcome:
     files = list(dict.fromkeys(str(path) for path in paths))
     return Outcome(
         verdict="done", exit_code=0, report=None, message="\n".join(files), summary={"until": until, "files": files}
-    )
-
-
-def _outcome(job: RunJob, report: Report, bundle: Path | None) -> Outcome:
-    verdict, shown = overall_verdict(report), shown_row(report)
-    page = job.folder / "report.html"
-    lines = [f"{verdict}: {shown.name}", *shown.reasons, *next_steps(report), f"report: {page}"]
-    if bundle is not None:
-        lines.append(f"bundle: {bundle}")
-    return Outcome(
-        verdict=verdict,
-        exit_code=_EXIT_CODES[verdict],
-        report=page,
-        message="\n".join(lines),
-        summary={
-            "selected": report.selected,
-            "report_json": str(job.folder / "report.json"),
-            "bundle": None if bundle is None else str(bundle),
-        },
     )

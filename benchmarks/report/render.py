@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ...inspection.storage import digest_of_json
 from ..measurement import Measurement
 from .cautions import cautions
 from .decision import (
@@ -31,6 +32,7 @@ from .table import step_cells, table_rows
 from .wording import auroc, count, moment, ms, named, percent, plural, size, tied
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_HEAD_CHARACTERS = 1000
 
 
 def render_report(
@@ -70,7 +72,13 @@ def render_report(
         tied=tied,
     )
     page = environment.get_template("report.html.j2")
-    return page.render(**_decision(checked), **_figures(checked, traces or {}), **_gallery(checked, gallery))
+    drawn = {**_decision(checked), **_figures(checked, traces or {}), **_gallery(checked, gallery)}
+    return page.render(digest=digest_of_json(report), **drawn)
+
+
+def drawn_from(page: str, report: Mapping[str, Any]) -> bool:
+    """Whether a page was drawn from this very report: it names the report's digest."""
+    return f'<meta name="beltline-report" content="{digest_of_json(report)}">' in page[:_HEAD_CHARACTERS]
 
 
 def _decision(report: Report) -> dict[str, Any]:

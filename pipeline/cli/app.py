@@ -13,6 +13,7 @@ from .deploy import bundle, install, rollback, status, verify
 from .job import JOBS, job_verb, train
 from .machine import devices, doctor
 from .planning import plan
+from .reporting import report
 
 app = typer.Typer(
     name="beltline",
@@ -55,6 +56,7 @@ def _all_verbs(
 for _job in JOBS:
     app.command(_job.name, help=_job.help, epilog=f"Example: {_job.example}")(job_verb(_job))
 app.command(epilog="Example: beltline bench line.yaml --json")(bench)
+app.command(epilog="Example: beltline report line.yaml --format md")(report)
 app.command(epilog="Example: beltline train line.yaml --keep teacher.safetensors")(train)
 app.command(epilog="Example: beltline check model.onnx --for jetpack6.2")(check)
 app.command(epilog="Example: beltline plan line.yaml")(plan)

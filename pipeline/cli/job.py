@@ -61,12 +61,6 @@ JOBS = (
         help="Export and build every row. Decisions are compared stage by stage.",
         example="beltline export line.yaml",
     ),
-    Job(
-        name="report",
-        until="report",
-        help="Write the report. What it needs and is not done yet is done first.",
-        example="beltline report line.yaml",
-    ),
 )
 
 
@@ -132,12 +126,12 @@ def given_line(path: Path | None, *, runs: Path, console: Console) -> LineFile:
     return line_file
 
 
-def answer(outcome: Outcome, *, as_json: bool) -> None:
-    """Print how a job ended and exit with its code."""
+def answer(outcome: Outcome, *, as_json: bool, to_stderr: bool = False) -> None:
+    """Print how a job ended and exit with its code; words go to stderr where stdout holds something else already."""
     if as_json:
         report = None if outcome.report is None else str(outcome.report)
         head = {"verdict": outcome.verdict, "exit_code": outcome.exit_code, "report": report}
         print_json({**head, "message": outcome.message, **outcome.summary})
     else:
-        typer.echo(outcome.message)
+        typer.echo(outcome.message, err=to_stderr)
     raise typer.Exit(outcome.exit_code)

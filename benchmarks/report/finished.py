@@ -1,0 +1,77 @@
+"""A finished report in any form: read once from its folder, then printed by one of the plug-ins in `formats`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...inspection.errors import DataError
+from ...inspection.plugins import plugins
+from .reading import checked_report, read_report
+from .schema import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedReport:
+    """A report.json that was read and checked.
+
+    Attributes:
+        path: Where it lies; `report.html` and `traces/` may lie beside it.
+        content: The JSON as it stands in the file, unknown keys included.
+        report: The same, checked.
+    """
+
+    path: Path
+    content: dict[str, Any]
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A form of the report; the constant `FORMAT` of a file in `benchmarks/report/formats`.
+
+    Attributes:
+        name: As written after `--format`.
+        suffix: Of a file that holds it, with the dot.
+        render: Gives the whole text; it runs nothing and measures nothing.
+    """
+
+    name: str
+    suffix: str
+    render: Callable[[FinishedReport], str]
+
+
+def finished_report(path: Path) -> FinishedReport:
+    """Read a report.json.
+
+    Raises:
+        DataError: There is none, or it is not one of schema 1.
+    """
+    content = read_report(path)
+    return FinishedReport(path=path, content=content, report=checked_report(content, source=str(path)))
+
+
+def formats() -> dict[str, Format]:
+    """Give all formats by name, those of other packages included."""
+    return dict(plugins("benchmarks.report.formats", "FORMAT"))
+
+
+def format_of(name: str | None, *, output: Path | None) -> Format | None:
+    """Give the format asked for by name, or by the suffix of the file it goes into; None if neither is given.
+
+    Raises:
+        DataError: There is none of that name or suffix; the message lists those that there are.
+    """
+    known = formats()
+    if name is not None and name not in known:
+        msg = f"--format must be one of {', '.join(known)}, got {name!r}"
+        raise DataError(msg)
+    if name is not None or output is None:
+        return known[name] if name is not None else None
+    fitting = [each for each in known.values() if each.suffix == output.suffix]
+    if not fitting:
+        msg = f"{output}: no format is known by the suffix {output.suffix!r}; add --format {'|'.join(known)}"
+        raise DataError(msg)
+    return fitting[0]

@@ -1,0 +1,101 @@
+"""`report --format junit`: a test suite for each row and a test case for each gate, for a factory's CI to gate on.
+
+What was chosen decides: a gate missed by the selected row (or, where none is selected, by the one that came closest)
+is a failure. Rows that were not chosen may miss gates without turning the line red, the teacher above all, which hardly
+ever keeps up: what they miss is skipped, with the words. What is not proven is skipped, with the number needed.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+from ..decision import HEADINGS, lead_sentence, next_steps, overall_verdict, shown_row
+from ..finished import FinishedReport, Format
+from ..gate_cards import GateCard, gate_cards
+from ..schema import Report, Row
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold (section 2.2); a name may bring them along."""
+
+
+def _render(finished: FinishedReport) -> str:
+    report = finished.report
+    root = ET.Element("testsuites", name=_clean(f"beltline {report.data.name}"))
+    _suite(root, report, "verdict", [_verdict(report)])
+    for row in report.rows:
+        _suite(root, report, row.name, _cases(report, row))
+    for name in ("tests", "failures", "errors", "skipped"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(root: ET.Element, report: Report, name: str, cases: list[ET.Element]) -> None:
+    counts = {kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "skipped")}
+    suite = ET.SubElement(
+        root,
+        "testsuite",
+        name=_clean(name),
+        tests=str(len(cases)),
+        failures=str(counts["failure"]),
+        errors="0",
+        skipped=str(counts["skipped"]),
+        time="0",
+    )
+    if report.started:
+        suite.set("timestamp", _clean(report.started))
+    suite.extend(cases)
+
+
+def _verdict(report: Report) -> ET.Element:
+    case = _case("verdict", shown_row(report).name)
+    verdict, said = overall_verdict(report), " ".join([lead_sentence(report), *next_steps(report)])
+    if verdict == "misses":
+        _outcome(case, "failure", HEADINGS[verdict], said)
+    elif verdict == "inconclusive":
+        _outcome(case, "skipped", f"{HEADINGS[verdict]}: {said}", said)
+    return case
+
+
+def _cases(report: Report, row: Row) -> list[ET.Element]:
+    cards = gate_cards(report, row)
+    if not cards:
+        case = _case(row.name, "measured")
+        _outcome(case, "skipped", "not measured", "This report holds no measurement of the row.")
+        return [case]
+    chosen = row.name == shown_row(report).name
+    return [_gate(row, card, chosen=chosen) for card in cards]
+
+
+def _gate(row: Row, card: GateCard, *, chosen: bool) -> ET.Element:
+    case = _case(row.name, card.key)
+    advice = row.gate_next_steps.get(card.key) or " ".join(row.next_steps)
+    said = " ".join(filter(None, (f"{card.seen}.", card.sentence, advice)))
+    if row.predicted:
+        _outcome(case, "skipped", f"predicted, not measured: {card.seen}", said)
+    elif card.status == "misses" and chosen:
+        _outcome(case, "failure", f"missed: {card.seen}", said)
+    elif card.status == "misses":
+        _outcome(case, "skipped", f"missed by a row that was not chosen: {card.seen}", said)
+    elif card.status == "inconclusive":
+        _outcome(case, "skipped", f"not proven: {card.seen}. {advice}".strip(), said)
+    return case
+
+
+def _case(row: str, gate: str) -> ET.Element:
+    return ET.Element("testcase", classname=_clean(f"beltline.{row}"), name=_clean(gate), time="0")
+
+
+def _outcome(case: ET.Element, kind: str, message: str, said: str) -> None:
+    outcome = ET.SubElement(case, kind, message=_clean(message))
+    outcome.text = _clean(said)
+    if kind == "failure":
+        outcome.set("type", "GateMissed")
+
+
+def _clean(words: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", words.replace("\u00a0", " "))
+
+
+FORMAT = Format(name="junit", suffix=".xml", render=_render)
