@@ -91,7 +91,7 @@ def _problem(measurement: Measurement) -> str | None:
             return f"frame {late[0]}: {name} lies before the step that precedes it"
     if (overlap := np.flatnonzero(measurement.started_ns[1:] < measurement.decided_ns[:-1])).size:
         return f"frame {overlap[0] + 1} started before the frame ahead of it was decided"
-    return _off_schedule(measurement)
+    return _off_schedule(measurement) or _cut(measurement)
 
 
 def _off_schedule(measurement: Measurement) -> str | None:
@@ -102,6 +102,19 @@ def _off_schedule(measurement: Measurement) -> str | None:
     off = np.flatnonzero(judged_ns - judged_ns[0] != rule_ns - rule_ns[0])
     if off.size:
         return f"judged frame {off[0]} is not due when the belt's rule says: a frame is missing or was moved"
+    return None
+
+
+def _cut(measurement: Measurement) -> str | None:
+    """Compare with what the measuring process noted: a belt's rule alone does not show frames cut off at an end."""
+    run = measurement.fingerprint.get("run")
+    judged_ns = measurement.scheduled_ns[measurement.warmup :]
+    if not isinstance(run, dict) or not judged_ns.size:
+        return None
+    if (frames := run.get("frames", judged_ns.size)) != judged_ns.size:
+        return f"{judged_ns.size} judged frames are left of {frames!r}: frames are missing"
+    if run.get("first_due_ns", judged_ns[0]) != judged_ns[0]:
+        return "the first judged frame is not the one that the run began with: frames are missing"
     return None
 
 

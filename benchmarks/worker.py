@@ -73,6 +73,8 @@ def run(job: Job, tell: Tell) -> None:
                 rows, stopped = _measure(session, frames, job, timer, tell)
     notes = {
         "stopped": stopped,
+        "frames": len(rows),
+        "first_due_ns": int(rows[0, 0]),
         "deadline_ns": job.deadline_ns,
         "gate": job.gate.model_dump(),
         "looks": [asdict(look) for look in job.looks],

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.trace import TIMES, read_trace, write_trace
+from beltline.inspection.arrivals import Arrivals, due_ns
 from beltline.inspection.errors import MeasurementError
+from numpy.typing import NDArray
 
 Belt = Callable[..., Measurement]
 
@@ -141,6 +143,81 @@ def test_a_dropped_frame_shows(tmp_path: Path, belt: Belt) -> None:
     without = replace(measured, **{name: getattr(measured, name)[kept] for name in TIMES})
     with pytest.raises(MeasurementError, match=r"judged frame 2 .* a frame is missing or was moved"):
         write_trace(tmp_path / "run.npz", without)
+
+
+def _on(arrivals: Arrivals, frames: int) -> Measurement:
+    """Decide every frame at once, as it falls due."""
+    due = 10**9 + due_ns(arrivals, start=0, frames=frames)
+    start = np.maximum.accumulate(due + 5 * np.arange(frames))
+    return Measurement(
+        mode="belt",
+        arrivals=arrivals,
+        warmup=0,
+        scheduled_ns=due,
+        started_ns=start,
+        engine_start_ns=start + 1,
+        engine_end_ns=start + 2,
+        decided_ns=start + 3,
+        fingerprint={"run": {"frames": frames, "first_due_ns": int(due[0])}},
+        artifact_digest="sha256:0",
+    )
+
+
+UNEVEN = Arrivals(
+    period_ns=10**6, cameras=2, jitter_ns=3 * 10**5, burst_every=9, burst_parts=3, burst_pitch_ns=10**5, seed=4
+)
+
+
+def _without(measured: Measurement, kept: NDArray[Any]) -> Measurement:
+    return replace(measured, **{name: getattr(measured, name)[kept] for name in TIMES})
+
+
+def test_an_uneven_belt_comes_back_with_its_rule(tmp_path: Path) -> None:
+    write_trace(tmp_path / "run.npz", _on(UNEVEN, 200))
+    assert read_trace(tmp_path / "run.npz").arrivals == UNEVEN
+
+
+@pytest.mark.parametrize("change", [{"seed": 5}, {"cameras": 1}, {"jitter_ns": 0}, {"burst_parts": 4}])
+def test_the_times_of_another_belt_are_refused(tmp_path: Path, change: dict[str, int]) -> None:
+    with pytest.raises(MeasurementError, match="a frame is missing or was moved"):
+        write_trace(tmp_path / "run.npz", replace(_on(UNEVEN, 200), arrivals=replace(UNEVEN, **change)))
+
+
+@pytest.mark.parametrize("moved_ns", [-1, 1, 50_000])
+def test_a_moved_frame_shows(tmp_path: Path, moved_ns: int) -> None:
+    measured = _on(UNEVEN, 200)
+    due = measured.scheduled_ns.copy()
+    due[77] += moved_ns
+    late = {name: getattr(measured, name) + 10**6 for name in TIMES[1:]}
+    with pytest.raises(MeasurementError, match=r"judged frame 77 .* was moved"):
+        write_trace(tmp_path / "run.npz", replace(measured, scheduled_ns=due, **late))
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (np.arange(199), "199 judged frames are left of 200"),
+        (np.arange(1, 200), "199 judged frames are left of 200"),
+        (np.array([*range(60), *range(61, 200)]), "a frame is missing"),
+    ],
+)
+def test_a_frame_that_was_dropped_anywhere_shows(tmp_path: Path, kept: NDArray[Any], words: str) -> None:
+    with pytest.raises(MeasurementError, match=words):
+        write_trace(tmp_path / "run.npz", _without(_on(Arrivals(period_ns=10**6), 200), kept))
+
+
+def test_a_run_whose_beginning_was_moved_shows(tmp_path: Path) -> None:
+    measured = _on(Arrivals(period_ns=10**6), 200)
+    later = replace(measured, **{name: getattr(measured, name) + 10**6 for name in TIMES})
+    with pytest.raises(MeasurementError, match="not the one that the run began with"):
+        write_trace(tmp_path / "run.npz", later)
+
+
+def test_a_clock_that_jumps_back_shows(tmp_path: Path) -> None:
+    measured = _on(UNEVEN, 50)
+    jumped = {name: np.where(np.arange(50) < 20, 0, -(10**8)) + getattr(measured, name) for name in TIMES[1:]}
+    with pytest.raises(MeasurementError, match="frame 20: started_ns lies before"):
+        write_trace(tmp_path / "run.npz", replace(measured, **jumped))
 
 
 def test_overlapping_frames_are_refused(tmp_path: Path, belt: Belt) -> None:
