@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from ..benchmarks.timer import examine_timer
 from ..inspection.plugins import plugins
 from ..targets.fingerprint import fingerprint
 from ..targets.profile import profiles
@@ -20,24 +22,29 @@ _PARTS = (
 )
 _INT8_FLAGS = {"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"}
 _GPU_TIMEOUT_S = 10
+_TIMED_FRAMES = 500
+_LATE_US = 100.0
+_SLOW_MODES = {"low-power", "cool", "quiet"}
+_GOOD_CLOCKS = {None, "tsc", "kvm-clock", "arch_sys_counter"}
 
 
 def examine() -> dict[str, Any]:
-    """Look at this machine; loads no runtime.
+    """Look at this machine, half a second of it at its timer; loads no runtime.
 
     Returns:
-        JSON-able: `machine` (see `targets.fingerprint`), `memory_gb`, `disk_free_gb` (here), `gpus` (names), `parts`
-        (each `kind`, `name` and `missing`: None, or what is not installed and the command that installs it), `notes`
-        (plain sentences on what slows measurements or makes them unsteady).
+        JSON-able: `machine` (see `targets.fingerprint`), `timer` (see `benchmarks.timer`), `memory_gb`, `disk_free_gb`
+        (here), `gpus` (names), `parts` (each `kind`, `name` and `missing`: None, or what is not installed and the
+        command that installs it), `notes` (plain sentences on what slows measurements or makes them unsteady).
     """
-    machine = fingerprint()
+    machine, timer = fingerprint(), asdict(examine_timer(frames=_TIMED_FRAMES))
     return {
         "machine": machine,
+        "timer": timer,
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
         "gpus": _gpus(),
         "parts": [part for kind, package, constant in _PARTS for part in _parts(kind, package, constant)],
-        "notes": _notes(machine),
+        "notes": [*_notes(machine), *_notes_on_time(machine, timer)],
     }
 
 
@@ -49,7 +56,8 @@ def doctor_text(facts: dict[str, Any], *, verbose: bool = False) -> str:
         f"memory     {facts['memory_gb']:g} GB; {facts['disk_free_gb']:g} GB of disk free here",
         f"CPU flags  {' '.join(machine['isa']) or 'none that matter'}",
         f"GPU        {', '.join(facts['gpus']) or 'none found (not needed)'}",
-        f"power      {machine['power'] or 'not known'}, governor {machine['governor'] or 'not known'}",
+        f"power      {_power_text(machine)}",
+        f"timer      {_timer_text(facts['timer'])}",
         *(f"{part['kind']:<10} {part['name']:<16} {part['missing'] or 'ready'}" for part in facts["parts"]),
         *(f"note       {note}" for note in facts["notes"]),
     ]
@@ -94,6 +102,20 @@ def _gpus() -> list[str]:
     return [line.strip() for line in answer.stdout.splitlines() if line.strip()] if answer.returncode == 0 else []
 
 
+def _power_text(machine: dict[str, Any]) -> str:
+    turbo = {True: "on", False: "off", None: None}[machine["turbo"]]
+    named = [("mode", machine["power_mode"]), ("governor", machine["governor"]), ("turbo", turbo)]
+    known = [f"{name} {value}" for name, value in named if value]
+    return ", ".join([machine["power"] or "supply not known", *(known or ["mode and governor not known"])])
+
+
+def _timer_text(timer: dict[str, Any]) -> str:
+    return (
+        f"starts frames {timer['late_p50_us']:.2g} us late (median), {timer['late_p99_us']:.3g} us (p99), "
+        f"{timer['late_max_us']:.3g} us (worst); holds a period of {timer['shortest_period_ns'] / 1e6:g} ms"
+    )
+
+
 def _notes(machine: dict[str, Any]) -> list[str]:
     notes = []
     if not _INT8_FLAGS & set(machine["isa"]):
@@ -102,4 +124,24 @@ def _notes(machine: dict[str, Any]) -> list[str]:
         notes.append(f"the governor is {machine['governor']}: for steady latency set it to performance")
     if machine["power"] == "battery":
         notes.append("running on battery: latencies will be higher than on mains")
+    return notes
+
+
+def _notes_on_time(machine: dict[str, Any], timer: dict[str, Any]) -> list[str]:
+    notes = []
+    if machine["cpu_quota"]:
+        notes.append(
+            f"this process is limited to {machine['cpu_quota']:g} CPUs of time and stands still whenever that is used "
+            "up: give its container whole CPUs (docker: --cpuset-cpus) instead of a share (--cpus)"
+        )
+    if machine["hypervisor"]:
+        notes.append("a virtual machine: what else its host runs can stop it at any time; sign for the device itself")
+    if machine["power_mode"] in _SLOW_MODES:
+        notes.append(f"the power mode is {machine['power_mode']}: for low latency choose another")
+    if machine["clocksource"] not in _GOOD_CLOCKS:
+        notes.append(f"the clock is {machine['clocksource']}, slow to read: boot with clocksource=tsc if it is stable")
+    if machine["conditions"]["swap_used_mb"]:
+        notes.append(f"{machine['conditions']['swap_used_mb']:g} MB are swapped out: memory is short")
+    if timer["late_p99_us"] > _LATE_US:
+        notes.append("the timer is late although there is no work: other processes use this CPU, or it sleeps deeply")
     return notes

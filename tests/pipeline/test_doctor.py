@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from beltline.pipeline.doctor import devices_text, doctor_text, examine, known_devices
+import pytest
+from beltline.pipeline.doctor import _notes, _notes_on_time, devices_text, doctor_text, examine, known_devices
 
 
 def test_doctor_names_each_part_and_how_to_get_it() -> None:
@@ -22,13 +24,45 @@ def test_doctor_shows_the_command_for_what_is_missing() -> None:
 
 
 def test_notes_say_what_disturbs_a_measurement() -> None:
-    from beltline.pipeline.doctor import _notes
-
     notes = " ".join(_notes({"isa": ["avx2"], "governor": "powersave", "power": "battery"}))
     assert "INT8" in notes
     assert "powersave" in notes
     assert "battery" in notes
     assert _notes({"isa": ["avx512_vnni"], "governor": None, "power": None}) == []
+
+
+_QUIET = {
+    "cpu_quota": None,
+    "hypervisor": False,
+    "power_mode": None,
+    "clocksource": "tsc",
+    "conditions": {"swap_used_mb": 0.0},
+}
+
+
+def test_a_machine_that_keeps_time_needs_no_note() -> None:
+    assert _notes_on_time(_QUIET, {"late_p99_us": 3.0}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cpu_quota": 1.5}, "limited to 1.5 CPUs"),
+        ({"hypervisor": True}, "virtual machine"),
+        ({"power_mode": "quiet"}, "power mode is quiet"),
+        ({"clocksource": "hpet"}, "clocksource=tsc"),
+        ({"conditions": {"swap_used_mb": 51.0}}, "51 MB are swapped out"),
+    ],
+)
+def test_notes_say_what_takes_time_away(changes: dict[str, Any], words: str) -> None:
+    (note,) = _notes_on_time({**_QUIET, **changes}, {"late_p99_us": 3.0})
+    assert words in note
+
+
+def test_a_late_timer_is_noted_and_its_figures_told() -> None:
+    assert "timer is late" in _notes_on_time(_QUIET, {"late_p99_us": 400.0})[0]
+    facts = examine()
+    assert f"holds a period of {facts['timer']['shortest_period_ns'] / 1e6:g} ms" in doctor_text(facts)
 
 
 def test_devices_are_listed_with_their_sources() -> None:
