@@ -173,7 +173,7 @@ def block_frames(values: NDArray[Any]) -> int:
     alike = max(0.0, float(ranks[1:] @ ranks[:-1]) / power) if power > 0 else 0.0
     strength = sqrt(6) * alike / max(1 - alike**2, 1e-9)
     wished = max(1.0, strength ** (2 / 3)) * float(values.size ** (1 / 3))
-    return max(1, min(round(wished), int(values.size) // 10))
+    return int(max(1, min(round(wished), values.size // 10)))
 
 
 def _drawn_quantiles(

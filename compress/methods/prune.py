@@ -4,32 +4,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..fit_settings import FitSettings
 from ..packages import missing_package
 from ..recipe import ModuleContext
 from .distill import DistillWeights
 
+_USUAL_RATIO = 0.3
+
 
 class PruneStep(BaseModel):
-    """Settings of one `prune` step.
+    """Settings of one `prune` step: how much leaves is either `ratio` or `macs`.
 
     Attributes:
         ratio: Share of channels to remove, in (0, 1), chosen over all layers together by group L2 norm
-            (DepGraph, arXiv 2301.12900).
+            (DepGraph, arXiv 2301.12900); 0.3 where neither is written.
+        macs: Share of multiply-accumulates to keep at most, in (0, 1); channels leave bit by bit until it is
+            reached.
         round_to: Channels left are a multiple of this: 8 suits VNNI and tensor cores.
         fit: Fine-tuning.
         teacher: The weights of the teacher's terms while fine-tuning.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    ratio: float = Field(default=0.3, gt=0, lt=1)
+    ratio: float | None = Field(default=None, gt=0, lt=1)
+    macs: float | None = Field(default=None, gt=0, lt=1)
     round_to: int = Field(default=8, ge=1, le=64)
     fit: FitSettings = FitSettings(epochs=6, learning_rate=0.001)
     teacher: DistillWeights = DistillWeights()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ratio_or_macs(cls, written: Any) -> Any:
+        if not isinstance(written, dict):
+            return written
+        given = [name for name in ("ratio", "macs") if written.get(name) is not None]
+        if len(given) > 1:
+            msg = "ratio and macs both say how much leaves; drop one of them"
+            raise ValueError(msg)
+        return written if given else {**written, "ratio": _USUAL_RATIO}
 
 
 @dataclass(frozen=True, slots=True)
