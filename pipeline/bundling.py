@@ -61,7 +61,7 @@ def bundle_rows(job: RunJob, results: Sequence[RowResult], report: Report, wish:
         name=name,
         beltline=_version(),
         models=models,
-        device=_device(job, chosen[0]),
+        device=_device(chosen[0]),
         budget=BudgetFacts(period_ms=job.budget.period_ms, deadline_ms=job.budget.deadline_ms),
         gates=job.line_file.gates,
         cautions=tuple(caution for model in models for caution in _cautions(model, report)),
@@ -96,7 +96,7 @@ def report_name(job: RunJob) -> str:
 
 def _chosen(results: Sequence[RowResult], report: Report, wish: BundleWish) -> list[RowResult]:
     names = wish.rows or ((report.selected,) if report.selected is not None else ())
-    by_name = {result.plan.name: result for result in results}
+    by_name = {result.name: result for result in results}
     if not names:
         msg = f"no row was selected, since none fits; name one of {', '.join(by_name)} with --row, and add --anyway"
         raise BundleError(msg)
@@ -118,7 +118,7 @@ def _chosen(results: Sequence[RowResult], report: Report, wish: BundleWish) -> l
 
 
 def _model(result: RowResult, report: Report) -> BundleModel:
-    row = next(row for row in report.rows if row.name == result.plan.name)
+    row = next(row for row in report.rows if row.name == result.name)
     quality = row.quality
     if quality is None:
         msg = f"row {row.name} was not judged; run the line again"
@@ -141,14 +141,14 @@ def _cautions(model: BundleModel, report: Report) -> list[str]:
     return [f"{model.row} was bundled although its verdict is {model.verdict}. {' '.join(reasons)[:1500]}"]
 
 
-def _device(job: RunJob, result: RowResult) -> DeviceFacts:
+def _device(result: RowResult) -> DeviceFacts:
     facts = result.timed.belt.fingerprint
     return DeviceFacts(
-        name=job.target.name,
+        name=result.device.name,
         cpu=facts["cpu"],
         architecture=facts["architecture"],
         isa=tuple(facts["isa"]),
-        threads=job.target.threads,
+        threads=result.device.target.threads,
     )
 
 

@@ -20,9 +20,11 @@ _PLAIN_EVERY_S = 10.0
 class Console:
     """Tells a user what is going on. stdout is left to results."""
 
-    def __init__(self, *, verbose: bool = False, stream: TextIO | None = None) -> None:
+    def __init__(self, *, verbose: bool = False, stream: TextIO | None = None, bars: bool = True) -> None:
         self._verbose = verbose
+        self._stream = stream
         self._terminal = Terminal(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+        self._bars = bars and self._terminal.is_terminal
 
     @property
     def verbose(self) -> bool:
@@ -38,6 +40,10 @@ class Console:
         if self._verbose:
             self._terminal.print(text, markup=False, style="dim")
 
+    def in_lines_only(self) -> Console:
+        """Give one without bars, for work that goes on in several threads at once."""
+        return Console(verbose=self._verbose, stream=self._stream, bars=False)
+
     @contextmanager
     def progress(self, label: str) -> Iterator[Advance]:
         """Show how far a piece of work is.
@@ -45,7 +51,7 @@ class Console:
         Yields:
             A function to call as often as one likes: `advance("epoch 3, loss 0.21", 3, 20)`.
         """
-        if self._terminal.is_terminal:
+        if self._bars:
             with _bar(self._terminal) as bar:
                 task = bar.add_task(label, total=None)
                 yield _on_bar(bar, task, label)

@@ -9,6 +9,7 @@ from ..inspection.dataset import Dataset
 from ..inspection.line import LineBudget
 from ..targets.target import Target
 from .console import Console
+from .devices import Device
 from .line_file import LineFile
 
 
@@ -21,7 +22,8 @@ class RunJob:
         line_file: What the user asked for.
         budget: The belt's times.
         dataset: All samples, splits settled.
-        target: The device.
+        target: This machine, where models are made and scored.
+        devices: Where they are measured; empty before the part of a run that measures.
         console: Where progress goes.
         started: When this call began, ISO 8601, UTC.
     """
@@ -33,6 +35,7 @@ class RunJob:
     target: Target
     console: Console
     started: str
+    devices: tuple[Device, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,9 @@ from ..inspection.line import Line, budget_of
 from ..inspection.plugins import plugins
 from ..inspection.settings import DataSettings
 from ..targets.profile import profiles
+from ..targets.settings import LOCAL, Targets
 from .mistakes import Mistake, mistakes_in_values, mistakes_of, one_of, raise_if_any
-from .places import PlacedYaml, read_file
+from .places import Location, PlacedYaml, read_file
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -58,7 +59,7 @@ class LineFile(BaseModel):
         data: Its photographs.
         teacher: The model that the small ones are measured against.
         recipes: The candidates, each a row of the report.
-        target: The device: `local`, or the name of a profile (`beltline devices`).
+        target: The device: `local`, the name of a profile (`beltline devices`), `ssh://user@host`, or a list of these.
         threads: Threads an engine may use; None: the profile's.
         gates: What must hold for the verdict `fits`.
         threshold: Where to cut.
@@ -72,7 +73,7 @@ class LineFile(BaseModel):
     data: DataSettings
     teacher: TeacherSettings = TeacherSettings()
     recipes: tuple[RecipeSettings, ...] = ()
-    target: str = "local"
+    target: Targets = LOCAL
     threads: int | None = Field(default=None, ge=1, le=1024)
     gates: Gates = Gates()
     threshold: ThresholdSettings = ThresholdSettings()
@@ -141,7 +142,13 @@ def lock_text(line_file: LineFile) -> str:
 
 
 def _unknown_names(checked: LineFile) -> list[Mistake]:
-    found = [one_of(("target",), checked.target, profiles())]
+    places: list[Location] = [
+        ("target", i) if len(checked.target) > 1 else ("target",) for i in range(len(checked.target))
+    ]
+    named = [
+        (place, each.profile) for place, each in zip(places, checked.target, strict=True) if each.profile is not None
+    ]
+    found = [one_of(place, name, profiles()) for place, name in named]
     if checked.data.reader is not None:
         found.append(one_of(("data", "reader"), checked.data.reader, plugins("inspection.readers", "READER")))
     backends = plugins("export.backends", "BACKEND")

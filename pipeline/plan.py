@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ..inspection.bounds import frames_needed
-from ..inspection.line import LineBudget, budget_of
+from ..inspection.line import Line, LineBudget, budget_of
 from ..inspection.stalls import planned_utilisation, spell_frames
 from .line_file import LineFile
 
@@ -17,7 +17,8 @@ def plan(line_file: LineFile) -> dict[str, Any]:
     """Work out what a line allows and what it takes to prove it.
 
     Returns:
-        JSON-able: `name`, `target`, `budget` (as in report.json), `frames_per_s`, `travel_ms`, `fixed_ms` by name,
+        JSON-able: `name`, `target`, `budget` (as in report.json), `frames_per_s` (of all cameras), `arrivals`
+        (`cameras`, `jitter_ms`, `bursts` as in line.yaml or None), `travel_ms`, `fixed_ms` by name,
         `stall` (`stall_ms` that the proof allows for, `utilisation` assumed, `spell_frames` that one such stall makes
         late at most), `proof` (one entry for each number of such spells seen: `misses`, `frames`, `minutes` at the
         belt's pace), `parts` (the fewest test images that can pass each quality gate), `notes` (plain sentences).
@@ -25,18 +26,19 @@ def plan(line_file: LineFile) -> dict[str, Any]:
     Raises:
         LineFileError: The fixed times leave no time for a decision.
     """
-    budget, gates = budget_of(line_file.line), line_file.gates
+    budget, gates = budget_of(line_file.line, seed=line_file.seed), line_file.gates
     miss = gates.deadline_miss
     return {
         "name": line_file.run_name,
-        "target": line_file.target,
+        "target": ", ".join(each.label for each in line_file.target),
         "budget": {
             "period_ms": _rounded(budget.period_ms),
             "deadline_ms": _rounded(budget.deadline_ms),
             "miss_max": miss.max,
             "confidence": miss.confidence,
         },
-        "frames_per_s": _rounded(1000 / budget.period_ms),
+        "frames_per_s": _rounded(1000 * line_file.line.cameras / budget.period_ms),
+        "arrivals": line_file.line.model_dump(include={"cameras", "jitter_ms", "bursts"}),
         "travel_ms": _rounded(budget.deadline_ms + budget.fixed_ms),
         "fixed_ms": budget.fixed_parts_ms,
         "stall": _stall(line_file, budget),
@@ -56,6 +58,7 @@ def plan_text(facts: dict[str, Any]) -> str:
     lines = [
         f"line {facts['name']} on {facts['target']}",
         f"  a frame every        {budget['period_ms']:g} ms ({facts['frames_per_s']:g} frames/s)",
+        *_arrivals_lines(facts["arrivals"]),
         f"  camera to ejector    {facts['travel_ms']:g} ms, of which fixed: {fixed}",
         f"  deadline             {budget['deadline_ms']:g} ms from frame to decision",
         f"  late decisions       at most {budget['miss_max']:.4%} of frames, at {budget['confidence']:.1%} confidence",
@@ -68,6 +71,20 @@ def plan_text(facts: dict[str, Any]) -> str:
         *(f"note: {note}" for note in facts["notes"]),
     ]
     return "\n".join(lines)
+
+
+def _arrivals_lines(arrivals: dict[str, Any]) -> list[str]:
+    """Say what is not as on an even belt in front of one camera."""
+    lines = []
+    if arrivals["cameras"] > 1:
+        lines.append(f"  cameras              {arrivals['cameras']}, triggered together: so many frames at each moment")
+    if arrivals["jitter_ms"]:
+        lines.append(f"  parts off their place by up to {arrivals['jitter_ms']:g} ms either way")
+    if bursts := arrivals["bursts"]:
+        lines.append(
+            f"  parts that touch     {bursts['parts']} in every {bursts['every']}, {bursts['pitch_mm']:g} mm apart"
+        )
+    return lines
 
 
 def _stall(line_file: LineFile, budget: LineBudget) -> dict[str, Any]:
@@ -102,11 +119,27 @@ def _notes(line_file: LineFile, budget: LineBudget) -> list[str]:
         )
     if line_file.measure.frames is not None and line_file.measure.frames < proof["frames"]:
         notes.append(f"measure.frames is {line_file.measure.frames}: below {proof['frames']} no row can fit")
+    return [*notes, *_notes_on_pace(line_file.line, budget)]
+
+
+def _notes_on_pace(line: Line, budget: LineBudget) -> list[str]:
+    notes, each_ms = [], budget.period_ms / line.cameras
     if budget.deadline_ms > budget.period_ms:
-        under_way = math.ceil(budget.deadline_ms / budget.period_ms)
+        under_way = line.cameras * math.ceil(budget.deadline_ms / budget.period_ms)
         notes.append(
             f"the deadline is longer than the period: up to {under_way} frames are under "
-            f"way at once, and the model must still keep up with one every {budget.period_ms:g} ms"
+            f"way at once, and the model must still keep up with one every {each_ms:g} ms"
+        )
+    if line.cameras > 1:
+        notes.append(
+            f"the {line.cameras} cameras' frames are due at the same moment and decided one after the other: in time "
+            f"if a decision takes at most {min(each_ms, budget.deadline_ms / line.cameras):.4g} ms"
+        )
+    if line.bursts:
+        apart_ms = 1000 * line.bursts.pitch_mm / line.belt_speed_mm_s / line.frames_per_part / line.cameras
+        notes.append(
+            f"where parts touch, a frame comes every {apart_ms:.4g} ms: what the model has not decided by then waits, "
+            "and the wait counts"
         )
     return notes
 

@@ -30,6 +30,7 @@ from ..inspection.quality import Quality
 from ..inspection.storage import write_bytes, write_json
 from ..inspection.streaming import frames_of
 from ..inspection.threshold import OperatingPoint
+from .devices import Device
 from .job import RunJob
 from .rows import TEACHER, RowPlan
 from .trying import Timed, Tried, fitted
@@ -42,20 +43,24 @@ class RowResult:
     """Everything that was found out about one row.
 
     Attributes:
+        name: The plan's; of a model that is measured on several devices `<plan>@<device>`.
         plan: What was to be made.
         artifact: What runs.
         counts: `parameters` and `macs`, where the network is known.
         tried: Scores on val and test.
         timed: Latency.
         parity: Against torch; None for the teacher in torch.
+        device: Where it was timed.
     """
 
+    name: str
     plan: RowPlan
     artifact: Artifact
     counts: Mapping[str, int]
     tried: Tried
     timed: Timed
     parity: Parity | None
+    device: Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +78,8 @@ def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     report = _unless_told_before(job.folder / "report.json", _report(job, judged))
     checked = checked_report(report)
     write_json(job.folder / "report.json", report)
-    shown = next(each for each in judged if each.result.plan.name == shown_row(checked).name)
-    traces = {each.result.plan.name: each.result.timed.belt for each in judged}
+    shown = next(each for each in judged if each.result.name == shown_row(checked).name)
+    traces = {each.result.name: each.result.timed.belt for each in judged}
     page = render_report(report, _gallery(job, shown), traces)
     write_bytes(job.folder / "report.html", page.encode())
     return checked
@@ -130,16 +135,8 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
 
 
 def _report(job: RunJob, judged: Sequence[_Judged]) -> dict[str, Any]:
-    rows = [_row(each) for each in judged]
-    standings = [
-        Standing(
-            name=row["name"],
-            verdict=row["verdict"],
-            engine_p50_ms=row["engine_ms"]["p50"],
-            size_bytes=row["size_bytes"],
-        )
-        for row in rows
-    ]
+    devices = _devices(judged)
+    rows = [{**_row(each), "device": each.result.device.name if len(devices) > 1 else None} for each in judged]
     gate = job.line_file.gates.deadline_miss
     return {
         "schema": 1,
@@ -154,10 +151,32 @@ def _report(job: RunJob, judged: Sequence[_Judged]) -> dict[str, Any]:
         },
         "gates": job.line_file.gates.model_dump(mode="json"),
         "data": _data(job),
-        "device": _device(job, judged[0].result.timed.belt.fingerprint),
+        "device": devices[0],
+        **({"devices": devices} if len(devices) > 1 else {}),
         "rows": rows,
-        "selected": select(standings),
+        "selected": select(_standings(judged)),
     }
+
+
+def _standings(judged: Sequence[_Judged]) -> list[Standing]:
+    """Give each model's standing; one that is to run on several devices must fit all of them, the slowest counts."""
+    models: dict[str, list[_Judged]] = {}
+    for each in judged:
+        models.setdefault(each.result.plan.name, []).append(each)
+    return [max((_standing(each) for each in rows), key=_worse) for rows in models.values()]
+
+
+def _standing(judged: _Judged) -> Standing:
+    return Standing(
+        name=judged.result.name,
+        verdict=judged.verdict.verdict,
+        engine_p50_ms=engine_summary(judged.result.timed.back_to_back)["p50"],
+        size_bytes=judged.result.artifact.size_bytes,
+    )
+
+
+def _worse(standing: Standing) -> tuple[bool, float]:
+    return standing.verdict != "fits", standing.engine_p50_ms
 
 
 def _row(judged: _Judged) -> dict[str, Any]:
@@ -166,7 +185,7 @@ def _row(judged: _Judged) -> dict[str, Any]:
     back_to_back = result.timed.back_to_back
     response_ms = back_to_back.response_ns / 1e6
     return {
-        "name": result.plan.name,
+        "name": result.name,
         "role": result.plan.role,
         "recipe": [step.sentence() for step in result.plan.steps],
         "backend": result.artifact.backend,
@@ -215,16 +234,26 @@ def _data(job: RunJob) -> dict[str, Any]:
     }
 
 
-def _device(job: RunJob, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _devices(judged: Sequence[_Judged]) -> list[dict[str, Any]]:
+    """Describe every device that a row was timed on, those of the candidates first."""
+    ordered = sorted(judged, key=lambda each: each.result.plan.role == "teacher")
+    results = {each.result.device.name: each.result for each in reversed(ordered)}
+    return [_device(result) for result in reversed(results.values())]
+
+
+def _device(result: RowResult) -> dict[str, Any]:
+    facts, target = result.timed.belt.fingerprint, result.device.target
     return {
-        "name": job.target.name,
+        "name": target.name,
         "cpu": facts.get("cpu"),
         "isa": list(facts.get("isa", [])),
-        "threads": job.target.threads,
+        "threads": target.threads,
         "versions": dict(facts.get("versions", {})),
         "kernel": facts.get("kernel"),
         "governor": facts.get("governor"),
         "python": facts.get("python"),
+        **({"address": result.device.settings.ssh} if result.device.settings.ssh else {}),
+        **({"not_its_profile": "; ".join(target.differs)} if target.differs else {}),
     }
 
 

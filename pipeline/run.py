@@ -16,9 +16,9 @@ from ..export.parity import Parity
 from ..inspection.line import budget_of
 from ..inspection.loading import load_dataset, splits_json
 from ..inspection.storage import write_bytes, write_json
-from ..targets.profile import target_of
 from .bundling import bundle_selected
 from .console import Console
+from .devices import Device, devices_of, meet, on_each, require_on_devices, this_machine
 from .job import Made, RunJob
 from .line_file import LineFile, lock_text
 from .making import build_artifact, count, make_graph, make_module, make_teacher
@@ -87,7 +87,8 @@ def run_job(
     plans = planned_rows(asked, baselines=baselines)
     if until != "train":
         require_parts(plans, runs=until != "compress")
-    with open_job(asked, runs=runs, console=console) as job:
+    with open_job(asked, runs=runs, console=console, measures=until in ("bench", "report")) as job:
+        require_on_devices(plans, job.devices)
         teacher = make_teacher(job)
         if until == "train":
             return _made(until, [teacher.path])
@@ -97,27 +98,35 @@ def run_job(
         rows = [_with_graph(job, row) for row in rows]
         if until == "export":
             return _made(until, [_built(job, row)[0].path for row in rows])
-        results = [_tried(job, row) for row in rows]
+        results = [result for row in rows for result in _tried(job, row)]
         report = write_report(job, results)
         return outcome_of(report, job.folder / "report.json", bundle=bundle_selected(job, results, report))
 
 
 @contextmanager
-def open_job(line_file: LineFile, *, runs: Path, console: Console) -> Iterator[RunJob]:
-    """Take a line's run folder and read its data; the folder is this process's until the block ends.
+def open_job(line_file: LineFile, *, runs: Path, console: Console, measures: bool = True) -> Iterator[RunJob]:
+    """Take a line's run folder, meet its devices and read its data; the folder is this process's until the block ends.
+
+    Args:
+        line_file: What the user asked for.
+        runs: Folder of all runs.
+        console: Where progress goes.
+        measures: Whether the devices are needed.
 
     Raises:
-        BeltlineError: The folder is in use or not to be written, or the data cannot be read.
+        BeltlineError: The folder is in use, a device cannot be reached, or the data cannot be read.
     """
     with open_run(runs, line_file.run_name) as folder:
-        yield _job(line_file, folder, console)
+        targets = line_file.target if measures else [each for each in line_file.target if each.ssh is None]
+        devices = meet(targets, threads=line_file.threads, console=console)
+        yield _job(line_file, folder, console, devices)
 
 
 def try_rows(job: RunJob, plans: Sequence[RowPlan]) -> list[RowResult]:
     """Make, score and measure rows; what is done already is taken."""
     teacher = make_teacher(job)
     rows = [_Row(plan=plan, module=make_module(job, plan, teacher)) for plan in plans]
-    return [_tried(job, _with_graph(job, row)) for row in rows]
+    return [result for row in rows for result in _tried(job, _with_graph(job, row))]
 
 
 def row_artifact(job: RunJob, plan: RowPlan) -> Artifact:
@@ -150,7 +159,7 @@ def outcome_of(report: Report, path: Path, *, bundle: Path | None = None) -> Out
     )
 
 
-def _job(line_file: LineFile, folder: Path, console: Console) -> RunJob:
+def _job(line_file: LineFile, folder: Path, console: Console, devices: tuple[Device, ...]) -> RunJob:
     started = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
     write_bytes(folder / "line.lock.yaml", lock_text(line_file).encode())
     with console.progress("data") as advance:
@@ -163,9 +172,10 @@ def _job(line_file: LineFile, folder: Path, console: Console) -> RunJob:
     return RunJob(
         folder=folder,
         line_file=line_file,
-        budget=budget_of(line_file.line),
+        budget=budget_of(line_file.line, seed=line_file.seed),
         dataset=dataset,
-        target=target_of(line_file.target, threads=line_file.threads),
+        target=this_machine(devices).target,
+        devices=devices,
         console=console,
         started=started,
     )
@@ -194,18 +204,27 @@ def _built(job: RunJob, row: _Row) -> tuple[Artifact, Parity | None]:
     return artifact, try_parity(job, row.module, row.exported, artifact, row.plan.name)
 
 
-def _tried(job: RunJob, row: _Row) -> RowResult:
-    name = row.plan.name
+def _tried(job: RunJob, row: _Row) -> list[RowResult]:
+    """Build and score a row here, and measure it on all its devices at the same time."""
+    name, devices = row.plan.name, devices_of(row.plan, job.devices)
     job.console.tell(f"{name}: build, score, measure")
     artifact, parity = _built(job, row)
-    return RowResult(
-        plan=row.plan,
-        artifact=artifact,
-        counts=count(job, row.module),
-        tried=try_quality(job, artifact, name),
-        timed=try_speed(job, artifact, name),
-        parity=parity,
-    )
+    counts, tried = count(job, row.module), try_quality(job, artifact, name)
+    named = {device.name: name if len(devices) == 1 else f"{name}@{device.name}" for device in devices}
+
+    def on(device: Device) -> RowResult:
+        return RowResult(
+            name=named[device.name],
+            plan=row.plan,
+            artifact=artifact,
+            counts=counts,
+            tried=tried,
+            timed=try_speed(job, artifact, named[device.name], device),
+            parity=parity,
+            device=device,
+        )
+
+    return on_each(devices, on)
 
 
 def _made(until: Until, paths: list[Path]) -> Outcome:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from ..inspection.dataset import Sample, evenly
 from ..inspection.storage import digest_of_json, write_json
 from ..inspection.streaming import frames_of
 from ..inspection.threshold import OperatingPoint, operating_point
-from ..targets.fingerprint import fingerprint
+from .devices import Device
 from .job import Made, RunJob
 from .making import build_artifact, runtime_of
 from .stages import Stage, run_stage
@@ -93,18 +94,20 @@ def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, na
     return Parity(**{**found, "flipped": tuple(found["flipped"])})
 
 
-def try_speed(job: RunJob, artifact: Artifact, name: str) -> Timed:
-    """Measure the artifact back to back, then at the belt's pace, each in a fresh process.
+def try_speed(job: RunJob, artifact: Artifact, name: str, device: Device) -> Timed:
+    """Measure the artifact on a device back to back, then at the belt's pace, each in a fresh process.
 
     How long a frame takes back to back says how busy the device will be, and with that how many frames a stall delays:
     the proof at the belt's pace is planned for it.
     """
-    back_to_back = _measured(job, artifact, "back_to_back", name)
+    back_to_back = _measured(job, artifact, "back_to_back", name, device)
     work_ms = float(np.median(back_to_back.response_ns)) / 1e6
-    return Timed(belt=_measured(job, artifact, "belt", name, work_ms=work_ms), back_to_back=back_to_back)
+    return Timed(belt=_measured(job, artifact, "belt", name, device, work_ms=work_ms), back_to_back=back_to_back)
 
 
-def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str, *, work_ms: float | None = None) -> Measurement:
+def _measured(
+    job: RunJob, artifact: Artifact, mode: Mode, name: str, device: Device, *, work_ms: float | None = None
+) -> Measurement:
     settings, gate = job.line_file.measure, job.line_file.gates.deadline_miss
     limits = _BACK_TO_BACK
     if mode == "belt":
@@ -118,25 +121,34 @@ def _measured(job: RunJob, artifact: Artifact, mode: Mode, name: str, *, work_ms
         "deadline_ms": job.budget.deadline_ms,
         "gate": gate.model_dump(),
         "frames": limits.frames,
-        "target": [job.target.name, job.target.threads, list(job.target.cpus)],
-        "machine": digest_of_json(_lasting(fingerprint())),
+        "target": [device.name, device.target.threads, list(device.target.cpus)],
+        "machine": digest_of_json(_lasting(device.facts)),
         "data": job.dataset.digest,
     }
     stage = Stage(name=f"measure {mode}", inputs=inputs)
 
     def work(folder: Path) -> None:
         samples = evenly(job.dataset.of("test"), _TIMED_FRAMES)
-        with job.console.progress(f"{name}: {mode.replace('_', ' ')}") as advance:
+        console = job.console if len(job.devices) <= 1 else job.console.in_lines_only()
+
+        def tell(facts: dict[str, Any]) -> None:
+            device.require_going()
+            if "of" in facts:
+                advance("frames", facts["frames"], facts["of"])
+
+        label = f"{name}: {mode.replace('_', ' ')}"
+        with device.host(console) as host, console.progress(label) as advance:
             measurement = measure(
                 artifact,
                 list(frames_of(job.dataset, samples)),
                 arrivals=job.budget.arrivals if mode == "belt" else None,
-                target=job.target,
+                target=device.target,
+                host=host,
                 gate=gate,
                 deadline_ms=job.budget.deadline_ms,
                 limits=limits,
                 work_ms=work_ms,
-                progress=lambda facts: advance("frames", facts["frames"], facts["of"]) if "of" in facts else None,
+                progress=tell,
             )
         write_trace(folder / "trace.npz", measurement)
 
@@ -150,7 +162,7 @@ def _operating_point(job: RunJob, scores: NDArray[np.float64], defective: list[b
     return operating_point(scores, defective, max_overkill=job.line_file.val_overkill, confidence=confidence)
 
 
-def _lasting(facts: dict[str, object]) -> dict[str, object]:
+def _lasting(facts: Mapping[str, object]) -> dict[str, object]:
     """Leave out what changes from minute to minute, such as the temperature."""
     return {key: value for key, value in facts.items() if key != "conditions"}
 

@@ -66,6 +66,6 @@ def parse_address(text: str) -> Address:
 
 def _refused(text: str) -> LineFileError:
     return LineFileError(
-        f"target: wanted ssh://user@host or ssh://user@host:port, got {text!r}; keys and all else come from your "
+        f"wanted ssh://user@host or ssh://user@host:port, got {text!r}; keys and all else come from your "
         "ssh config, a password never stands in it"
     )

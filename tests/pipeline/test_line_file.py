@@ -48,7 +48,7 @@ def reason_against(path: Path) -> str:
 
 def test_the_example_of_the_contract_reads_with_its_defaults(tmp_path: Path) -> None:
     line_file = load(tmp_path, GOOD)
-    assert line_file.target == "local"
+    assert [each.label for each in line_file.target] == ["local"]
     assert line_file.gates.deadline_miss.max == 0.001
     assert line_file.measure.minutes == 3
     assert line_file.seed == 0
@@ -109,6 +109,10 @@ def test_a_mistake_in_the_line_is_answered_with_its_place(tmp_path: Path, old: s
         ("tagret: local\n", "HERE/line.yaml:8: tagret: unknown key; did you mean 'target'?"),
         ("target: locl\n", "HERE/line.yaml:8: target: wanted one of"),
         ("target: locl\n", "did you mean 'local'?"),
+        ("target: [local, {profile: locl}]\n", "HERE/line.yaml:8: target[1]: wanted one of"),
+        ("target: ssh://me@host/there\n", "HERE/line.yaml:8: target.ssh: wanted ssh://user@host or"),
+        ("target:\n  ssh: ssh://me@host\n  profil: local\n", "target.profil: unknown key; did you mean 'profile'?"),
+        ("target: [local, local]\n", "HERE/line.yaml:8: target: every device wants its own name, got 'local'"),
         ("threads: 0\n", "HERE/line.yaml:8: threads: wanted a number >= 1, got 0"),
         ("threads: true\n", "HERE/line.yaml:8: threads: wanted a number, got true"),
         ("seed: -1\n", "HERE/line.yaml:8: seed: wanted a number >= 0"),
