@@ -6,7 +6,8 @@ on a circuit board joins, cuts, bites or dots, on a ground surface it scratches:
 
 from __future__ import annotations
 
-from math import cos, sin, tau
+from itertools import pairwise
+from math import tau
 
 import cv2
 import numpy as np
@@ -48,21 +49,19 @@ def _with_halo(changed: NDArray[np.bool_]) -> Pixels:
 
 
 def _shape(size: tuple[int, int], generator: np.random.Generator) -> Pixels:
-    """Draw a line that wanders, long and thin or short and thick: uint8 `[height, width]`, 255 on it."""
+    """Draw a ragged line that wanders, long and thin or short and thick: uint8 `[height, width]`, 255 on it."""
     edge = min(size)
-    reach = float(np.exp(generator.uniform(np.log(2), np.log(0.4 * edge))))
-    thickness = int(generator.integers(2, max(3, edge // 12) + 1))
-    turns = int(generator.integers(1, 6))
-    heading = generator.uniform(0, tau)
-    point = generator.uniform(0, 1, size=2) * (size[1], size[0])
-    points = [point]
-    for _ in range(turns):
-        heading += generator.normal(0, 0.6)
-        point = point + reach / turns * np.array([cos(heading), sin(heading)])
-        points.append(point)
+    reach = float(edge * np.exp(generator.uniform(np.log(0.08), np.log(0.4))))
+    thickest = int(generator.integers(2, max(3, edge // 12) + 1))
+    pieces = int(generator.integers(2, 9))
+    headings = generator.uniform(0, tau) + np.cumsum(generator.normal(0, 0.7, size=pieces))
+    steps = reach / pieces * np.column_stack([np.cos(headings), np.sin(headings)])
+    start = generator.uniform(0, 1, size=2) * (size[1], size[0])
+    corners = np.round(start + np.vstack([np.zeros(2), np.cumsum(steps, axis=0)])).astype(int).tolist()
     canvas = np.zeros(size, np.uint8)
-    corners = np.round(np.stack(points)).astype(np.int32)
-    return np.asarray(cv2.polylines(canvas, [corners], isClosed=False, color=255, thickness=thickness), np.uint8)
+    for one, other in pairwise(corners):
+        cv2.line(canvas, one, other, 255, int(generator.integers(1, thickest + 1)))
+    return canvas
 
 
 def _filling(pixels: Pixels, generator: np.random.Generator) -> Pixels:
