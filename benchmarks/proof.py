@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from ..inspection.bounds import rate_lower, rate_upper
 from ..inspection.gates import MissGate
-from .looks import Look, frames_to_fit
+from .looks import Look, end_look, frames_to_fit
 
 Outcome = Literal["fits", "misses", "inconclusive"]
 
@@ -135,6 +135,24 @@ def prove(late: NDArray[np.bool_], *, gate: MissGate, looks: Sequence[Look], cam
     proof = _numbers(late.size, *totals, gate, ahead)
     cut_short = late.size < ahead.frames
     return replace(proof, verdict="misses", frames_needed=0) if cut_short and proof.lower > gate.max else proof
+
+
+def prove_counts(*, frames: int, misses: int, spells: int, gate: MissGate, spell_frames: int = 1) -> Proof:
+    """Judge a run of which only the counts are kept, with one look at its end and the whole error.
+
+    Args:
+        frames: Judged frames, >= 1.
+        misses: Late ones.
+        spells: Series of late frames; see `starts_of`.
+        gate: The allowed miss rate and the confidence.
+        spell_frames: Late frames that count as one event for `fits`, >= 1; see `inspection.stalls`.
+
+    >>> prove_counts(frames=4603, misses=0, spells=0, gate=MissGate()).verdict
+    'fits'
+    """
+    (look,) = end_look(gate, frames=frames, spell_frames=spell_frames)
+    proof, outcome = _numbers(frames, misses, spells, gate, look), decide(look, misses=misses, spells=spells)
+    return proof if outcome == "inconclusive" else replace(proof, verdict=outcome, frames_needed=0)
 
 
 def starts_of(late: NDArray[np.bool_], *, cameras: int = 1) -> NDArray[np.bool_]:

@@ -26,6 +26,23 @@ _CHANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """How triggers of one kind (late, or nearly late) follow each other, counted.
+
+    Attributes:
+        triggers: All triggers.
+        marked: Those of the kind.
+        series: Unbroken series of them.
+        longest: Triggers of the longest series.
+    """
+
+    triggers: int
+    marked: int
+    series: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spells:
     """Frames in a row, all of them late or nearly late; the frames of one trigger stand and fall together.
 
@@ -68,35 +85,79 @@ def spells_of(measurement: Measurement, *, deadline_ms: float, gate: MissGate) -
         gate: Its stall is what spells are held against; its rate says how often they meet by chance.
     """
     belt, busy = _belt(measurement), _utilisation(measurement)
-    slowest_ms = _by_trigger(measurement.response_ns / 1e6, belt.cameras)
-    near_ms = (min(float(np.median(slowest_ms)), deadline_ms) + deadline_ms) / 2 if slowest_ms.size else deadline_ms
-    late, near = slowest_ms > deadline_ms, slowest_ms > near_ms
+    slowest_ms = by_trigger(measurement.response_ns / 1e6, belt.cameras)
+    near_ms = near_limit_ms(float(np.median(slowest_ms)) if slowest_ms.size else deadline_ms, deadline_ms)
+    late, near = runs_of(slowest_ms > deadline_ms), runs_of(slowest_ms > near_ms)
+    return spells_from(late, near, arrivals=belt, utilisation=busy, limits_ms=(deadline_ms, near_ms), gate=gate)
+
+
+def spells_from(
+    late: Runs,
+    near: Runs,
+    *,
+    arrivals: Arrivals,
+    utilisation: float,
+    limits_ms: tuple[float, float],
+    gate: MissGate,
+) -> Spells:
+    """Judge spells that were counted, for runs too long to be held in memory; see `spells_of`.
+
+    Args:
+        late: Of late triggers.
+        near: Of nearly late ones.
+        arrivals: When frames are due.
+        utilisation: Median work on a trigger's frames over the period.
+        limits_ms: Above which responses are late, and nearly late.
+        gate: As in `spells_of`.
+    """
+    (deadline_ms, near_ms), cameras = limits_ms, arrivals.cameras
     allowed, allowed_near = (
-        spell_frames(gate.stall_ms, arrivals=belt, deadline_ms=limit_ms, utilisation=busy)
-        for limit_ms in (deadline_ms, near_ms)
+        spell_frames(gate.stall_ms, arrivals=arrivals, deadline_ms=limit_ms, utilisation=utilisation)
+        for limit_ms in limits_ms
     )
-    longest, longest_near = _longest(late) * belt.cameras, _longest(near) * belt.cameras
-    cluster, stall_ms = belt.cameras * _cluster(near), 0
+    cluster, stall_ms = cameras * _cluster(near), 0
     stretched = ceil(allowed * max(1.0, cluster / allowed_near))
-    for frames, limit_ms, too_long in (
-        (longest, deadline_ms, _late_too_long(longest // belt.cameras, allowed // belt.cameras, late.size, gate.max)),
-        (longest_near, near_ms, _near_too_long(near, allowed_near // belt.cameras)),
+    for longest, limit_ms, too_long in (
+        (late.longest, deadline_ms, _late_too_long(late, allowed // cameras, gate.max)),
+        (near.longest, near_ms, _near_too_long(near, allowed_near // cameras)),
     ):
         if too_long:
-            seen_ms = stall_ms_for(frames, arrivals=belt, deadline_ms=limit_ms, utilisation=busy)
+            frames = longest * cameras
+            seen_ms = stall_ms_for(frames, arrivals=arrivals, deadline_ms=limit_ms, utilisation=utilisation)
             stall_ms = max(stall_ms, seen_ms)
     return Spells(
-        utilisation=busy,
+        utilisation=utilisation,
         allowed_frames=allowed,
-        longest_frames=longest,
+        longest_frames=late.longest * cameras,
         near_ms=near_ms,
         allowed_near_frames=allowed_near,
-        longest_near_frames=longest_near,
+        longest_near_frames=near.longest * cameras,
         cluster_frames=cluster,
         stall_ms=stall_ms,
-        stall_spell_frames=spell_frames(stall_ms, arrivals=belt, deadline_ms=deadline_ms, utilisation=busy),
+        stall_spell_frames=spell_frames(stall_ms, arrivals=arrivals, deadline_ms=deadline_ms, utilisation=utilisation),
         stretched_frames=stretched,
-        stretched_stall_ms=stall_ms_for(stretched, arrivals=belt, deadline_ms=deadline_ms, utilisation=busy),
+        stretched_stall_ms=stall_ms_for(stretched, arrivals=arrivals, deadline_ms=deadline_ms, utilisation=utilisation),
+    )
+
+
+def near_limit_ms(median_ms: float, deadline_ms: float) -> float:
+    """Say from where on a response is nearly late: in the middle between median and deadline."""
+    return (min(median_ms, deadline_ms) + deadline_ms) / 2
+
+
+def runs_of(marked: NDArray[np.bool_]) -> Runs:
+    """Count the series of marked triggers, bool `[triggers]`.
+
+    >>> runs_of(np.array([True, True, False, True]))
+    Runs(triggers=4, marked=3, series=2, longest=2)
+    """
+    gaps = np.flatnonzero(~np.concatenate([[False], marked, [False]]))
+    lengths = np.diff(gaps) - 1
+    return Runs(
+        triggers=marked.size,
+        marked=int(marked.sum()),
+        series=int(np.count_nonzero(lengths)),
+        longest=int(lengths.max(initial=0)),
     )
 
 
@@ -119,33 +180,26 @@ def _utilisation(measurement: Measurement) -> float:
     return float(np.median(work_ns)) * measurement.arrivals.cameras / measurement.period_ns
 
 
-def _by_trigger(response_ms: NDArray[np.float64], cameras: int) -> NDArray[np.float64]:
+def by_trigger(response_ms: NDArray[np.float64], cameras: int) -> NDArray[np.float64]:
     """Give the slowest response of each trigger's frames, float64 `[triggers]`."""
     if cameras == 1 or not response_ms.size:
         return response_ms
     return np.maximum.reduceat(response_ms, np.arange(0, response_ms.size, cameras))
 
 
-def _longest(marked: NDArray[np.bool_]) -> int:
-    gaps = np.flatnonzero(~np.concatenate([[False], marked, [False]]))
-    return int(np.diff(gaps).max(initial=1)) - 1
-
-
-def _cluster(near: NDArray[np.bool_]) -> float:
-    count = int(near.sum())
-    if count < _FEWEST_NEAR_MISSES:
+def _cluster(near: Runs) -> float:
+    if near.marked < _FEWEST_NEAR_MISSES:
         return 1.0
-    series = int(near[0]) + int(np.count_nonzero(near[1:] & ~near[:-1]))
-    return max(1.0, count / series * (1 - count / near.size))
+    return max(1.0, near.marked / near.series * (1 - near.marked / near.triggers))
 
 
-def _late_too_long(longest: int, allowed: int, triggers: int, max_rate: float) -> bool:
+def _late_too_long(late: Runs, allowed: int, max_rate: float) -> bool:
     """Whether spells as long as allowed, at the highest rate allowed, would hardly ever join to such a one."""
-    joined = ceil(longest / allowed)
-    return longest > allowed and log(triggers / allowed) + joined * log(max_rate) < log(_CHANCE)
+    joined = ceil(late.longest / allowed)
+    return late.longest > allowed and log(late.triggers / allowed) + joined * log(max_rate) < log(_CHANCE)
 
 
-def _near_too_long(near: NDArray[np.bool_], allowed: int) -> bool:
+def _near_too_long(near: Runs, allowed: int) -> bool:
     """Whether independent triggers, as often nearly late as those seen, would hardly ever prolong a spell so far."""
-    beyond, rate = _longest(near) - allowed, float(near.mean()) if near.size else 0.0
-    return beyond > 0 and log(near.size) + beyond * log(rate) < log(_CHANCE)
+    beyond = near.longest - allowed
+    return beyond > 0 and log(near.triggers) + beyond * log(near.marked / near.triggers) < log(_CHANCE)
