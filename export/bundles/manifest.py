@@ -20,7 +20,7 @@ FORMAT: Final = 1
 
 MAX_JSON_BYTES = 4 << 20
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-RowName = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
+RowName = Annotated[str, Field(pattern=r"^[\w.@-]{1,128}$")]
 Sentence = Annotated[str, Field(max_length=2_000)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
