@@ -6,6 +6,7 @@ FOLDER holds `old.beltline`, `new.beltline` and `key.pub.pem`. Each moment is tr
 the tree; a second child then looks whether a version works, whether it is the old or the new one, and whether the verb
 succeeds now. Faults: `kill` (what was written stays), `power` (what was written and not synced is lost), `full` (from
 that moment on nothing can be written). Prints one JSON object: how many moments there were, and what went wrong.
+The fault `none` strikes nowhere and looks, just before the switch, whether all that the new version needs was synced.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import os
 import shutil
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,7 @@ from beltline.station.places import Places
 from beltline.station.rollback import roll_back
 from beltline.station.status import status
 from beltline.station.tidying import prune
+from typing_extensions import Self
 
 CUT = 9
 CHANGES = ("mkdir", "rename", "replace", "symlink", "unlink", "rmdir", "chmod", "truncate", "pwrite", "fsync")
@@ -43,6 +48,8 @@ class Disk:
     def __init__(self, fault: str, strike_at: int) -> None:
         self.fault, self.strike_at, self.moments = fault, strike_at, 0
         self.unsynced: dict[int, int] = {}
+        self.changed: dict[int, int] = {}
+        self.late: list[str] = []
 
     def operation(self, name: str) -> None:
         """Come here before each operation, and once more in the middle of a write."""
@@ -53,7 +60,7 @@ class Disk:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return
         self.moments += 1
-        if self.moments == self.strike_at:
+        if self.moments == self.strike_at and self.fault != "none":
             if self.fault == "power":
                 for descriptor in self.unsynced.values():
                     os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2 * (self.moments % 2))
@@ -61,13 +68,25 @@ class Disk:
 
     def written(self, descriptor: int) -> None:
         node = os.fstat(descriptor).st_ino
+        self.changed[node] = self.moments
         if node not in self.unsynced:
             self.unsynced[node] = os.dup(descriptor)
 
     def synced(self, descriptor: int) -> None:
-        kept = self.unsynced.pop(os.fstat(descriptor).st_ino, None)
+        node = os.fstat(descriptor).st_ino
+        self.changed.pop(node, None)
+        kept = self.unsynced.pop(node, None)
         if kept is not None:
             os.close(kept)
+
+    def entered(self, path: Path) -> None:
+        """An entry of a folder was added or renamed; links have no folder that counts but the one they lie in."""
+        self.changed[path.parent.stat().st_ino] = self.moments
+
+    def before_switch(self, root: Path) -> None:
+        """Everything below the root must be on the disk; the root itself holds the link that is about to be renamed."""
+        there = [path for path in root.rglob("*") if not path.is_symlink() and path != root / "lock"]
+        self.late += [str(path.relative_to(root)) for path in there if path.stat().st_ino in self.changed]
 
 
 class Watched:
@@ -91,7 +110,7 @@ class Watched:
         for line in lines:
             self.write(line)
 
-    def __enter__(self) -> Watched:
+    def __enter__(self) -> Self:
         self.stream.__enter__()
         return self
 
@@ -112,6 +131,10 @@ def watch(disk: Disk) -> None:
         if not set(mode) & set("wax+"):
             return plain_open(file, mode, *arguments, **options)
         disk.operation("open")
+        if not Path(file).exists():
+            plain_os_open(file, os.O_CREAT)
+            disk.entered(Path(file))
+            mode = mode.replace("x", "w")
         return Watched(plain_open(file, mode, *arguments, **options), disk)
 
     def os_open_watched(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
@@ -126,9 +149,13 @@ def watch(disk: Disk) -> None:
 def watched(plain: Callable[..., Any], name: str, disk: Disk) -> Callable[..., Any]:
     def operation(*arguments: Any, **options: Any) -> Any:
         disk.operation(name)
+        if name == "replace" and Path(arguments[1]).name == "current":
+            disk.before_switch(Path(arguments[1]).parent)
         result = plain(*arguments, **options)
         if name == "fsync":
             disk.synced(arguments[0])
+        if name in {"mkdir", "symlink", "rename", "replace"}:
+            disk.entered(Path(arguments[0 if name == "mkdir" else 1]))
         return result
 
     return operation
@@ -155,7 +182,7 @@ def in_child(work: Callable[[], int]) -> int:
     if child == 0:
         try:
             os._exit(work())
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a child never returns into its parent's work
             traceback.print_exc()
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -166,7 +193,7 @@ def struck(verb: Callable[[Places], Any], places: Places, fault: str, strike_at:
     try:
         verb(places)
     except BeltlineError as error:
-        print(f"{fault} at {strike_at}: {error}", file=sys.stderr)
+        sys.stderr.write(f"{fault} at {strike_at}: {error}\n")
         return 2 if error.exit_code == 2 and str(error) else 1
     return 0
 
@@ -182,7 +209,7 @@ def looked_at(verb: str, folder: Path, places: Places, allowed: set[str | None])
         install(folder / "new.beltline", places, InstallWish())
     verbs(folder)[verb](places)
     assert status(places)["version"] in allowed
-    left = [path for path in places.root.rglob(".*.tmp")]
+    left = list(places.root.rglob(".*.tmp"))
     assert not left, f"left over: {left}"
     return 0
 
@@ -196,26 +223,42 @@ def main(fault: str, verb: str, folder: Path, step: int) -> dict[str, Any]:
     base, places = Places(root=folder / "base"), Places(root=folder / "root")
     shutil.rmtree(base.root, ignore_errors=True)
     for earlier in BEFORE[verb]:
-        assert in_child(lambda earlier=earlier: 0 * bool(verbs(folder)[earlier](base))) == 0
-    allowed, moments, wrong, strike_at = {version_at(base)}, 0, [], 1
-    seen: dict[str, int] = {}
-    while True:
-        shutil.rmtree(places.root, ignore_errors=True)
-        if base.root.exists():
-            shutil.copytree(base.root, places.root, symlinks=True)
-        code = in_child(lambda: struck(verbs(folder)[verb], places, fault, strike_at))
+        assert in_child(partial(succeed, verbs(folder)[earlier], base)) == 0
+    if fault == "none":
+        return {"fault": fault, "verb": verb, "wrong": late(verbs(folder)[verb], base)}
+    allowed = {version_at(base)} | new_versions(verb, folder)
+    seen: Counter[str] = Counter()
+    wrong = []
+    for strike_at in count(1, step):
+        copy_tree(base.root, places.root)
+        code = in_child(partial(struck, verbs(folder)[verb], places, fault, strike_at))
         if code == 0:
             break
-        moments += 1
-        allowed_now = allowed | new_versions(verb, folder)
-        found = str(version_at(places))
-        seen[found] = seen.get(found, 0) + 1
+        seen[str(version_at(places))] += 1
         if code != (2 if fault == "full" else CUT):
             wrong.append(f"moment {strike_at}: ended with {code}")
-        if in_child(lambda: looked_at(verb, folder, places, allowed_now)) != 0:
+        if in_child(partial(looked_at, verb, folder, places, allowed)) != 0:
             wrong.append(f"moment {strike_at}: no working version, or no way on")
-        strike_at += step
-    return {"fault": fault, "verb": verb, "moments": moments, "worked": seen, "wrong": wrong}
+    return {"fault": fault, "verb": verb, "moments": sum(seen.values()), "worked": seen, "wrong": wrong}
+
+
+def late(verb: Callable[[Places], Any], places: Places) -> list[str]:
+    """Do the verb and give what was not yet on the disk at its switch."""
+    disk = Disk("none", 0)
+    watch(disk)
+    verb(places)
+    return disk.late
+
+
+def succeed(verb: Callable[[Places], Any], places: Places) -> int:
+    verb(places)
+    return 0
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    if source.exists():
+        shutil.copytree(source, target, symlinks=True)
 
 
 def new_versions(verb: str, folder: Path) -> set[str | None]:
@@ -229,4 +272,4 @@ def new_versions(verb: str, folder: Path) -> set[str | None]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))))
+    sys.stdout.write(json.dumps(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))))
