@@ -15,12 +15,15 @@ class ViewSettings(BaseModel):
 
     Attributes:
         crop: Edge of the square view in network-input pixels, a multiple of 32; None: whole frames. Crops around
-            masks show small defects at full resolution and cost less; data with image labels alone needs whole frames.
+            masks show small defects at full resolution and cost less. Defective images without a mask are left out then;
+            where most have none, whole frames are shown after all.
         symmetries: `all` eight of the square, `mirror` (left-right, up-down), or `none`.
         zoom: Views are scaled by 1/zoom to zoom, at random.
         aspect: And stretched by 1/aspect to aspect.
         rotation_deg: And turned by up to this many degrees.
-        light: Strength of gain, offset, gamma, shading, blur and noise, 0 (none) to 1 (strong).
+        light: Strength of gain, offset, gamma, shading, blur and noise, 0 (none) to 1 (strong: subtle defects
+            drown in it).
+        negative: Share of views shown with light and dark changed about, so that a design also shows as its opposite.
         strokes: Share of the defective views that show a good frame with a made-up defect instead: a stroke filled with
             what stands elsewhere in it. For few defects, or designs that the photographs do not show.
     """
@@ -32,6 +35,7 @@ class ViewSettings(BaseModel):
     aspect: float = Field(default=1.1, ge=1, le=2)
     rotation_deg: float = Field(default=5, ge=0, le=180)
     light: float = Field(default=0.5, ge=0, le=1)
+    negative: float = Field(default=0, ge=0, le=1)
     strokes: float = Field(default=0, ge=0, le=1)
 
 

@@ -65,6 +65,8 @@ class ViewMaker:
     def view(self, sample: Sample, generator: np.random.Generator) -> View:
         """Cut one random view of a sample; of a defective one, four in five are aimed at the defect."""
         pixels, seen, made_up = self._shown(sample, generator)
+        if generator.random() < self.settings.negative:
+            pixels = 255 - pixels
         has_mask = made_up or sample.mask is not None or not sample.defective
         rim = max(1, min(self.size) // 12)
         return View(

@@ -87,6 +87,16 @@ def test_frame_and_mask_move_together(line_data: Dataset) -> None:
             assert inside.size == 0 or np.median(inside) > 90
 
 
+def test_negatives_are_the_views_turned_about_and_keep_their_masks(line_data: Dataset) -> None:
+    sample = first(line_data, defective=True)
+    plain, turned = (
+        views(line_data, ViewSettings(crop=64, light=0, negative=share), sample, 10) for share in (0.0, 1.0)
+    )
+    for one, other in zip(plain, turned, strict=True):
+        assert np.array_equal(one.pixels, 255 - other.pixels)
+        assert np.array_equal(one.mask, other.mask)
+
+
 def test_strokes_show_good_frames_with_made_up_defects(line_data: Dataset) -> None:
     settings = ViewSettings(crop=64, light=0, strokes=0.5)
     good = tuple(sample for sample in line_data.of("train") if not sample.defective)
