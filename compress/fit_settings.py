@@ -15,8 +15,8 @@ class ViewSettings(BaseModel):
 
     Attributes:
         crop: Edge of the square view in network-input pixels, a multiple of 32; None: whole frames. Crops around
-            masks show small defects at full resolution and cost less. Defective images without a mask are left out then;
-            where most have none, whole frames are shown after all.
+            masks show small defects at full resolution and cost less. Defective images without a mask are then left
+            out; where most have none, whole frames are shown after all.
         symmetries: `all` eight of the square, `mirror` (left-right, up-down), or `none`.
         zoom: Views are scaled by 1/zoom to zoom, at random.
         aspect: And stretched by 1/aspect to aspect.
