@@ -32,7 +32,8 @@ _LEAD_NS = 2_000_000
 _PROBE_NS = 20_000_000
 _FEWEST_FRAMES = 7
 
-_NO_FRAME: Frame = np.zeros((1, 1, 1), dtype=np.uint8)
+NO_FRAME: Frame = np.zeros((1, 1, 1), dtype=np.uint8)
+"""What `no_work` is offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def examine_timer(*, frames: int = 200) -> Timer:
     """
     oversleep_ns = _oversleep_ns()
     spin_ns = min(max(3 * oversleep_ns, SPIN_NS), _LONGEST_SPIN_NS)
-    late_us = np.sort(_lateness_ns(_PROBED_PERIOD_NS, frames=frames, spin_ns=spin_ns) / 1e3)
+    late_us = np.sort(lateness_ns(_PROBED_PERIOD_NS, frames=frames, spin_ns=spin_ns) / 1e3)
     return Timer(
         oversleep_us=oversleep_ns / 1e3,
         spin_ns=spin_ns,
@@ -87,7 +88,7 @@ def timer_holding(arrivals: Arrivals) -> Timer:
         MeasurementError: The belt's period is shorter than the timer holds now; the message says what it holds.
     """
     timer = examine_timer()
-    if arrivals.period_ns < timer.shortest_period_ns:
+    if arrivals.period_ns < timer.shortest_period_ns and not _holds(arrivals.period_ns, timer.spin_ns):
         msg = (
             f"a frame every {arrivals.period_ns / 1e6:g} ms is more than the timer of this machine holds: measured "
             f"just now, it holds a period of {timer.shortest_period_ns / 1e6:g} ms (it starts frames "
@@ -95,6 +96,32 @@ def timer_holding(arrivals: Arrivals) -> Timer:
         )
         raise MeasurementError(msg)
     return timer
+
+
+def lateness_ns(period_ns: int, *, frames: int, spin_ns: int) -> NDArray[np.int64]:
+    """Let the measuring loop offer frames that need no work.
+
+    Args:
+        period_ns: From frame to frame, > 0.
+        frames: How many.
+        spin_ns: How long before a due time to spin.
+
+    Returns:
+        How late each frame was started, in ns, int64 `[frames]`.
+    """
+    late: list[int] = []
+
+    def note(due_ns: int, started_ns: int, *_: int) -> None:
+        late.append(started_ns - due_ns)
+
+    due = islice(_due(period_ns), frames)
+    offer(no_work, [NO_FRAME], due, note=note, in_slack=lambda: None, spin_ns=spin_ns)
+    return np.array(late, dtype=np.int64)
+
+
+def no_work(frame: Frame) -> Decision:
+    """Decide at once: what is left is the loop itself."""
+    return Decision(score=0.0, heatmap=frame[0], engine_start_ns=0, engine_end_ns=0)
 
 
 def _oversleep_ns() -> int:
@@ -121,25 +148,9 @@ def _shortest_period_ns(spin_ns: int) -> int:
 def _holds(period_ns: int, spin_ns: int) -> bool:
     """Say whether one of three tries held the period: others on the machine can only make it worse."""
     frames = max(_FEWEST_FRAMES, _PROBE_NS // period_ns)
-    tries = (_lateness_ns(period_ns, frames=frames, spin_ns=spin_ns) for _ in range(_TRIES))
+    tries = (lateness_ns(period_ns, frames=frames, spin_ns=spin_ns) for _ in range(_TRIES))
     return any(float(np.median(late_ns)) <= _LATE_SHARE * period_ns for late_ns in tries)
-
-
-def _lateness_ns(period_ns: int, *, frames: int, spin_ns: int) -> NDArray[np.int64]:
-    """Let the measuring loop offer frames that need no work; gives how late each was started, int64 `[frames]`."""
-    late: list[int] = []
-
-    def note(due_ns: int, started_ns: int, *_: int) -> None:
-        late.append(started_ns - due_ns)
-
-    due = islice(_due(period_ns), frames)
-    offer(_no_work, [_NO_FRAME], due, note=note, in_slack=lambda: None, spin_ns=spin_ns)
-    return np.array(late, dtype=np.int64)
 
 
 def _due(period_ns: int) -> Iterator[int]:
     return schedule_ns(Arrivals(period_ns=period_ns), first_ns=time.perf_counter_ns() + _LEAD_NS)
-
-
-def _no_work(frame: Frame) -> Decision:
-    return Decision(score=0.0, heatmap=frame[0], engine_start_ns=0, engine_end_ns=0)
