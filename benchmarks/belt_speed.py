@@ -6,6 +6,9 @@ the fixed times take does not shrink. Parts that lie off their places or touch d
 This is a prediction and decides no verdict: it assumes that a frame keeps the device busy for as long at any pace. On
 real processors that errs to both sides (caches stay warm at a high pace, but the heat rises), so whoever means to
 change the speed measures at the new one.
+
+There are two answers. *As seen*: the share of late frames stays within the gate. *Proven*: its upper bound does, by the
+same test as in a measurement. On a faster belt one stall makes more frames late, so the same run proves less there.
 """
 
 from __future__ import annotations
@@ -18,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inspection.arrivals import Arrivals, due_ns
-from ..inspection.bounds import frames_needed
 from ..inspection.errors import MeasurementError
 from ..inspection.gates import MissGate
 from ..inspection.line import LineBudget
+from ..inspection.stalls import spell_frames
 from .backlog import Replay, Times, busy_ns, replay
-from .looks import end_look
+from .looks import end_look, frames_to_fit
 from .measurement import Measurement
-from .proof import prove
+from .proof import Proof, prove
 
 LimitedBy = Literal["deadline", "throughput", "arrivals", "slow_frames"]
 """What ends the rise of the speed: slow frames are late even if none waits; work takes longer than the period; parts
@@ -83,7 +86,10 @@ class Pace:
         slowest_ms: Slowest response of a frame that was not lost.
         backlog_frames: Most frames that waited at once.
         backlog_ms: Longest that a frame waited for its turn.
-        holds: The bound is within the gate and the device keeps up.
+        seems_to_hold: The share of late frames is within the gate, and the device keeps up.
+        holds: The upper bound of that share is, too.
+        frames_to_prove: So long a run at this speed would prove it with no more stalls than were seen; None where it
+            does not seem to hold.
     """
 
     factor: float
@@ -99,7 +105,9 @@ class Pace:
     slowest_ms: float
     backlog_frames: int
     backlog_ms: float
+    seems_to_hold: bool
     holds: bool
+    frames_to_prove: int | None
 
 
 def case_of(
@@ -133,66 +141,59 @@ def case_of(
 
 def at_speed(case: Case, factor: float) -> Pace:
     """Predict the line at a multiple of today's speed, > 0."""
-    found, deadline_ms = _replayed(case, factor), _deadline_ms(case, factor)
-    late = found.late(deadline_ns=_whole_ns(deadline_ms))
-    proof = prove(late, gate=case.gate, looks=end_look(case.gate, frames=late.size))
-    served_ms = np.sort(found.response_ns)[: late.size - found.lost] / 1e6
+    found, keeps_up = _replayed(case, factor), _keeps_up(case, factor)
+    late = found.late(deadline_ns=_deadline_ns(case, factor))
+    proof = _proof(case, factor, late)
+    seems = keeps_up and _within(case, late)
     return Pace(
         factor=factor,
         period_ms=case.budget.period_ms / factor,
-        deadline_ms=deadline_ms,
-        utilisation=float(case.busy.mean()) * factor / case.interval_ns,
+        deadline_ms=_deadline_ms(case, factor),
+        utilisation=_utilisation(case, factor),
         frames=late.size,
         misses=proof.misses,
         miss_upper=proof.upper,
         lost=found.lost,
         p50_ms=_quantile(found, 0.5),
         p99_ms=_quantile(found, 0.99),
-        slowest_ms=float(served_ms[-1]),
+        slowest_ms=float(np.sort(found.response_ns)[late.size - found.lost - 1]) / 1e6,
         backlog_frames=found.longest_frames,
         backlog_ms=found.longest_ns / 1e6,
-        holds=proof.verdict == "fits" and _keeps_up(case, factor),
+        seems_to_hold=seems,
+        holds=keeps_up and proof.verdict == "fits",
+        frames_to_prove=_frames_to_prove(case, proof) if seems else None,
     )
 
 
-def frames_missing(case: Case) -> int:
-    """Count the further frames without which no speed can be shown to hold, however slow; 0 if none.
-
-    >>> from ..inspection.line import Line, budget_of
-    >>> budget = budget_of(Line(belt_speed_mm_s=500, part_pitch_mm=120, camera_to_ejector_mm=60))
-    >>> few = np.full(100, 1_000_000)
-    >>> frames_missing(Case(busy=few, due=np.arange(100), budget=budget, gate=MissGate(max=0.01, confidence=0.99)))
-    359
-    """
-    return max(0, frames_needed(case.gate.max, confidence=case.gate.confidence) - case.busy.size)
-
-
-def highest_speed(case: Case) -> Pace | None:
+def highest_speed(case: Case, *, proven: bool) -> Pace | None:
     """Find the highest speed at which the gate still holds, to 0.1 %, rounded down.
 
     More and more frames are late as the speed rises (Lindley's queue is monotone in the gaps, and the deadline falls),
     so halving the interval finds it.
 
+    Args:
+        case: What is replayed.
+        proven: By the upper bound, else as seen.
+
     Returns:
-        The line at that speed; None if there is none, because the buffer is too small for frames that come together.
-        If the run is too short to show any speed (see `frames_missing`), it is the speed up to which the share of late
-        frames seen stays within the gate; then `holds` is False.
+        The line at that speed; None if there is none: the run is too short to prove any, or the buffer is too small for
+        frames that come together.
     """
-    factor = _highest_factor(case)
+    factor = _highest_factor(case, proven=proven)
     return at_speed(case, math.floor(factor * 1000) / 1000 or factor) if factor else None
 
 
 def limited_by(case: Case) -> LimitedBy | None:
-    """Name what ends the rise of the speed, by undoing one thing after the other just above the highest one."""
-    above = _highest_factor(case) * _CLOSE_ENOUGH**2
+    """Name what ends the rise of the speed as seen, by undoing one thing after the other just above the highest."""
+    above = _highest_factor(case, proven=False) * _CLOSE_ENOUGH**2
     if not above:
         return None
-    if not _passes(case, case.busy > _whole_ns(_deadline_ms(case, above))):
+    if not _within(case, case.busy > _deadline_ns(case, above)):
         return "deadline"
     if not _keeps_up(case, above):
         return "throughput"
     even = due_ns(Arrivals(period_ns=max(1, round(case.interval_ns))), start=0, frames=case.busy.size)
-    return "arrivals" if _holds(replace(case, due=even), above) else "slow_frames"
+    return "arrivals" if _holds(replace(case, due=even), above, proven=False) else "slow_frames"
 
 
 def _replayed(case: Case, factor: float) -> Replay:
@@ -203,33 +204,58 @@ def _deadline_ms(case: Case, factor: float) -> float:
     return case.total_ms / factor - case.budget.fixed_ms
 
 
-def _whole_ns(deadline_ms: float) -> int:
+def _deadline_ns(case: Case, factor: float) -> int:
     """Round as `prove_measurement` does; nothing is in time where the fixed times leave nothing."""
+    deadline_ms = _deadline_ms(case, factor)
     return round(deadline_ms * 1e6) if deadline_ms > 0 else -1
 
 
-def _passes(case: Case, late: NDArray[np.bool_]) -> bool:
-    """Whether the late frames stay within the gate: by the bound, or by their share where no bound can be reached."""
-    if frames_missing(case):
-        return bool(late.mean() <= case.gate.max)
-    return prove(late, gate=case.gate, looks=end_look(case.gate, frames=late.size)).verdict == "fits"
+def _utilisation(case: Case, factor: float) -> float:
+    return float(case.busy.mean()) * factor / case.interval_ns
 
 
-def _holds(case: Case, factor: float) -> bool:
-    deadline_ns = _whole_ns(_deadline_ms(case, factor))
-    return _keeps_up(case, factor) and _passes(case, _replayed(case, factor).late(deadline_ns=deadline_ns))
+def _within(case: Case, late: NDArray[np.bool_]) -> bool:
+    return bool(late.mean() <= case.gate.max)
 
 
-def _highest_factor(case: Case) -> float:
+def _proof(case: Case, factor: float, late: NDArray[np.bool_]) -> Proof:
+    """Judge the late frames, as many of them being one event as a stall makes late at this speed.
+
+    On the belt at `factor`, a stall of S does what one of S * factor does today, the deadline stretched alike.
+    """
+    deadline_ms, arrivals, spell = _deadline_ms(case, factor), case.budget.arrivals, case.budget.arrivals.cameras
+    if deadline_ms > 0:
+        spell = spell_frames(
+            case.gate.stall_ms * factor,
+            arrivals=arrivals,
+            deadline_ms=deadline_ms * factor,
+            utilisation=_utilisation(case, factor),
+        )
+    looks = end_look(case.gate, frames=late.size, spell_frames=spell)
+    return prove(late, gate=case.gate, looks=looks, cameras=arrivals.cameras)
+
+
+def _frames_to_prove(case: Case, proof: Proof) -> int:
+    return frames_to_fit(case.gate, events=proof.events, spell_frames=proof.spell_frames)
+
+
+def _holds(case: Case, factor: float, *, proven: bool) -> bool:
+    if not _keeps_up(case, factor):
+        return False
+    late = _replayed(case, factor).late(deadline_ns=_deadline_ns(case, factor))
+    return _proof(case, factor, late).verdict == "fits" if proven else _within(case, late)
+
+
+def _highest_factor(case: Case, *, proven: bool) -> float:
     """Give the highest factor that holds, 0 if none does."""
     holds, fails = _SLOWEST, _FASTEST
     if case.budget.fixed_ms:
         fails = min(fails, case.total_ms / case.budget.fixed_ms)
-    if not _holds(case, holds):
+    if not _holds(case, holds, proven=proven):
         return 0.0
     while fails / holds > _CLOSE_ENOUGH:
         middle = math.sqrt(fails * holds)
-        holds, fails = (middle, fails) if _holds(case, middle) else (holds, middle)
+        holds, fails = (middle, fails) if _holds(case, middle, proven=proven) else (holds, middle)
     return holds
 
 

@@ -13,22 +13,23 @@ from beltline.inspection.arrivals import Arrivals
 from beltline.inspection.gates import MissGate
 from beltline.inspection.line import Line
 from beltline.pipeline.cli.app import app
-from beltline.pipeline.what_if import Question, what_if, what_if_text
+from beltline.pipeline.what_if import Question, what_if
+from beltline.pipeline.what_if_words import what_if_text
 from typer.testing import CliRunner
 
 LINE = Line(belt_speed_mm_s=500, part_pitch_mm=50, camera_to_ejector_mm=60, fixed_ms={"plc": 14, "ejector": 20})
-GATE = MissGate(max=0.001, confidence=0.99)
+GATE = MissGate(max=0.001, confidence=0.99, stall_ms=0.0)
 
 
 @pytest.fixture
 def measured() -> Callable[..., Measurement]:
-    """A run whose frames keep the device busy as told, 100 ms apart."""
+    """A run whose frames keep the device busy as told, 1 s apart."""
 
     def make(busy_ms: list[float]) -> Measurement:
-        due = np.arange(len(busy_ms), dtype=np.int64) * 100_000_000
+        due = np.arange(len(busy_ms), dtype=np.int64) * 1_000_000_000
         decided = due + (np.array(busy_ms) * 1e6).astype(np.int64)
         return Measurement(
-            mode="belt", arrivals=Arrivals(period_ns=100_000_000), warmup=0, scheduled_ns=due, started_ns=due,
+            mode="belt", arrivals=Arrivals(period_ns=1_000_000_000), warmup=0, scheduled_ns=due, started_ns=due,
             engine_start_ns=due, engine_end_ns=decided, decided_ns=decided, fingerprint={"cpu": "abacus"},
             artifact_digest="sha256:0",
         )  # fmt: skip
@@ -56,7 +57,7 @@ def test_the_highest_speed_and_what_ends_it_are_said_in_words(measured: Measured
     assert first.startswith("The belt may run at up to 1500 mm/s, 3.00 times today's 500 mm/s")
     assert "the deadline" in second
     assert "Shorten ejector (20 ms)" in second
-    assert facts["highest"]["holds"]
+    assert facts["proven"]["holds"]
 
 
 def test_today_the_speed_asked_for_and_the_highest_stand_in_the_table(measured: Measured) -> None:
@@ -64,12 +65,12 @@ def test_today_the_speed_asked_for_and_the_highest_stand_in_the_table(measured: 
     speeds = [point["speed_mm_s"] for point in facts["points"]]
     assert speeds == sorted(speeds)
     assert speeds[0] <= 250
-    assert {500.0, 600.0, facts["highest"]["speed_mm_s"]} <= set(speeds)
+    assert {500.0, 600.0, facts["seen"]["speed_mm_s"]} <= set(speeds)
     assert not facts["points"][-1]["holds"]
     assert facts["cameras"] == 2
-    table = what_if_text(facts).splitlines()
-    for mark in ("today", "asked", "highest"):
-        assert sum(line.endswith(mark) for line in table) == 1
+    table = what_if_text(facts).split("\n\n")[1].splitlines()[1:]
+    for mark in ("today", "asked", "highest seen"):
+        assert sum(mark in line for line in table) == 1
     assert "0 of them lost" in what_if_text(facts)
 
 
@@ -80,22 +81,32 @@ def test_a_speed_that_leaves_no_time_is_said_to_leave_none(measured: Measured) -
 
 def test_a_model_too_slow_for_today_gets_the_speed_it_would_hold(measured: Measured) -> None:
     facts = what_if(measured([120.0] * 4700), LINE, GATE, question=Question(speed_mm_s=500))
-    assert facts["highest"]["speed_mm_s"] == pytest.approx(389, abs=1)
+    assert facts["seen"]["speed_mm_s"] == pytest.approx(389, abs=1)
     assert "the backlog grows without end" in what_if_text(facts)
 
 
-def test_a_short_trace_proves_nothing_and_says_how_much_is_missing(measured: Measured) -> None:
+def test_a_short_trace_proves_nothing_and_says_how_long_a_run_would(measured: Measured) -> None:
     facts = what_if(measured([6.0] * 200), LINE, GATE, question=Question(speed_mm_s=550))
     text = what_if_text(facts)
-    assert "nothing is proven by it" in text
-    assert "measure 4,403 more frames" in text
-    assert "At 550 mm/s it is not proven to hold" in text
+    assert text.startswith("This run is too short to prove any speed. As far as it has seen, the belt may run at up to")
+    assert "a run of 4,603 frames at that speed (2.56 min) would prove it." in text
+    assert "At 550 mm/s it seems to hold" in text
     assert not any(point["holds"] for point in facts["points"])
+
+
+def test_what_is_proven_and_what_was_seen_are_told_apart(measured: Measured) -> None:
+    """From f times today's speed on a stall makes two frames late: 100 + 6 - (120 / f - 34) = 100 / f - 6."""
+    stalls = MissGate(max=0.001, confidence=0.99, stall_ms=100.0)
+    facts = what_if(measured([6.0] * 4700), LINE, stalls)
+    proven, seen = facts["proven"]["speed_mm_s"], facts["seen"]["speed_mm_s"]
+    assert proven == pytest.approx(500 * 220 / 146, abs=1)
+    assert seen == pytest.approx(1500, abs=1)
+    assert facts["sentences"][0].startswith(f"This run proves speeds up to {proven:.4g} mm/s. As far as it has seen")
 
 
 def test_cameras_that_find_no_place_hold_at_no_speed(measured: Measured) -> None:
     facts = what_if(measured([6.0] * 4700), LINE, GATE, question=Question(cameras=2, buffer=0))
-    assert facts["highest"] is None
+    assert facts["seen"] is None
     assert "No speed holds" in what_if_text(facts)
 
 
