@@ -35,6 +35,8 @@ _FEWEST_FRAMES = 7
 NO_FRAME: Frame = np.zeros((1, 1, 1), dtype=np.uint8)
 """What `no_work` is offered."""
 
+_DECIDED = Decision(score=0.0, heatmap=NO_FRAME[0], engine_start_ns=0, engine_end_ns=0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timer:
@@ -119,9 +121,9 @@ def lateness_ns(period_ns: int, *, frames: int, spin_ns: int) -> NDArray[np.int6
     return np.array(late, dtype=np.int64)
 
 
-def no_work(frame: Frame) -> Decision:
+def no_work(_: Frame) -> Decision:
     """Decide at once: what is left is the loop itself."""
-    return Decision(score=0.0, heatmap=frame[0], engine_start_ns=0, engine_end_ns=0)
+    return _DECIDED
 
 
 def _oversleep_ns() -> int:

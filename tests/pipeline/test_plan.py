@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from beltline.inspection.line import Line
+from beltline.inspection.line import Bursts, Line
 from beltline.inspection.settings import DataSettings
 from beltline.pipeline.builtin import builtin_line_file
 from beltline.pipeline.line_file import LineFile, MeasureSettings
@@ -46,3 +46,34 @@ def test_the_text_says_the_numbers() -> None:
     text = plan_text(plan(LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")))))
     for words in ("240 ms", "86 ms", "4603 frames", "149 defective", "0.1000% of frames"):
         assert words in text
+
+
+UNEVEN = LINE.model_copy(
+    update={"cameras": 3, "jitter_ms": 2.5, "bursts": Bursts(every=50, parts=4, pitch_mm=40), "frames_per_part": 2}
+)
+
+
+def test_an_uneven_belt_in_front_of_several_cameras_is_told() -> None:
+    facts = plan(LineFile(name="pcb", line=UNEVEN, data=DataSettings(root=Path("/data"))))
+    assert facts["frames_per_s"] == 25.0
+    assert facts["arrivals"] == {
+        "cameras": 3,
+        "jitter_ms": 2.5,
+        "bursts": {"every": 50, "parts": 4, "pitch_mm": 40.0},
+    }
+    assert json.loads(json.dumps(facts)) == facts
+    text = plan_text(facts)
+    for words in (
+        "3, triggered together",
+        "up to 2.5 ms either way",
+        "4 in every 50, 40 mm apart",
+        "in time if a decision takes at most 28.67 ms",
+        "where parts touch, a frame comes every 13.33 ms",
+    ):
+        assert words in text
+
+
+def test_an_even_belt_in_front_of_one_camera_says_nothing_of_it() -> None:
+    text = plan_text(plan(LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")))))
+    assert "cameras" not in text
+    assert "touch" not in text
