@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..inspection.errors import BeltlineError
 from ..station.admission import Verified, verify_bundle
 from .bundling import BundleWish, bundle_rows
 from .console import Console
@@ -40,11 +41,16 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish
     with open_job(asked, runs=runs, console=console) as job:
         results = try_rows(job, plans)
         path, _ = bundle_rows(job, results, write_report(job, results), wish)
-    return Bundled(path=path, verified=verify_bundle(path))
+    try:
+        return Bundled(path=path, verified=verify_bundle(path, other_device=True))
+    except BeltlineError:
+        path.unlink()
+        raise
 
 
 def _plans(line_file: LineFile, wish: BundleWish) -> tuple[RowPlan, ...]:
     """Plan the rows of a plain run; where a wanted row is none of them, the baselines as well."""
     plain = planned_rows(line_file, baselines=False)
     known = {plan.name for plan in plain}
-    return plain if set(wish.rows) <= known else planned_rows(line_file, baselines=True)
+    wanted = {name.partition("@")[0] for name in wish.rows}
+    return plain if wanted <= known else planned_rows(line_file, baselines=True)

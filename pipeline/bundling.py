@@ -114,6 +114,10 @@ def _chosen(results: Sequence[RowResult], report: Report, wish: BundleWish) -> l
     if len(set(backends)) < len(backends):
         msg = f"--row: wanted rows on different runtimes, got {', '.join(backends)}; make a bundle for each"
         raise BundleError(msg)
+    devices = [by_name[name].device.name for name in names]
+    if len(set(devices)) > 1:
+        msg = f"--row: wanted rows measured on one device, got {', '.join(devices)}; make a bundle for each"
+        raise BundleError(msg)
     return [by_name[name] for name in names]
 
 
