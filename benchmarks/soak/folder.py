@@ -101,8 +101,8 @@ def sessions_of(folder: Path) -> list[SoakSession]:
         raise MeasurementError(msg)
     if gaps := set(range(len(numbers))) - set(numbers):
         raise _missing(session_folder(folder, min(gaps)))
-    found = [session_folder(folder, number) for number in numbers]
-    return [_session(each, number) for number, each in enumerate(found) if (each / "session.json").exists()]
+    begun = [number for number in numbers if (session_folder(folder, number) / "session.json").exists()]
+    return [_session(session_folder(folder, number), number) for number in begun]
 
 
 def next_session(folder: Path) -> int:

@@ -1,0 +1,164 @@
+"""The verdict on a soak: on its steady part; and what its beginning, its throttling and its end add to that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...inspection.errors import MeasurementError
+from ...inspection.gates import MissGate
+from ...inspection.stalls import spell_frames
+from ..findings import Finding
+from ..in_time import in_time
+from ..proof import Proof, prove_counts
+from ..spells import spells_from
+from ..steadiness import Steadiness, drift_of
+from .evidence import Evidence, Question
+from .histogram import above, quantile_ns
+from .points import Point, Series, joined
+from .steady_part import SteadyFrames
+
+_FEWEST_POINTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What is said of a soak.
+
+    Attributes:
+        finding: The verdict with its reason and next step.
+        proof: Of the steady part's miss rate; None without one.
+        steadiness: Of the steady part, likewise.
+    """
+
+    finding: Finding
+    proof: Proof | None = None
+    steadiness: Steadiness | None = None
+
+
+def judge_steady(points: Sequence[Point], frames: SteadyFrames, *, near_ms: float, question: Question) -> Judgement:
+    """Judge the steady part of a soak.
+
+    Args:
+        points: Those of the steady part, at least one.
+        frames: What the steady frames say.
+        near_ms: Above which their responses are nearly late.
+        question: What they are held against.
+    """
+    steady, arrivals, gate = joined(points), question.arrivals, question.gate
+    if steady is None:
+        msg = "a verdict on the steady part wants at least 1 point, got 0; ask whether there is a steady part first"
+        raise MeasurementError(msg)
+    busy = quantile_ns(frames.work, 0.5) / arrivals.period_ns
+    length = spell_frames(gate.stall_ms, arrivals=arrivals, deadline_ms=question.deadline_ms, utilisation=busy)
+    proof = prove_counts(
+        frames=steady.frames, misses=steady.misses, spells=steady.spells, gate=gate, spell_frames=length
+    )
+    medians_ms = np.array([quantile_ns(each.response, 0.5) / 1e6 for each in points])
+    p_value, drift_ms = drift_of(medians_ms)
+    limits_ms = (question.deadline_ms, near_ms)
+    spells = spells_from(frames.late, frames.near, arrivals=arrivals, utilisation=busy, limits_ms=limits_ms, gate=gate)
+    steadiness = Steadiness(
+        autocorrelation=frames.autocorrelation,
+        drift_p_value=p_value,
+        drift_ms=drift_ms,
+        late_after_drift=above(steady.response, round((question.deadline_ms - max(0.0, drift_ms)) * 1e6)),
+        slowest_ms=steady.response.largest_ns / 1e6,
+        cluster_frames=spells.cluster_frames,
+        spells=spells,
+    )
+    finding = in_time(
+        proof, gate, deadline_ms=question.deadline_ms, steadiness=steadiness, frames_per_s=arrivals.frames_per_s
+    )
+    return Judgement(finding=_unless_stopped(finding, question), proof=proof, steadiness=steadiness)
+
+
+def never_steady(series: Series, question: Question) -> Finding:
+    """Say why nothing can be judged, and what to do; a device that cannot keep up is found out all the same."""
+    whole = joined(series.points)
+    if whole is not None:
+        proof = prove_counts(frames=whole.frames, misses=whole.misses, spells=whole.spells, gate=question.gate)
+        if proof.verdict == "misses":
+            return in_time(proof, question.gate, deadline_ms=question.deadline_ms)
+    needed_s = _FEWEST_POINTS * series.point_ns / 1e9
+    longest = max((_points_of(series, session) for session in {each.session for each in series.points}), default=0)
+    if longest < _FEWEST_POINTS:
+        return Finding(
+            outcome="inconclusive",
+            reason=f"Too short to show a steady state: it takes {needed_s:,.0f} s without interruption at least.",
+            next_step="Soak for 30 minutes or longer: a device without a fan warms up slowly.",
+        )
+    return Finding(
+        outcome="inconclusive",
+        reason=f"Never steady: the response times still changed in the second half of {question.measured_s / 60:,.1f} "
+        "minutes.",
+        next_step=f"Soak for {_duration(2 * question.measured_s)} at least, and look for what else runs on the device.",
+    )
+
+
+def remarks(soak: Evidence, judgement: Judgement) -> list[str]:
+    """Say what the verdict leaves out: the beginning of the soak and its misses, and how it compares with the rest."""
+    steady, before = joined(soak.steady_points), joined(soak.points_before)
+    if steady is None:
+        return []
+    found = [_minute_against_steady(soak.series.first_minute, steady)]
+    if before is not None:
+        found.append(_before_steady(before, steady, judgement, soak.question.gate))
+    return found
+
+
+def _minute_against_steady(minute: Point | None, steady: Point) -> str:
+    if minute is None:
+        return ""
+    early, later = (
+        " / ".join(f"{quantile_ns(each.response, share) / 1e6:.2f}" for share in (0.5, 0.99))
+        for each in (minute, steady)
+    )
+    change = quantile_ns(steady.response, 0.5) / quantile_ns(minute.response, 0.5) - 1
+    return f"First minute against steady state: p50 / p99 {early} ms against {later} ms (p50 {100 * change:+.0f} %)."
+
+
+def _before_steady(before: Point, steady: Point, judgement: Judgement, gate: MissGate) -> str:
+    seen = f"Before the steady state {before.misses:,} of {before.frames:,} frames were late; they are not judged"
+    if judgement.finding.outcome != "fits" or not before.misses or judgement.proof is None:
+        return f"{seen}."
+    whole = prove_counts(
+        frames=before.frames + steady.frames,
+        misses=before.misses + steady.misses,
+        spells=before.spells + steady.spells,
+        gate=gate,
+        spell_frames=judgement.proof.spell_frames,
+    )
+    if whole.verdict == "fits":
+        return f"{seen}, and with them the gate would hold too."
+    return f"{seen}, but they alone break the gate: let the device work for as long before the belt starts."
+
+
+def _unless_stopped(finding: Finding, question: Question) -> Finding:
+    """Withdraw a `fits` that was stopped early: the length must be fixed beforehand, not chosen by what was seen."""
+    if question.complete or finding.outcome != "fits":
+        return finding
+    asked, so_far = _duration(question.asked_s), _duration(question.measured_s)
+    return Finding(
+        outcome="inconclusive",
+        reason=f"Stopped after {so_far} of {asked}. So far: {finding.reason}",
+        next_step="Start the same soak again: it goes on from here.",
+    )
+
+
+def _points_of(series: Series, session: int) -> int:
+    return sum(each.session == session for each in series.points)
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration as one would say it.
+
+    >>> _duration(45), _duration(1800), _duration(7200)
+    ('45 s', '30 min', '2 h')
+    """
+    for unit_s, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * unit_s or (seconds >= unit_s and not seconds % unit_s):
+            return f"{seconds / unit_s:.3g} {unit}"
+    return f"{seconds:.3g} s"

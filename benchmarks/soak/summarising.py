@@ -1,0 +1,114 @@
+"""From a soak's folder to its summary: every segment is read, one at a time, twice at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...inspection.errors import MeasurementError
+from ...inspection.gates import MissGate
+from ..spells import near_limit_ms
+from .evidence import Evidence, Question
+from .folder import SoakSession, measured_s, segments_of, sessions_of
+from .histogram import RELATIVE_ERROR, quantile_ns
+from .judging import Judgement, judge_steady, never_steady, remarks
+from .plan import SoakPlan, read_plan
+from .points import joined, series_of
+from .rows import point_rows, session_rows, stretch_row
+from .schema import SoakSummary
+from .segment import Segment
+from .steady_part import steady_frames, steady_places
+from .throttling import throttling_of, unseen_of
+
+
+def summarise(folder: Path, *, row: str, asked_s: float, deadline_ms: float, gate: MissGate) -> SoakSummary:
+    """Judge a soak; it may have been interrupted, and may be judged by another deadline or gate than it was run for.
+
+    Args:
+        folder: The soak's folder; see `folder`.
+        row: Which row was soaked.
+        asked_s: How long the belt was to run, > 0.
+        deadline_ms: Responses above it are late, > 0.
+        gate: Allowed miss rate and confidence.
+
+    Raises:
+        MeasurementError: The trace is damaged or incomplete, or holds no frame; the message names the part.
+    """
+    plan = read_plan(folder)
+    sessions = [each for each in sessions_of(folder) if each.segments]
+    if not sessions:
+        msg = f"{folder}: no frame was recorded; soak for longer"
+        raise MeasurementError(msg)
+    question = Question(
+        arrivals=plan.arrivals,
+        deadline_ms=deadline_ms,
+        gate=gate,
+        asked_s=asked_s,
+        measured_s=sum(measured_s(each) for each in sessions),
+    )
+    series = series_of(
+        _segments(sessions, plan),
+        deadline_ns=round(deadline_ms * 1e6),
+        period_ns=plan.arrivals.period_ns,
+        cameras=plan.arrivals.cameras,
+    )
+    soak = Evidence(plan=plan, sessions=tuple(sessions), series=series, places=steady_places(series), question=question)
+    facts = _facts(soak, _judged(soak))
+    return SoakSummary.model_validate({**facts, "row": row, "trace": str(folder)})
+
+
+def _segments(sessions: Sequence[SoakSession], plan: SoakPlan) -> Iterator[Iterator[Segment]]:
+    return (segments_of(session, plan) for session in sessions)
+
+
+def _judged(soak: Evidence) -> Judgement:
+    steady = joined(soak.steady_points)
+    if steady is None:
+        return Judgement(finding=never_steady(soak.series, soak.question))
+    deadline_ms = soak.question.deadline_ms
+    near_ms = near_limit_ms(quantile_ns(steady.response, 0.5) / 1e6, deadline_ms)
+    frames = steady_frames(
+        _segments(soak.sessions, soak.plan),
+        soak.places,
+        point_ns=soak.series.point_ns,
+        cameras=soak.plan.arrivals.cameras,
+        limits_ns=(round(deadline_ms * 1e6), round(near_ms * 1e6)),
+    )
+    return judge_steady(soak.steady_points, frames, near_ms=near_ms, question=soak.question)
+
+
+def _facts(soak: Evidence, judgement: Judgement) -> dict[str, Any]:
+    plan, question, points = soak.plan, soak.question, soak.series.points
+    throttling = throttling_of(points, measured_s=question.measured_s)
+    proof, steadiness = judgement.proof, judgement.steadiness
+    said = [judgement.finding.reason, *remarks(soak, judgement), *throttling, unseen_of(points)]
+    return {
+        "schema": 1,
+        "artifact_digest": plan.artifact_digest,
+        "backend": plan.backend,
+        "period_ms": plan.arrivals.period_ns / 1e6,
+        "frames_per_s": plan.arrivals.frames_per_s,
+        "deadline_ms": question.deadline_ms,
+        "gate": question.gate.model_dump(),
+        "asked_s": question.asked_s,
+        "measured_s": question.measured_s,
+        "complete": question.complete,
+        "device": plan.device,
+        "sessions": session_rows(soak),
+        "whole": stretch_row(joined(points)),
+        "first_minute": stretch_row(soak.series.first_minute),
+        "before_steady": stretch_row(joined(soak.points_before)),
+        "steady": stretch_row(joined(soak.steady_points)),
+        "miss_upper": proof.upper if proof else None,
+        "spell_frames": proof.spell_frames if proof else None,
+        "drift_ms": steadiness.drift_ms if steadiness else None,
+        "throttling": list(throttling),
+        "verdict": judgement.finding.outcome,
+        "reasons": [each for each in said if each],
+        "next_steps": [step] if (step := judgement.finding.next_step) else [],
+        "relative_error": RELATIVE_ERROR,
+        "trace_bytes": sum(path.stat().st_size for each in soak.sessions for path in each.folder.iterdir()),
+        "point_s": soak.series.point_ns / 1e9,
+        "points": point_rows(soak),
+    }
