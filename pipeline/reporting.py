@@ -34,8 +34,10 @@ from .devices import Device
 from .job import RunJob
 from .rows import TEACHER, RowPlan
 from .trying import Timed, Tried, fitted
+from .what_if import what_if
 
 _GALLERY_EACH = 12
+_SPEEDS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
 
 def _report(job: RunJob, judged: Sequence[_Judged]) -> dict[str, Any]:
     devices = _devices(judged)
-    rows = [{**_row(each), "device": each.result.device.name if len(devices) > 1 else None} for each in judged]
+    rows = [{**_row(job, each), "device": each.result.device.name if len(devices) > 1 else None} for each in judged]
     gate = job.line_file.gates.deadline_miss
     return {
         "schema": 1,
@@ -148,6 +150,9 @@ def _report(job: RunJob, judged: Sequence[_Judged]) -> dict[str, Any]:
             "miss_max": gate.max,
             "confidence": gate.confidence,
             "fixed_parts_ms": dict(job.budget.fixed_parts_ms),
+            "belt_speed_mm_s": job.line_file.line.belt_speed_mm_s,
+            "frames_per_s": job.budget.arrivals.frames_per_s,
+            "arrivals": job.line_file.line.model_dump(include={"cameras", "jitter_ms", "bursts"}),
         },
         "gates": job.line_file.gates.model_dump(mode="json"),
         "data": _data(job),
@@ -179,7 +184,7 @@ def _worse(standing: Standing) -> tuple[bool, float]:
     return standing.verdict != "fits", standing.engine_p50_ms
 
 
-def _row(judged: _Judged) -> dict[str, Any]:
+def _row(job: RunJob, judged: _Judged) -> dict[str, Any]:
     result, quality = judged.result, judged.quality
     latency = {**judged.latency, "pre_p50": judged.latency["pre"], "post_p50": judged.latency["post"]}
     back_to_back = result.timed.back_to_back
@@ -204,6 +209,13 @@ def _row(judged: _Judged) -> dict[str, Any]:
         "gate_next_steps": dict(judged.verdict.gate_next_steps),
         "reasons": list(judged.verdict.reasons),
         "next_steps": list(judged.verdict.next_steps),
+        "what_if": what_if(
+            result.timed.belt,
+            job.line_file.line,
+            job.line_file.gates.deadline_miss,
+            speeds=_SPEEDS,
+            seed=job.line_file.seed,
+        ),
     }
 
 

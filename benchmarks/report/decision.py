@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ...inspection.bounds import frames_needed
 from .gate_cards import gate_cards
-from .schema import Report, Row, VerdictWord
+from .schema import Report, Row
+from .schema_types import VerdictWord
 from .wording import auroc, minus, ms, plural, size, times
 
 HEADINGS: dict[VerdictWord, str] = {

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from ...inspection.bounds import rate_lower
 from .charts.gauge import gauge
-from .schema import Paired, Report, Row, VerdictWord
+from .schema import Paired, Report, Row
+from .schema_types import VerdictWord
 from .wording import count, ms, named, percent, plural, significant
 
 GATE_WORDS: dict[VerdictWord, str] = {"fits": "holds", "misses": "missed", "inconclusive": "not proven"}
 
-_MS_PER_HOUR = 3_600_000
 _CONFIDENCE = 0.95
 
 
@@ -74,7 +74,7 @@ def _deadline(report: Report, row: Row) -> GateCard | None:
     if latency is None:
         return None
     lower = rate_lower(latency.misses, latency.frames, confidence=budget.confidence)
-    hourly = _MS_PER_HOUR / budget.period_ms
+    hourly = budget.frames_per_hour
     seen = f"{count(latency.misses)} of {plural(latency.frames, 'frame')} late"
     return GateCard(
         key="deadline_miss",

@@ -10,14 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...inspection.gates import Gates
-
-VerdictWord = Literal["fits", "misses", "inconclusive"]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Unit = Annotated[float, Field(ge=0, le=1)]
-OpenUnit = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=0)]
+from .schema_types import Count, Finite, NonNegative, OpenUnit, Positive, Unit, VerdictWord
+from .what_if_schema import WhatIf
 
 
 class _Part(BaseModel):
@@ -32,6 +26,7 @@ class Budget(_Part):
     miss_max: OpenUnit
     confidence: OpenUnit
     fixed_parts_ms: dict[str, NonNegative] = {}
+    belt_speed_mm_s: Positive | None = None
 
     @property
     def fixed_ms(self) -> float:
@@ -220,6 +215,7 @@ class Row(_Part):
     gate_next_steps: dict[str, str] = {}
     predicted: bool = False
     device: str | None = None
+    what_if: WhatIf | None = None
 
     @property
     def model_name(self) -> str:

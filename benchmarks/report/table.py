@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .schema import Latency, Parity, Quality, Rate, Report, Row, Step, VerdictWord
+from .schema import Latency, Parity, Quality, Rate, Report, Row, Step
+from .schema_types import VerdictWord
 from .wording import auroc, count, large, ms, percent, size
 
 VERDICT_WORDS: dict[VerdictWord, str] = {"fits": "fits", "misses": "misses", "inconclusive": "not proven"}
