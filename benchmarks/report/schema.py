@@ -27,6 +27,12 @@ class Budget(_Part):
     confidence: OpenUnit
     fixed_parts_ms: dict[str, NonNegative] = {}
     belt_speed_mm_s: Positive | None = None
+    frames_per_s: Positive | None = None
+
+    @property
+    def frames_per_hour(self) -> float:
+        """Frames of all cameras; a report that does not say how many there are had one."""
+        return 3_600 * (self.frames_per_s or 1_000 / self.period_ms)
 
     @property
     def fixed_ms(self) -> float:
