@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console as Terminal
+from rich.console import RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 Advance = Callable[[str, int, int], None]
@@ -57,6 +59,19 @@ class Console:
                 yield _on_bar(bar, task, label)
         else:
             yield self._in_lines(label)
+
+    @contextmanager
+    def live(self) -> Iterator[Callable[[RenderableType], None] | None]:
+        """Show something that changes in its place.
+
+        Yields:
+            A function that replaces what is shown; None where there is no terminal to show it on.
+        """
+        if not self._bars:
+            yield None
+            return
+        with Live(console=self._terminal, transient=True, auto_refresh=False) as live:
+            yield lambda shown: live.update(shown, refresh=True)
 
     def _in_lines(self, label: str) -> Advance:
         """Write a line for the last step, and for others when some seconds have passed since the last line."""

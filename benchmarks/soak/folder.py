@@ -147,6 +147,11 @@ def measured_s(session: SoakSession) -> float:
     return float(last.rows[-1, -1] - first.rows[0, 0]) / 1e9
 
 
+def already_s(folder: Path) -> float:
+    """Say how long the belt of a soak ran so far, in all sessions; 0 where nothing was soaked yet."""
+    return sum(measured_s(session) for session in sessions_of(folder)) if folder.is_dir() else 0.0
+
+
 def _session(folder: Path, index: int) -> SoakSession:
     path = folder / "session.json"
     try:

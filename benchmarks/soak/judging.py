@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...inspection.durations import duration_words
 from ...inspection.errors import MeasurementError
 from ...inspection.gates import MissGate
 from ...inspection.stalls import spell_frames
@@ -92,9 +93,9 @@ def never_steady(series: Series, question: Question) -> Finding:
         )
     return Finding(
         outcome="inconclusive",
-        reason=f"Never steady: the response times still changed in the second half of {question.measured_s / 60:,.1f} "
-        "minutes.",
-        next_step=f"Soak for {_duration(2 * question.measured_s)} at least, and look for what else runs on the device.",
+        reason="Never steady: the response times still changed in the second half of "
+        f"{duration_words(question.measured_s)}.",
+        next_step=f"Soak for {duration_words(2 * question.measured_s)} at least, and look for what else runs there.",
     )
 
 
@@ -140,7 +141,7 @@ def _unless_stopped(finding: Finding, question: Question) -> Finding:
     """Withdraw a `fits` that was stopped early: the length must be fixed beforehand, not chosen by what was seen."""
     if question.complete or finding.outcome != "fits":
         return finding
-    asked, so_far = _duration(question.asked_s), _duration(question.measured_s)
+    asked, so_far = duration_words(question.asked_s), duration_words(question.measured_s)
     return Finding(
         outcome="inconclusive",
         reason=f"Stopped after {so_far} of {asked}. So far: {finding.reason}",
@@ -150,15 +151,3 @@ def _unless_stopped(finding: Finding, question: Question) -> Finding:
 
 def _points_of(series: Series, session: int) -> int:
     return sum(each.session == session for each in series.points)
-
-
-def _duration(seconds: float) -> str:
-    """Write a duration as one would say it.
-
-    >>> _duration(45), _duration(1800), _duration(7200)
-    ('45 s', '30 min', '2 h')
-    """
-    for unit_s, unit in ((3600, "h"), (60, "min")):
-        if seconds >= 2 * unit_s or (seconds >= unit_s and not seconds % unit_s):
-            return f"{seconds / unit_s:.3g} {unit}"
-    return f"{seconds:.3g} s"

@@ -29,7 +29,7 @@ from ..loop import offer
 from ..telling import BAD_INPUT, Tell, channel, error_facts
 from ..timer import Timer, timer_holding
 from ..worker import installed_backend, warm_up
-from .folder import cold_file, held, measured_s, next_session, session_folder, sessions_of
+from .folder import already_s, cold_file, held, next_session, session_folder
 from .plan import SoakPlan, settle_plan
 from .recorder import Orders
 from .segment import Rows, Segment, SegmentFacts, write_segment
@@ -118,8 +118,7 @@ def _begin(job: Job, plan: SoakPlan) -> tuple[int, float]:
     job.trace.mkdir(parents=True, exist_ok=True)
     with held(job.trace):
         settle_plan(job.trace, plan)
-        left_s = job.seconds - sum(measured_s(session) for session in sessions_of(job.trace))
-        return next_session(job.trace), left_s
+        return next_session(job.trace), job.seconds - already_s(job.trace)
 
 
 def _note_start(job: Job, orders: Orders, cold: Rows, timer: Timer) -> None:
