@@ -13,14 +13,16 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from ..inspection.errors import HostError
 from .address import Address
+from .agent.answers import MARK
+from .agent.store import BEGIN
 from .agent_file import agent_file
 from .failures import LostConnectionError, failure_of
 
@@ -106,29 +108,19 @@ class Connection:
         return self._answer(done.stdout)
 
     def pull(self, verb: str, *arguments: str, target: IO[bytes]) -> None:
-        """Let the agent do a verb once and write its raw answer to a file."""
-        self._ssh(self._call(verb, arguments), target=target)
+        """Let the agent do a verb once and write the bytes that it sends to a file."""
+        with self._opened(verb, arguments) as stream:
+            for line in stream:
+                if line == BEGIN:
+                    break
+            shutil.copyfileobj(stream, target)
 
-    def follow(self, verb: str, *arguments: str) -> Iterator[dict[str, Any]]:
+    def follow(self, verb: str, *arguments: str) -> Generator[dict[str, Any], None, None]:
         """Give the lines of a verb's answer as they come; ends with the verb, or with a lost connection."""
-        with tempfile.TemporaryFile() as errors:
-            process = subprocess.Popen(
-                self._argv(self._call(verb, arguments)),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=_environment(),
-                start_new_session=True,
-            )
-            with process:
-                try:
-                    for line in process.stdout or ():
-                        if line.endswith(b"\n"):
-                            yield self._answer(line)
-                finally:
-                    process.kill()
-            if process.returncode:
-                raise failure_of(self._where, process.returncode, _text(errors), met=self._met)
+        with self._opened(verb, arguments) as stream:
+            for line in stream:
+                if line.startswith(MARK.encode()) and line.endswith(b"\n"):
+                    yield self._answer(line)
 
     def patiently(self, attempt: Callable[[], _T]) -> _T:
         """Repeat what a lost connection broke, until the patience is over."""
@@ -140,6 +132,27 @@ class Connection:
                 if time.monotonic() - begin_s > self._access.patience_s:
                     raise
                 time.sleep(_AGAIN_AFTER_S)
+
+    @contextmanager
+    def _opened(self, verb: str, arguments: Sequence[str]) -> Iterator[IO[bytes]]:
+        """Give what the agent writes as it comes."""
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                self._argv(self._call(verb, arguments)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=_environment(),
+                start_new_session=True,
+            )
+            with process:
+                try:
+                    yield cast("IO[bytes]", process.stdout)
+                except BaseException:
+                    process.kill()
+                    raise
+            if process.returncode:
+                raise failure_of(self._where, process.returncode, _text(errors), met=self._met)
 
     def _hello(self) -> tuple[str, str]:
         name, content = agent_file()
@@ -160,14 +173,12 @@ class Connection:
         agent = f"{self._home}/agents/{agent_file()[0]}"
         return "exec " + shlex.join([self.python, "-I", "-B", agent, self._home, verb, *arguments])
 
-    def _ssh(
-        self, command: str, *, source: IO[bytes] | None = None, target: IO[bytes] | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
+    def _ssh(self, command: str, *, source: IO[bytes]) -> subprocess.CompletedProcess[bytes]:
         with tempfile.TemporaryFile() as errors:
             done = subprocess.run(
                 self._argv(command),
-                stdin=source or subprocess.DEVNULL,
-                stdout=target or subprocess.PIPE,
+                stdin=source,
+                stdout=subprocess.PIPE,
                 stderr=errors,
                 env=_environment(),
                 start_new_session=True,
@@ -186,12 +197,12 @@ class Connection:
         options = {**_OPTIONS, "ControlPath": str(self._folder / "%C")}
         return [*config, *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = json.loads(line.splitlines()[-1])
-        except (ValueError, IndexError) as error:
-            msg = f"{self._where}: wanted the agent's answer, got {line[:200]!r}"
-            raise HostError(msg) from error
+    def _answer(self, said: bytes) -> dict[str, Any]:
+        marked = [line for line in said.splitlines() if line.startswith(MARK.encode())]
+        if not marked:
+            msg = f"{self._where}: wanted the agent's answer, got {said[:200]!r}"
+            raise HostError(msg)
+        answer: dict[str, Any] = json.loads(marked[-1][len(MARK) :])
         if "error" in answer:
             msg = f"{self._where}: {answer['error']}"
             raise HostError(msg)
@@ -205,9 +216,9 @@ def _plain(python: str) -> str:
     return python
 
 
-def _refused(stdout: bytes | None) -> bool:
+def _refused(stdout: bytes) -> bool:
     """Whether the agent itself answered: its words say more than the exit code."""
-    return stdout is not None and stdout.strip().rpartition(b"\n")[2].startswith(b'{"error"')
+    return f'{MARK}{{"error"'.encode() in stdout
 
 
 def _environment() -> dict[str, str]:
@@ -215,8 +226,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C"}
 
 
-def _said(stdout: bytes | None) -> str:
-    return (stdout or b"").decode(errors="replace").strip()
+def _said(stdout: bytes) -> str:
+    return stdout.decode(errors="replace").strip()
 
 
 def _text(stream: IO[bytes]) -> str:

@@ -11,7 +11,7 @@ import json
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -101,11 +101,13 @@ class SshHost:
 
         def attempt() -> Ended:
             nonlocal offset
-            for message in self._connection.follow("follow", self._job, number, str(offset)):
-                if "ended" in message:
-                    return Ended(code=message["ended"], errors=message["errors"])
-                offset = message["next"]
-                on_line(message["line"])
+            with closing(self._connection.follow("follow", self._job, number, str(offset))) as messages:
+                for message in messages:
+                    if "ended" in message:
+                        return Ended(code=message["ended"], errors=message["errors"])
+                    if "line" in message:
+                        offset = message["next"]
+                        on_line(message["line"])
             msg = "the device stopped telling how the command goes"
             raise LostConnectionError(msg)
 

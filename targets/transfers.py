@@ -40,7 +40,7 @@ def send(connection: Connection, files: Sequence[Path], *, free_bytes: int, tell
         msg = f"no space left on the device: {to_send} bytes are to be sent, {free_bytes} are free; make room there"
         raise HostError(msg)
     if sources:
-        tell(f"sending {len(sources)} files, {to_send / 1e6:.1f} MB")
+        tell(f"sending {len(sources)} file{'s' if len(sources) > 1 else ''}, {to_send / 1e6:.1f} MB")
     for digest, path in sources.items():
         _send_one(connection, path, digest, here=missing[digest])
     return digests
@@ -77,19 +77,19 @@ def digest_of_bytes(content: bytes) -> str:
 
 def _send_one(connection: Connection, path: Path, digest: str, *, here: int) -> None:
     """Send a file; a cut connection goes on from what has arrived."""
-    size = path.stat().st_size
-    arrived, damaged = here, 0
+    size, damaged = path.stat().st_size, 0
+    known: list[int] = [here]
 
     def attempt() -> dict[str, int]:
-        offset = connection.ask("missing", facts=[digest])["missing"].get(digest, size)
+        offset = known.pop() if known else connection.ask("missing", facts=[digest])["missing"].get(digest, size)
         with path.open("rb", buffering=0) as source:
             source.seek(offset)
             return connection.push("take", digest, str(size), str(offset), source=source)
 
     while True:
         answer = connection.patiently(attempt)
-        arrived, damaged = answer["have"], damaged + answer["damaged"]
-        if arrived == size and not answer["damaged"]:
+        damaged += answer["damaged"]
+        if answer["have"] == size:
             return
         if damaged == _MOST_DAMAGED:
             msg = f"{path}: arrived damaged {damaged} times; does it change while it is sent, or is the link faulty?"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .decision import shown_row
-from .schema import Report, Row
+from .schema import Device, Report, Row
 from .wording import count, large, moment, ms, plural, size
 
 Pairs = list[tuple[str, str]]
@@ -22,10 +22,11 @@ class FactSheet:
 
 
 def fact_sheets(report: Report) -> list[FactSheet]:
-    """Give line, device, data, model, versions and run; empty ones are left out."""
+    """Give line, devices, data, model, versions and run; empty ones are left out."""
+    devices = report.devices or [report.device]
     sheets = [
         FactSheet(title="Line", pairs=_line(report)),
-        FactSheet(title="Device", pairs=_device(report)),
+        *(FactSheet(title="Device", pairs=_device(device)) for device in devices),
         FactSheet(title="Data", pairs=_data(report), sentences=tuple(report.data.notes)),
         FactSheet(title="Model shown", pairs=_model(shown_row(report))),
         FactSheet(title="Versions", pairs=[(name, str(version)) for name, version in _versions(report)]),
@@ -41,8 +42,7 @@ def _line(report: Report) -> Pairs:
     return [*pairs, ("Left for the model (deadline)", ms(budget.deadline_ms))]
 
 
-def _device(report: Report) -> Pairs:
-    device = report.device
+def _device(device: Device) -> Pairs:
     pairs = [("Name", device.name), ("Processor", device.cpu or "")]
     pairs += [("Instruction sets", ", ".join(device.isa)), ("Threads", str(device.threads or ""))]
     pairs += [(_words(key), _shown(value)) for key, value in (device.model_extra or {}).items()]

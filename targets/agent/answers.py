@@ -1,10 +1,12 @@
-"""How the agent answers: one JSON object on a line of stdout; a refusal is one too."""
+"""How the agent answers: one JSON object on a line of stdout, marked: a login script may write there, too."""
 
 from __future__ import annotations
 
 import json
 import sys
 from typing import Any
+
+MARK = "beltline-agent "
 
 
 class RefusalError(Exception):
@@ -13,5 +15,5 @@ class RefusalError(Exception):
 
 def answer(facts: dict[str, Any]) -> None:
     """Write one answer at once."""
-    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.write(f"{MARK}{json.dumps(facts)}\n")
     sys.stdout.flush()

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from typing import Any
 from .answers import RefusalError, answer
 
 _POLL_S = 0.2
+_BEAT_S = 5.0
 _END_WITHIN_S = 20.0
 _TAIL_BYTES = 8_000
 _NAME = re.compile(r"[0-9a-f]{8,64}")
@@ -59,11 +61,18 @@ def order(folder: Path, job: str, number: int, facts: dict[str, Any]) -> dict[st
 
 
 def follow(folder: Path, job: str, number: int, *, offset: int) -> None:
-    """Print what a run tells as it comes: `{"line": text, "next": offset}`, and at its end `{"ended": code, ...}`."""
+    """Print what a run tells as it comes: `{"line": text, "next": offset}`, and at its end `{"ended": code, ...}`.
+
+    Ends, too, when nobody reads any more; a beat every few seconds lets a dead connection be noticed.
+    """
     run = folder_of(folder, job) / f"run-{number}"
     os.nice(10)
-    while True:
+    beat_s = time.monotonic()
+    while not _unread():
         touch(folder, job)
+        if time.monotonic() - beat_s > _BEAT_S:
+            beat_s = time.monotonic()
+            answer({"beat": number})
         ended = _read(run / "ended.json")
         for line in _lines(run / "progress", offset):
             offset += len(line)
@@ -134,6 +143,13 @@ def folder_of(folder: Path, job: str, *, must_exist: bool = True) -> Path:
         words = f"job {job} is not here any more: was the device switched off, or away for too long? run again"
         raise RefusalError(words)
     return path
+
+
+def _unread() -> bool:
+    """Whether the other end of stdout is closed."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return bool(poll.poll(0))
 
 
 def _keep(path: Path, lease_s: float) -> None:

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 from .answers import RefusalError
 
+BEGIN = b"beltline: the file's bytes follow\n"
+
 _CHUNK_BYTES = 1 << 16
 _FORGET_AFTER_S = 30 * 86_400
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -98,7 +100,8 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def send(path: Path, *, offset: int, stream: BinaryIO) -> None:
-    """Write a file's bytes from `offset` on to a stream."""
+    """Write a line that says where the file begins, whatever a login script has written before, then its bytes."""
+    stream.write(BEGIN)
     with path.open("rb") as source:
         source.seek(offset)
         shutil.copyfileobj(source, stream)

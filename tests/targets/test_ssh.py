@@ -62,7 +62,7 @@ def test_a_second_session_sends_nothing_again(device: LoopbackDevice, tmp_path: 
     for words in told:
         with SshHost(device.access(), wheelhouse=None, tell=words.append) as host:
             host.put(tmp_path / "model.bin")
-    assert told[0][-1] == "sending 1 files, 0.0 MB"
+    assert told[0][-1] == "sending 1 file, 0.0 MB"
     assert told[1] == []
 
 
