@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from ..inspection.bounds import rate_upper
+from ..inspection.bounds import rate_lower, rate_upper
 from ..inspection.gates import MissGate
 from .findings import Finding, percent
 from .looks import frames_to_fit
@@ -12,6 +12,7 @@ from .proof import Proof, events_of, frames_to_fit_as_seen
 from .steadiness import Steadiness
 
 _DRIFT_P_VALUE = 0.01
+_PHASES = "the device slows down and speeds up again over many frames, near enough to the deadline to matter"
 
 
 def in_time(
@@ -29,13 +30,13 @@ def in_time(
         gate: What must hold.
         deadline_ms: For the sentences.
         steadiness: Of the run. A drift, spells that contradict the stalls allowed for, or slow frames that come in
-            spells the proof cannot bear make `fits` `inconclusive`.
+            spells the proof cannot bear make `fits` `inconclusive`; one slow phase may do so with `misses`.
         frames_per_s: Of the belt, to say how long a run takes; None: only frames are named.
     """
     seen = f"{proof.misses:,} of {proof.frames:,} frames were decided later than {deadline_ms:.1f} ms"
     sure = f"{percent(gate.confidence)} confidence"
     if proof.verdict == "misses":
-        return Finding(
+        return _one_bad_phase(proof, gate, steadiness, frames_per_s) or Finding(
             outcome="misses",
             reason=f"Too slow for this belt: {seen}; with {sure} more than the allowed {percent(gate.max)} are late.",
             next_step="Take a smaller model, a faster device or a slower belt, or move the ejector further away.",
@@ -81,6 +82,24 @@ def _more_frames(proof: Proof, gate: MissGate, frames_per_s: float | None) -> st
     return f"{step} if no further one is late; some {expected:,} if they go on coming as in this run."
 
 
+def _one_bad_phase(
+    proof: Proof, gate: MissGate, steady: Steadiness | None, frames_per_s: float | None
+) -> Finding | None:
+    """Withdraw a `misses` that rests on slow phases longer than the spells allowed for, too few of them to be sure."""
+    if steady is None or proof.backlogged or steady.correlated_frames <= proof.spell_frames:
+        return None
+    length = steady.correlated_frames
+    events, trials = min(int(proof.misses / length), proof.spells), ceil(proof.frames / length)
+    if rate_lower(events, trials, confidence=gate.confidence) > gate.max:
+        return None
+    return Finding(
+        outcome="inconclusive",
+        reason=f"{proof.misses:,} of {proof.frames:,} frames were late, but {_PHASES}, so they count only as "
+        f"{trials:,} independent ones: too few to be sure.",
+        next_step=_allow_for_more(proof, gate, (steady.correlated_stall_ms, ceil(length)), frames_per_s),
+    )
+
+
 def _withdrawn(
     proof: Proof, gate: MissGate, deadline_ms: float, steady: Steadiness | None, frames_per_s: float | None
 ) -> Finding | None:
@@ -118,24 +137,37 @@ def _longer_stalls(proof: Proof, gate: MissGate, steady: Steadiness, frames_per_
 def _in_spells(proof: Proof, gate: MissGate, steady: Steadiness, frames_per_s: float | None) -> Finding | None:
     """Ask whether the proof would stand if an event were as many frames as this run makes likely."""
     spells = steady.spells
-    length = max(spells.stretched_frames, spells.allowed_frames)
+    length, why, stall_ms = max(
+        (
+            spells.allowed_frames,
+            f"The device was busy for {percent(spells.utilisation)} of the time, more than planned for",
+            ceil(gate.stall_ms * spells.allowed_frames / proof.spell_frames),
+        ),
+        (
+            spells.stretched_frames,
+            f"Slow frames come in spells of {steady.cluster_frames:.1f}",
+            spells.stretched_stall_ms,
+        ),
+        (
+            steady.correlated_frames,
+            _PHASES.capitalize(),
+            steady.correlated_stall_ms,
+        ),
+        key=lambda each: each[0],
+    )
     if length <= proof.spell_frames or _holds(proof, gate, spell_frames=length):
         return None
-    why = f"Slow frames come in spells of {steady.cluster_frames:.1f}"
-    if spells.stretched_frames <= spells.allowed_frames:
-        why = f"The device was busy for {percent(spells.utilisation)} of the time, more than planned for"
-    stall_ms = max(spells.stretched_stall_ms, ceil(gate.stall_ms * length / proof.spell_frames))
     return Finding(
         outcome="inconclusive",
-        reason=f"{why}, so the {proof.frames:,} frames count only as {proof.frames // length:,} independent ones: "
+        reason=f"{why}, so the {proof.frames:,} frames count only as {int(proof.frames / length):,} independent ones: "
         f"too few to be sure.",
-        next_step=_allow_for_more(proof, gate, (stall_ms, length), frames_per_s),
+        next_step=_allow_for_more(proof, gate, (max(stall_ms, ceil(gate.stall_ms)), ceil(length)), frames_per_s),
     )
 
 
 def _allow_for_more(proof: Proof, gate: MissGate, allowed: tuple[int, int], frames_per_s: float | None) -> str:
     stall_ms, spell_frames = allowed
-    events = events_of(misses=proof.misses, spells=proof.spells, spell_frames=spell_frames)
+    events = events_of(proof.misses, spell_frames=spell_frames)
     frames = frames_to_fit(gate, events=events, spell_frames=spell_frames)
     return (
         f"Find what else runs on the device, or set gates.deadline_miss.stall_ms to at least {stall_ms:,} and measure "
@@ -143,11 +175,10 @@ def _allow_for_more(proof: Proof, gate: MissGate, allowed: tuple[int, int], fram
     )
 
 
-def _holds(proof: Proof, gate: MissGate, *, misses: int | None = None, spell_frames: int | None = None) -> bool:
+def _holds(proof: Proof, gate: MissGate, *, misses: int = 0, spell_frames: float = 0) -> bool:
     """Ask the plain bound, at the gate's full confidence, whether other counts would still pass."""
-    length = spell_frames or proof.spell_frames
-    late = max(proof.misses, misses or 0)
-    trials, events = proof.frames // length, events_of(misses=late, spells=proof.spells, spell_frames=length)
+    length, late = max(spell_frames, proof.spell_frames), max(proof.misses, misses)
+    trials, events = int(proof.frames / length), ceil(late / length)
     return rate_upper(min(events, trials), trials, confidence=gate.confidence) <= gate.max
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ..inspection.bounds import frames_needed, rate_lower, rate_upper
 from ..inspection.gates import MissGate
@@ -21,10 +22,10 @@ class Look:
     Attributes:
         frames: Judged frames so far.
         fits_up_to: `fits` with at most this many events; -1: this look cannot end in `fits`.
-        misses_from: `misses` with at least this many late spells; above `frames`: it cannot end in `misses`.
+        misses_from: `misses` with at least this many events; above `frames`: it cannot end in `misses`.
         fits_confidence: Of the upper bound: 1 - the error spent here (or at the next look that can end in `fits`).
         misses_confidence: Of the lower bound, likewise.
-        spell_frames: Up to so many late frames are one event for `fits`, >= 1.
+        spell_frames: Up to so many late frames are one event, >= 1; see `proof`.
     """
 
     frames: int
@@ -45,7 +46,7 @@ def plan_looks(gate: MissGate, *, limit_frames: int, first_frames: int = 64, spe
         gate: The allowed miss rate and the confidence.
         limit_frames: The run's last frame, >= 1.
         first_frames: The first look, >= 1; long enough that no single stall fills most of it.
-        spell_frames: Late frames that count as one event for `fits`, >= 1; see `inspection.stalls`.
+        spell_frames: Late frames that count as one event, >= 1; see `inspection.stalls`.
 
     Returns:
         Looks by rising number of frames, the last at `limit_frames`.
@@ -60,10 +61,9 @@ def plan_looks(gate: MissGate, *, limit_frames: int, first_frames: int = 64, spe
     >>> [(look.frames, look.fits_up_to) for look in looks if look.fits_up_to >= 0]
     [(15888, 0), (20000, 0)]
     """
-    alpha = 1 - gate.confidence
     ends = [
         *_fits_looks(gate, limit_frames, spell_frames),
-        *_misses_looks(alpha, gate.max, limit_frames, first_frames),
+        *_misses_looks(gate, limit_frames, first_frames, spell_frames),
     ]
     looks: list[Look] = []
     for frames in sorted({look.frames for look in ends}):
@@ -89,10 +89,11 @@ def end_look(gate: MissGate, *, frames: int, spell_frames: int = 1) -> tuple[Loo
     [(662, 1)]
     """
     fits = _last_fits_look(gate.max, frames, gate.confidence, spell_frames)
-    misses = _misses_look(frames, gate.max, gate.confidence)
+    misses = _misses_look(gate.max, frames, gate.confidence, spell_frames)
     return (replace(fits, misses_from=misses.misses_from, misses_confidence=gate.confidence),)
 
 
+@lru_cache(maxsize=1024)
 def frames_to_fit(gate: MissGate, *, events: int = 0, spell_frames: int = 1) -> int:
     """Count the frames of the shortest run that can end in `fits` in spite of so many events.
 
@@ -128,13 +129,13 @@ def _fits_looks(gate: MissGate, limit_frames: int, spell_frames: int) -> list[Lo
     return [*looks, _last_fits_look(gate.max, limit_frames, rest, spell_frames)]
 
 
-def _misses_looks(alpha: float, max_rate: float, limit_frames: int, first_frames: int) -> list[Look]:
+def _misses_looks(gate: MissGate, limit_frames: int, first_frames: int, spell_frames: int) -> list[Look]:
+    alpha, frames = 1 - gate.confidence, first_frames
     looks: list[Look] = []
-    frames = first_frames
     while frames < limit_frames:
-        looks.append(_misses_look(frames, max_rate, 1 - alpha / 2 ** (len(looks) + 1)))
+        looks.append(_misses_look(gate.max, frames, 1 - alpha / 2 ** (len(looks) + 1), spell_frames))
         frames *= 2
-    return [*looks, _misses_look(limit_frames, max_rate, 1 - alpha / 2 ** len(looks))]
+    return [*looks, _misses_look(gate.max, limit_frames, 1 - alpha / 2 ** len(looks), spell_frames)]
 
 
 def _last_fits_look(max_rate: float, frames: int, confidence: float, spell_frames: int) -> Look:
@@ -153,9 +154,17 @@ def _fits_look(frames: int, passing: int, confidence: float, spell_frames: int) 
     )
 
 
-def _misses_look(frames: int, max_rate: float, confidence: float) -> Look:
-    misses = _first_true(lambda count: rate_lower(count, frames, confidence=confidence) > max_rate, frames)
-    return Look(frames=frames, fits_up_to=-1, misses_from=misses, fits_confidence=0.0, misses_confidence=confidence)
+def _misses_look(max_rate: float, frames: int, confidence: float, spell_frames: int) -> Look:
+    trials = -(-frames // spell_frames)
+    events = _first_true(lambda count: rate_lower(count, trials, confidence=confidence) > max_rate, trials)
+    return Look(
+        frames=frames,
+        fits_up_to=-1,
+        misses_from=events if events <= trials else frames + 1,
+        fits_confidence=0.0,
+        misses_confidence=confidence,
+        spell_frames=spell_frames,
+    )
 
 
 def _most_passing(frames: int, max_rate: float, confidence: float) -> int:

@@ -5,19 +5,20 @@ each has its share of the allowed error, alpha = 1 - confidence: half of it at t
 next, ..., all that is left at the last one. By the union bound a false `fits` (a false `misses`) has at most
 probability alpha over the whole run.
 
-Frames are not late independently of each other: one stall makes several in a row late. So the test counts events.
+Frames are not late independently of each other: one stall makes several in a row late. So the test counts events, up
+to L late frames being one, and one trial takes L frames. L follows from the longest stall that the gate allows for
+(`inspection.stalls`), since no count can show a spell that has not happened yet. L = 1 is the plain binomial test.
 
-For `fits`, a spell of up to L late frames is one event and L frames are one trial: n frames with m late ones in s
-unbroken series count as max(s, ceil(m / L)) events among floor(n / L). Why that is sound: let stalls come at random
-and each make at most L frames late. Frames that are L apart are then late independently, so each of the L subsequences
-of every L-th frame is a binomial sample of floor(n / L) with the true rate; ceil(m / L) is at least their mean count,
-and s only adds to it. L follows from the longest stall that the gate allows for (`inspection.stalls`), since no count
-can show a spell that has not happened yet; if stalls are longer than that, the error is above alpha, and only a spell
-that shows can tell (`spells`). L = 1 is the plain binomial test.
+For `fits`, n frames with m late ones are ceil(m / L) events among floor(n / L). Why that is sound: let stalls come at
+random and each make at most L frames late. Frames that are L apart are then late independently, so every L-th frame
+makes a binomial sample of the true rate, and m / L is the mean count of L such samples, which spreads no wider than
+one of them does: widest where every stall makes all L frames late, the case that the test is exact for. If stalls are
+longer than assumed, the error is above alpha, and only a spell that shows can tell (`spells`).
 
-For `misses`, an unbroken series counts as one event among all frames whatever its length, which can only understate the
-miss rate; without that, a single hiccup early in a run would condemn a device. Only a run in which most frames are
-late (the backlog grows and grows) is judged by its frames.
+For `misses`, the late frames are as many events as they fill, floor(m / L), but no more than there are unbroken series
+of them: whatever its length, a series is one event, which can only understate the miss rate; without that, a single
+hiccup early in a run would condemn a device. Only a run in which most frames are late (the backlog grows and grows) is
+judged by its frames alone.
 
 Where several cameras share the device, their frames fall due together: a series ends when a whole trigger is in time.
 
@@ -56,7 +57,7 @@ class Proof:
         misses: Late frames.
         frames: Judged frames.
         upper: Upper bound of the miss rate at the confidence of the look reached.
-        lower: Lower bound, likewise; spells of late frames count as one.
+        lower: Lower bound, likewise; a series of late frames counts as one event.
         frames_needed: So many more frames a run would have to have, planned for that length from its start, to end in
             `fits` with no event more than were seen; 0 if decided.
         spells: Unbroken series of late frames.
@@ -79,17 +80,22 @@ class Proof:
 
     @property
     def events(self) -> int:
-        """Spells that the late frames must have come in at least."""
-        return events_of(misses=self.misses, spells=self.spells, spell_frames=self.spell_frames)
+        """What the late frames count as."""
+        return events_of(self.misses, spell_frames=self.spell_frames)
+
+    @property
+    def backlogged(self) -> bool:
+        """Whether most frames are late: the device cannot keep up, which is no spell."""
+        return self.misses >= _HOPELESS * self.frames
 
 
-def events_of(*, misses: int, spells: int, spell_frames: int) -> int:
-    """Count the events behind late frames: each series is one, and none holds more than `spell_frames`.
+def events_of(misses: int, *, spell_frames: int) -> int:
+    """Count the events that so many late frames are for `fits`: as many as it takes to hold them.
 
-    >>> events_of(misses=5, spells=1, spell_frames=1), events_of(misses=5, spells=2, spell_frames=7)
+    >>> events_of(5, spell_frames=1), events_of(5, spell_frames=3)
     (5, 2)
     """
-    return max(spells, -(-misses // spell_frames))
+    return -(-misses // spell_frames)
 
 
 def decide(look: Look, *, misses: int, spells: int) -> Outcome:
@@ -100,10 +106,10 @@ def decide(look: Look, *, misses: int, spells: int) -> Outcome:
         misses: Late frames so far.
         spells: Unbroken series of late frames so far.
     """
-    if events_of(misses=misses, spells=spells, spell_frames=look.spell_frames) <= look.fits_up_to:
+    if events_of(misses, spell_frames=look.spell_frames) <= look.fits_up_to:
         return "fits"
-    hopeless = misses >= max(look.misses_from, _HOPELESS * look.frames)
-    return "misses" if spells >= look.misses_from or hopeless else "inconclusive"
+    condemning = _condemning(look.frames, misses=misses, spells=spells, spell_frames=look.spell_frames)
+    return "misses" if condemning >= look.misses_from else "inconclusive"
 
 
 def prove(late: NDArray[np.bool_], *, gate: MissGate, looks: Sequence[Look], cameras: int = 1) -> Proof:
@@ -186,19 +192,25 @@ def frames_to_fit_as_seen(gate: MissGate, proof: Proof) -> int | None:
     return None
 
 
+def _condemning(frames: int, *, misses: int, spells: int, spell_frames: int) -> int:
+    """Count the events that so many late frames are for `misses`: no more than there are series, but for a backlog."""
+    filled = misses // spell_frames
+    return filled if misses >= _HOPELESS * frames else min(filled, spells)
+
+
 def _numbers(frames: int, misses: int, spells: int, gate: MissGate, look: Look) -> Proof:
-    hopeless = misses >= _HOPELESS * frames
-    counted, among = (misses, frames) if hopeless else (spells, max(frames, look.frames))
-    trials = frames // look.spell_frames
-    events = events_of(misses=misses, spells=spells, spell_frames=look.spell_frames)
-    needed = frames_to_fit(gate, events=events, spell_frames=look.spell_frames) - frames
+    spell, hopeless = look.spell_frames, misses >= _HOPELESS * frames
+    among = -(-(frames if hopeless else max(frames, look.frames)) // spell)
+    condemning = _condemning(frames, misses=misses, spells=spells, spell_frames=spell)
+    trials, events = frames // spell, events_of(misses, spell_frames=spell)
+    needed = frames_to_fit(gate, events=events, spell_frames=spell) - frames
     return Proof(
         verdict="inconclusive",
         misses=misses,
         frames=frames,
         upper=rate_upper(min(events, trials), trials, confidence=look.fits_confidence),
-        lower=rate_lower(counted, among, confidence=look.misses_confidence),
+        lower=rate_lower(condemning, among, confidence=look.misses_confidence),
         frames_needed=max(1, needed),
         spells=spells,
-        spell_frames=look.spell_frames,
+        spell_frames=spell,
     )

@@ -13,6 +13,7 @@ from math import ceil, log
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betainc
 
 from ..inspection.arrivals import Arrivals
 from ..inspection.gates import MissGate
@@ -23,6 +24,8 @@ _NEVER_NS = 1 << 46
 _FEWEST_NEAR_MISSES = 10
 _CHANCE = 0.01
 """A spell is too long if independent ones would join to so long a one in fewer than 1 of 100 runs."""
+
+_SELDOM = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class Spells:
         longest_near_frames: Longest spell of nearly late frames seen.
         cluster_frames: Mean length of these spells over that of independent frames, so that 1 means independent: the
             reciprocal of the extremal index by the runs estimator (Smith and Weissman, "Estimating the extremal
-            index", JRSS B 56, 1994); 1 where there are fewer than 10 nearly late triggers.
+            index", JRSS B 56, 1994); 1 where there are fewer than 10 nearly late triggers, or chance explains it.
         stall_ms: The stall that explains the longest spell that is more than chance; 0 where there is none.
         stall_spell_frames: Late frames that one such stall makes.
         stretched_frames: Late frames to expect of one event, judged by how long nearly late ones last on the mean; at
@@ -72,7 +75,7 @@ class Spells:
     cluster_frames: float
     stall_ms: int
     stall_spell_frames: int
-    stretched_frames: int
+    stretched_frames: float
     stretched_stall_ms: int
 
 
@@ -84,7 +87,7 @@ def spells_of(measurement: Measurement, *, deadline_ms: float, gate: MissGate) -
         deadline_ms: Where a frame is late, > 0.
         gate: Its stall is what spells are held against; its rate says how often they meet by chance.
     """
-    belt, busy = _belt(measurement), _utilisation(measurement)
+    belt, busy = belt_of(measurement), _utilisation(measurement)
     slowest_ms = by_trigger(measurement.response_ns / 1e6, belt.cameras)
     near_ms = near_limit_ms(float(np.median(slowest_ms)) if slowest_ms.size else deadline_ms, deadline_ms)
     late, near = runs_of(slowest_ms > deadline_ms), runs_of(slowest_ms > near_ms)
@@ -116,7 +119,7 @@ def spells_from(
         for limit_ms in limits_ms
     )
     cluster, stall_ms = cameras * _cluster(near), 0
-    stretched = ceil(allowed * max(1.0, cluster / allowed_near))
+    stretched = allowed * max(1.0, cluster / allowed_near)
     for longest, limit_ms, too_long in (
         (late.longest, deadline_ms, _late_too_long(late, allowed // cameras, gate.max)),
         (near.longest, near_ms, _near_too_long(near, allowed_near // cameras)),
@@ -136,7 +139,9 @@ def spells_from(
         stall_ms=stall_ms,
         stall_spell_frames=spell_frames(stall_ms, arrivals=arrivals, deadline_ms=deadline_ms, utilisation=utilisation),
         stretched_frames=stretched,
-        stretched_stall_ms=stall_ms_for(stretched, arrivals=arrivals, deadline_ms=deadline_ms, utilisation=utilisation),
+        stretched_stall_ms=stall_ms_for(
+            ceil(stretched), arrivals=arrivals, deadline_ms=deadline_ms, utilisation=utilisation
+        ),
     )
 
 
@@ -164,11 +169,11 @@ def runs_of(marked: NDArray[np.bool_]) -> Runs:
 def allowed_spell_frames(measurement: Measurement, *, deadline_ms: float, stall_ms: float) -> int:
     """Count the late frames that one stall explains, at the utilisation measured."""
     return spell_frames(
-        stall_ms, arrivals=_belt(measurement), deadline_ms=deadline_ms, utilisation=_utilisation(measurement)
+        stall_ms, arrivals=belt_of(measurement), deadline_ms=deadline_ms, utilisation=_utilisation(measurement)
     )
 
 
-def _belt(measurement: Measurement) -> Arrivals:
+def belt_of(measurement: Measurement) -> Arrivals:
     """Give the rule of the schedule; back to back nothing waits, as on a belt that brings a frame now and then."""
     return measurement.arrivals or Arrivals(period_ns=_NEVER_NS)
 
@@ -188,9 +193,12 @@ def by_trigger(response_ms: NDArray[np.float64], cameras: int) -> NDArray[np.flo
 
 
 def _cluster(near: Runs) -> float:
+    """Estimate how long spells are; 1 where independent triggers would stand side by side as often by chance."""
     if near.marked < _FEWEST_NEAR_MISSES:
         return 1.0
-    return max(1.0, near.marked / near.series * (1 - near.marked / near.triggers))
+    rate, side_by_side = near.marked / near.triggers, near.marked - near.series
+    by_chance = betainc(side_by_side, near.series + 1, rate) if side_by_side else 1.0
+    return max(1.0, near.marked / near.series * (1 - rate)) if by_chance < _SELDOM else 1.0
 
 
 def _late_too_long(late: Runs, allowed: int, max_rate: float) -> bool:

@@ -169,7 +169,7 @@ def test_spells_of_slow_frames_withdraw_fits() -> None:
     found = _judge(steady=steady)
     assert found.verdict == "inconclusive"
     assert "1,324 independent" in found.reasons[0]
-    assert "stall_ms to at least 400 and measure some 18,412 frames" in found.next_steps[0]
+    assert "stall_ms to at least 130 and measure some 18,412 frames" in found.next_steps[0]
     assert _judge(replace(_PROOF, frames=40_000), steady=steady).verdict == "fits"
 
 
