@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..inspection.errors import BeltlineError
+from ..inspection.errors import BeltlineError, BundleError
 from ..station.admission import Verified, verify_bundle
 from .bundling import BundleWish, bundle_rows
 from .console import Console
@@ -50,7 +50,11 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish
 
 def _plans(line_file: LineFile, wish: BundleWish) -> tuple[RowPlan, ...]:
     """Plan the rows of a plain run; where a wanted row is none of them, the baselines as well."""
-    plain = planned_rows(line_file, baselines=False)
-    known = {plan.name for plan in plain}
     wanted = {name.partition("@")[0] for name in wish.rows}
-    return plain if wanted <= known else planned_rows(line_file, baselines=True)
+    for baselines in (False, True):
+        plans = planned_rows(line_file, baselines=baselines)
+        known = {plan.name for plan in plans}
+        if wanted <= known:
+            return plans
+    msg = f"--row: wanted one of {', '.join(sorted(known))}, got {', '.join(sorted(wanted - known))}"
+    raise BundleError(msg)
