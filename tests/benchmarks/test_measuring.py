@@ -15,7 +15,7 @@ from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.measuring import MeasureLimits, measure, prove_measurement
 from beltline.benchmarks.summary import latency_summary
 from beltline.export.contracts import Artifact, Frame
-from beltline.inspection.arrivals import Arrivals
+from beltline.inspection.arrivals import Arrivals, due_ns
 from beltline.inspection.errors import MeasurementError
 from beltline.inspection.gates import MissGate
 from beltline.targets.profile import target_of
@@ -57,6 +57,31 @@ def test_belt_run_is_described_and_stops_as_soon_as_the_gate_is_held(
     assert facts["versions"]["numpy"] == np.__version__
 
 
+def test_what_came_between_and_how_well_the_timer_keeps_stands_in_the_trace(
+    pretend: Pretend, bench: Callable[..., Measurement]
+) -> None:
+    run = bench(pretend(busy_ms=[1.0])).fingerprint["run"]
+    assert run["frames"] == 14
+    assert run["timer"]["shortest_period_ns"] <= 10_000_000
+    assert run["disturbances"]["voluntary_switches"] >= 14  # the pretended model sleeps
+    assert {"involuntary_switches", "minor_page_faults", "major_page_faults", "steal_ms", "throttle_events"} <= set(
+        run["disturbances"]
+    )
+
+
+def test_cameras_wait_for_each_other_and_an_uneven_belt_is_offered_by_its_rule(
+    pretend: Pretend, bench: Callable[..., Measurement]
+) -> None:
+    uneven = Arrivals(
+        period_ns=20_000_000, cameras=2, jitter_ns=3_000_000, burst_every=5, burst_parts=3, burst_pitch_ns=8_000_000
+    )
+    measured = bench(pretend(busy_ms=[2.0]), arrivals=uneven)
+    due = measured.scheduled_ns[measured.warmup :]
+    assert measured.arrivals == uneven
+    assert np.array_equal(due - due[0], due_ns(uneven, start=0, frames=due.size) - due_ns(uneven, start=0, frames=1))
+    assert (measured.response_ns[1::2] - measured.response_ns[0::2] >= 2_000_000).all()
+
+
 def test_a_stall_is_charged_to_every_frame_that_it_delays(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
     # Each fourth frame takes 35 ms at a period of 10 ms: the two behind it wait although they are quick themselves.
     measured = bench(
@@ -80,17 +105,18 @@ def test_a_hopeless_model_stops_after_its_first_look(pretend: Pretend, bench: Ca
 
 
 def test_a_backlog_cannot_outlast_the_time(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
+    gate = MissGate(stall_ms=0.0)  # ten frames late in a row are no single stall then
     limits = MeasureLimits(frames=100_000, seconds=1.0, warmup_frames=1)
     measured = bench(
         pretend(busy_ms=[100.0]),
         arrivals=Arrivals(period_ns=1_000_000),
         deadline_ms=5.0,
-        gate=MissGate(),
+        gate=gate,
         limits=limits,
     )
     assert measured.fingerprint["run"]["stopped"] == "time"
     assert measured.response_ns.size < 12
-    assert prove_measurement(measured, deadline_ms=5.0, gate=MissGate()).verdict == "misses"
+    assert prove_measurement(measured, deadline_ms=5.0, gate=gate).verdict == "misses"
 
 
 def test_too_few_frames_are_inconclusive_with_the_number_still_needed(
