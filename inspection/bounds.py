@@ -3,11 +3,11 @@
 Source: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
 binomial", Biometrika 26 (1934). One-sided throughout: an upper bound at confidence 0.95 is too low in at most 5 of
 100 runs, whatever the true rate.
+
+scipy is imported where it is used: a measuring device has none.
 """
 
 from __future__ import annotations
-
-from scipy.special import betaincc, betaincinv
 
 from .errors import DataError
 
@@ -31,6 +31,8 @@ def rate_upper(count: int, of: int, *, confidence: float) -> float:
     """
     _check_count(count, of)
     _check_open_unit("confidence", confidence)
+    from scipy.special import betaincinv
+
     return 1.0 if count == of else float(betaincinv(count + 1, of - count, confidence))
 
 
@@ -79,6 +81,8 @@ def frames_needed(max_rate: float, *, confidence: float, misses: int = 0) -> int
 
 
 def _proves(frames: int, max_rate: float, confidence: float, misses: int) -> bool:
+    from scipy.special import betaincc
+
     return bool(betaincc(misses + 1, frames - misses, max_rate) <= 1 - confidence)
 
 

@@ -7,7 +7,6 @@ goes on when the connection breaks and is followed from where it was left.
 
 from __future__ import annotations
 
-import json
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +19,12 @@ from typing import Any
 from typing_extensions import Self
 
 from ..inspection.errors import HostError
+from ..inspection.storage import digest_of_file, digest_of_json
 from .connection import Access, Connection
 from .failures import LostConnectionError
 from .host import Ended
 from .own_wheel import own_wheel
-from .transfers import Tell, digest_of_bytes, fetch, send
+from .transfers import Tell, fetch, send
 from .wheelhouse import Platform, chosen
 
 _LEASE_S = 1_800.0
@@ -138,20 +138,20 @@ class SshHost:
         with tempfile.TemporaryDirectory(prefix="beltline-wheel-") as folder:
             wheel = Path(folder) / name
             wheel.write_bytes(content)
-            wheels = [] if wheelhouse is None else chosen(wheelhouse, self.platform)
-            digests = self._sent([wheel, *wheels])
-        facts = {"key": f"own-{digests[wheel][:16]}", "wheel": digests[wheel]}
-        own: str = self._connection.ask("unpack", facts=facts)["path"]
-        return [own, *self._packages({path.name: digests[path] for path in wheels})]
+            own = self._installed([wheel], prefix="own", verb="unpack")
+        if wheelhouse is None:
+            return [own]
+        return [own, self._installed(chosen(wheelhouse, self.platform), prefix="packages", verb="install")]
 
-    def _packages(self, wheels: dict[str, str]) -> list[str]:
-        if not wheels:
-            return []
-        key = digest_of_bytes(json.dumps([self._look["python"], wheels], sort_keys=True).encode())
-        pip = next(name for name in wheels if name.startswith("pip-"))
-        others = {name: digest for name, digest in wheels.items() if name != pip}
-        facts = {"key": f"packages-{key[:16]}", "wheels": others, "pip": wheels[pip]}
-        return [self._connection.ask("install", facts=facts)["path"]]
+    def _installed(self, wheels: Sequence[Path], *, prefix: str, verb: str) -> str:
+        """Have a set of wheels installed, sending them only where that was not done before."""
+        names = {path.name: digest_of_file(path).removeprefix("sha256:") for path in wheels}
+        key = f"{prefix}-{digest_of_json([self._look['python'], names]).removeprefix('sha256:')[:16]}"
+        path = self._connection.ask("installed", key)["path"]
+        if path is None:
+            self._sent(wheels)
+            path = self._connection.ask(verb, facts={"key": key, "wheels": names})["path"]
+        return str(path)
 
     def _sent(self, files: Sequence[Path]) -> dict[Path, str]:
         return send(self._connection, files, free_bytes=self._look["free_bytes"], tell=self._tell)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -68,11 +67,6 @@ def fetch(connection: Connection, job: str, path: str, here: Path) -> None:
         part.replace(here)
     finally:
         part.unlink(missing_ok=True)
-
-
-def digest_of_bytes(content: bytes) -> str:
-    """Name bytes as the device's store does: 64 hexadecimal digits of SHA-256."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def _send_one(connection: Connection, path: Path, digest: str, *, here: int) -> None:

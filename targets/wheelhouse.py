@@ -12,8 +12,11 @@ from pathlib import Path
 
 from ..inspection.errors import HostError
 
-RUNNER = ("numpy", "pydantic", "pyyaml", "scipy", "typing-extensions")
+RUNNER = ("numpy", "pydantic", "pyyaml", "typing-extensions")
 """What the measuring process imports, besides the runtime of the artifact that it measures."""
+
+STATION = (*RUNNER, "cryptography", "packaging", "psutil", "rich", "typer")
+"""What the command line on a factory PC imports to verify, install and inspect."""
 
 _NEWEST_GLIBC = 40
 _OLDEST_GLIBC = 17
@@ -43,6 +46,21 @@ class Platform:
         newest = min(self.glibc, _NEWEST_GLIBC)
         modern = [f"manylinux_2_{minor}_{self.architecture}" for minor in range(newest, _OLDEST_GLIBC - 1, -1)]
         return [*modern, f"manylinux2014_{self.architecture}", f"linux_{self.architecture}"]
+
+
+def minor_of(text: str, option: str, *, major: int) -> int:
+    """Read the minor version of `3.11` or `2.31`.
+
+    Raises:
+        HostError: It is none of that major version.
+
+    >>> minor_of("3.11", "--python", major=3)
+    11
+    """
+    if not (found := re.fullmatch(rf"{major}\.(\d{{1,3}})", text)):
+        msg = f"{option}: wanted {major}.N, got {text!r}"
+        raise HostError(msg)
+    return int(found[1])
 
 
 def fill(folder: Path, platform: Platform, *, extras: Sequence[str], packages: Sequence[str] = RUNNER) -> list[Path]:

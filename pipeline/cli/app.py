@@ -14,6 +14,7 @@ from .job import JOBS, job_verb, train
 from .machine import devices, doctor
 from .planning import plan
 from .reporting import report
+from .wheels import wheels
 
 app = typer.Typer(
     name="beltline",
@@ -59,6 +60,7 @@ app.command(epilog="Example: beltline bench line.yaml --json")(bench)
 app.command(epilog="Example: beltline report line.yaml --format md")(report)
 app.command(epilog="Example: beltline train line.yaml --keep teacher.safetensors")(train)
 app.command(epilog="Example: beltline check model.onnx --for jetpack6.2")(check)
+app.command(epilog="Example: beltline wheels wheels --architecture aarch64 --python 3.10")(wheels)
 app.command(epilog="Example: beltline plan line.yaml")(plan)
 app.command(epilog="Example: beltline doctor")(doctor)
 app.command(epilog="Example: beltline devices --json")(devices)

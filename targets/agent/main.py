@@ -84,6 +84,7 @@ _VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "look": _look,
     "missing": lambda folder: {"missing": store.missing(folder, _facts())},
     "take": _take,
+    "installed": lambda folder, key: {"path": runtimes.installed(folder, key)},
     "install": lambda folder: {"path": runtimes.install(folder, _facts())},
     "unpack": lambda folder: {"path": runtimes.unpack(folder, _facts())},
     "open": lambda folder, job, lease: keeper.open_job(folder, job, lease_s=float(lease)),

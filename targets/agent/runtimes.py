@@ -18,17 +18,26 @@ from .answers import RefusalError
 _TAIL = 2_000
 
 
+def installed(folder: Path, key: str) -> str | None:
+    """Give the folder of a set that is installed."""
+    place = folder / "runtimes" / Path(key).name
+    if not place.exists():
+        return None
+    os.utime(place)
+    return str(place)
+
+
 def install(folder: Path, facts: dict[str, Any]) -> str:
     """Install wheels with the pip that lies among the files sent; neither pip nor venv need be on the device.
 
     Args:
         folder: The store's.
-        facts: `key` names the set, `wheels` maps file name to digest, `pip` is the digest of pip's own wheel.
+        facts: `key` names the set, `wheels` maps file name to digest; pip's own wheel is among them.
 
     Returns:
         The folder to import from.
     """
-    return _made_once(folder, facts["key"], lambda temporary: _install(folder, facts, temporary))
+    return _made_and_forgotten(folder, facts, lambda temporary: _install(folder, facts, temporary))
 
 
 def unpack(folder: Path, facts: dict[str, Any]) -> str:
@@ -36,22 +45,24 @@ def unpack(folder: Path, facts: dict[str, Any]) -> str:
 
     Args:
         folder: The store's.
-        facts: `key` names it, `wheel` is its digest.
+        facts: `key` names it, `wheels` maps its file name to its digest.
 
     Returns:
         The folder to import from.
     """
 
     def work(temporary: Path) -> Path:
-        with zipfile.ZipFile(store.blob(folder, facts["wheel"])) as archive:
+        (digest,) = facts["wheels"].values()
+        with zipfile.ZipFile(store.blob(folder, digest)) as archive:
             archive.extractall(temporary / "packages")
         return temporary / "packages"
 
-    return _made_once(folder, facts["key"], work)
+    return _made_and_forgotten(folder, facts, work)
 
 
-def _made_once(folder: Path, key: str, work: Callable[[Path], Path]) -> str:
-    place = folder / "runtimes" / Path(key).name
+def _made_and_forgotten(folder: Path, facts: dict[str, Any], work: Callable[[Path], Path]) -> str:
+    """Make a set unless another session has just done so, and remove the wheels that it was made from."""
+    place = folder / "runtimes" / Path(facts["key"]).name
     place.parent.mkdir(parents=True, exist_ok=True)
     with (folder / "runtimes.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -60,18 +71,18 @@ def _made_once(folder: Path, key: str, work: Callable[[Path], Path]) -> str:
                 made = work(Path(temporary))
                 os.sync()
                 made.replace(place)
-    os.utime(place)
+        store.forget(folder, facts["wheels"].values())
     return str(place)
 
 
 def _install(folder: Path, facts: dict[str, Any], temporary: Path) -> Path:
-    wheels, pip, packages = (temporary / name for name in ("wheels", "pip.whl", "packages"))
+    wheels, packages = temporary / "wheels", temporary / "packages"
     wheels.mkdir()
     for name, digest in facts["wheels"].items():
         store.link(store.blob(folder, digest), wheels / Path(name).name)
-    store.link(store.blob(folder, facts["pip"]), pip)
-    argv = [sys.executable, str(pip / "pip"), "install", "--no-index", "--no-deps", "--no-cache-dir", "--quiet"]
-    given = [str(path) for path in sorted(wheels.iterdir())]
+    pip = next(wheels.glob("pip-*.whl"))
+    argv = [sys.executable, str(pip / "pip"), "install", "--no-index", "--no-deps", "--no-compile", "--quiet"]
+    given = [str(path) for path in sorted(wheels.iterdir()) if path != pip]
     ended = subprocess.run(
         [*argv, "--disable-pip-version-check", "--no-warn-script-location", "--target", str(packages), *given],
         env={**os.environ, "TMPDIR": str(temporary), "PIP_CONFIG_FILE": os.devnull},

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -119,6 +120,12 @@ def blob(folder: Path, digest: str) -> Path:
         words = f"the file {digest[:16]} is not here any more; run again"
         raise RefusalError(words)
     return path
+
+
+def forget(folder: Path, digests: Iterable[str]) -> None:
+    """Remove files that have served."""
+    for digest in digests:
+        _blob(folder, digest).unlink(missing_ok=True)
 
 
 def forget_old(folder: Path) -> None:
