@@ -10,6 +10,7 @@ from typing import Any
 from ..inspection.errors import MeasurementError
 from ..targets.conditions import counters, grown
 from .clock import clock_problem, read_clocks
+from .measurement import Measurement
 
 
 @contextmanager
@@ -35,6 +36,22 @@ def watching_disturbances(cpus: Iterable[int]) -> Iterator[dict[str, Any]]:
     if problem := clock_problem(clocks, read_clocks()):
         msg = f"{problem} while measuring; keep the machine awake, let its time settle, and measure again"
         raise MeasurementError(msg)
+
+
+def circumstances(measurement: Measurement) -> dict[str, Any]:
+    """Gather what a measurement notes of its circumstances.
+
+    Returns:
+        JSON-able: `timer` (see `timer.Timer`; None back to back), `disturbances` (see above), `before` and `after`
+        (see `targets.conditions.conditions`).
+    """
+    run = measurement.fingerprint.get("run", {})
+    return {
+        "timer": run.get("timer"),
+        "disturbances": run.get("disturbances", {}),
+        "before": measurement.fingerprint.get("conditions", {}),
+        "after": run.get("conditions_after", {}),
+    }
 
 
 def _reading(cpus: tuple[int, ...]) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..benchmarks.disturbances import circumstances
 from ..benchmarks.measuring import prove_measurement
 from ..benchmarks.report.decision import shown_row
 from ..benchmarks.report.gallery import GalleryItem
@@ -30,6 +31,7 @@ from ..inspection.quality import Quality
 from ..inspection.storage import write_bytes, write_json
 from ..inspection.streaming import frames_of
 from ..inspection.threshold import OperatingPoint
+from .device_facts import device_facts
 from .devices import Device
 from .job import RunJob
 from .rows import TEACHER, RowPlan
@@ -201,6 +203,7 @@ def _row(job: RunJob, judged: _Judged) -> dict[str, Any]:
         "latency_ms": latency,
         "back_to_back_ms": {"frames": int(response_ms.size), **_quantiles(response_ms)},
         "engine_ms": engine_summary(back_to_back),
+        "circumstances": circumstances(result.timed.belt),
         "quality": {**asdict(quality), "auroc_interval": list(quality.auroc_interval), "paired": _paired(quality)},
         "val": _val(judged.point),
         "parity": result.parity.to_json() if result.parity else None,
@@ -250,23 +253,7 @@ def _devices(judged: Sequence[_Judged]) -> list[dict[str, Any]]:
     """Describe every device that a row was timed on, those of the candidates first."""
     ordered = sorted(judged, key=lambda each: each.result.plan.role == "teacher")
     results = {each.result.device.name: each.result for each in reversed(ordered)}
-    return [_device(result) for result in reversed(results.values())]
-
-
-def _device(result: RowResult) -> dict[str, Any]:
-    facts, target = result.timed.belt.fingerprint, result.device.target
-    return {
-        "name": target.name,
-        "cpu": facts.get("cpu"),
-        "isa": list(facts.get("isa", [])),
-        "threads": target.threads,
-        "versions": dict(facts.get("versions", {})),
-        "kernel": facts.get("kernel"),
-        "governor": facts.get("governor"),
-        "python": facts.get("python"),
-        **({"address": result.device.settings.ssh} if result.device.settings.ssh else {}),
-        **({"not_its_profile": "; ".join(target.differs)} if target.differs else {}),
-    }
+    return [device_facts(each.device, each.timed.belt.fingerprint) for each in reversed(results.values())]
 
 
 def _gallery(job: RunJob, shown: _Judged) -> list[GalleryItem]:

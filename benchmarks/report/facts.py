@@ -99,7 +99,9 @@ def _run(report: Report) -> Pairs:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, (str, int, float, bool)):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (str, int, float)):
         return str(value)
     if isinstance(value, list) and all(isinstance(each, (str, int, float)) for each in value):
         return ", ".join(str(each) for each in value)

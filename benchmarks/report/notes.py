@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...inspection.bounds import frames_needed, rate_upper
+from .circumstances import circumstances_in_words
 from .decision import shown_row
-from .schema import Paired, Quality, Report
+from .schema import Paired, Quality, Report, Row
 from .wording import count, ms, named, percent, plural
 
 _CONFIDENCE = 0.95
@@ -30,7 +31,7 @@ class Note:
 def notes(report: Report) -> list[Note]:
     """Give the notes that the shown row's figures call for."""
     row = shown_row(report)
-    found = [_late(report), *_steady(report)]
+    found = [_late(report), *_steady(report), *_undisturbed(row)]
     if row.quality is not None:
         confidence = report.gates.escape.confidence if report.gates else _CONFIDENCE
         found += [_escapes(row.quality, confidence), *_none_of(row.quality)]
@@ -108,6 +109,12 @@ def _steady(report: Report) -> list[Note]:
         f"with each other to a degree of {steady.autocorrelation:.2f} (0: not at all, 1: wholly)."
     )
     return [Note(title="Was the run steady?", text=text)]
+
+
+def _undisturbed(row: Row) -> list[Note]:
+    if row.circumstances is None:
+        return []
+    return [Note(title="Was the device left alone?", text=circumstances_in_words(row.circumstances))]
 
 
 def _paired(paired: Paired) -> Note:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...inspection.gates import Gates
+from .circumstances import Circumstances
 from .schema_types import Count, Finite, NonNegative, OpenUnit, Positive, Unit, VerdictWord
 from .what_if_schema import WhatIf
 
@@ -130,11 +131,12 @@ class Typical(_Part):
 
 
 class Rate(_Part):
-    """A count among how many, with the upper bound of its rate."""
+    """A count among how many, with the bounds of its rate."""
 
     count: Count
     of: Count
     upper: Unit
+    lower: Unit | None = None
 
     @property
     def rate(self) -> float:
@@ -222,6 +224,7 @@ class Row(_Part):
     predicted: bool = False
     device: str | None = None
     what_if: WhatIf | None = None
+    circumstances: Circumstances | None = None
 
     @property
     def model_name(self) -> str:
