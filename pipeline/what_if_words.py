@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..benchmarks.belt_speed import LimitedBy
-from ..benchmarks.report.wording import plural
+from ..benchmarks.report.wording import plural, significant
 from ..inspection.line import Line
 
 ASSUMED = (
@@ -27,7 +27,7 @@ def speed_sentence(facts: dict[str, Any]) -> str:
     if seen is None:
         return "No speed holds: frames that come together find the buffer full however slow the belt is."
     details = (
-        f"{_speed(seen)}, {seen['factor']:.2f} times today's {facts['today']['speed_mm_s']:g} mm/s: a trigger every "
+        f"{_speed(seen)}, {seen['factor']:.2f} times today's {_speed(facts['today'])}: a trigger every "
         f"{_ms(seen['period_ms'])}, {_ms(seen['deadline_ms'])} for a decision, the device busy "
         f"{seen['utilisation']:.0%} of the time"
     )
@@ -149,7 +149,7 @@ def _minutes(facts: dict[str, Any], point: dict[str, Any]) -> str:
 
 
 def _speed(point: dict[str, Any]) -> str:
-    return f"{point['speed_mm_s']:.4g} mm/s"
+    return f"{significant(point['speed_mm_s'])} mm/s"
 
 
 def _ms(value: float) -> str:

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measurement import Measurement
+from .charts.belt_speed import belt_speed_chart
 from .charts.budget import Segment, budget_bar, segments
 from .charts.histogram import latency_histogram
 from .charts.over_run import latency_over_run
 from .charts.pareto import Point, pareto_chart
+from .charts.parts import parts_chart
 from .charts.tail import Curve, latency_tail
 from .decision import decided_one_by_one, shown_row, typical_ms
+from .parts import PartRow, made_of, part_rows
 from .schema import Report, Row
 
 _WORTH_SHOWING = 0.02
@@ -35,6 +38,14 @@ class BudgetFigure:
 
     chart: Chart
     parts: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartsFigure:
+    """What decisions are made of: the bars, and the table beside them."""
+
+    chart: Chart
+    rows: tuple[PartRow, ...]
 
 
 def budget_figure(report: Report) -> BudgetFigure | None:
@@ -85,12 +96,22 @@ def tail_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart | No
         trace = traces.get(row.name)
         times = _response_ms(trace)
         if times is not None and trace is not None and trace.mode == "belt":
-            curves.append(Curve(number=number, name=row.name, response_ms=times, emphasised=row.name == shown))
+            spell = row.latency_ms.spell_frames if row.latency_ms else 1
+            emphasised = row.name == shown
+            curves.append(
+                Curve(number=number, name=row.name, response_ms=times, emphasised=emphasised, spell_frames=spell)
+            )
     if not curves:
         return None
     budget = report.budget
     return _both(
-        lambda width: latency_tail(curves, deadline_ms=budget.deadline_ms, miss_max=budget.miss_max, width=width),
+        lambda width: latency_tail(
+            curves,
+            deadline_ms=budget.deadline_ms,
+            miss_max=budget.miss_max,
+            confidence=budget.confidence,
+            width=width,
+        ),
         wide_px=_HALF_PX,
     )
 
@@ -103,6 +124,22 @@ def over_run_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart 
     times = (trace.decided_ns - trace.scheduled_ns) / 1e6
     deadline_ms = report.budget.deadline_ms
     return _both(lambda width: latency_over_run(times, warmup=trace.warmup, deadline_ms=deadline_ms, width=width))
+
+
+def parts_figure(report: Report, traces: Mapping[str, Measurement]) -> PartsFigure | None:
+    """Draw what the shown row's decisions are made of; None without its trace."""
+    trace = traces.get(shown_row(report).name)
+    if trace is None or not len(trace.response_ns):
+        return None
+    bars, deadline_ms = made_of(trace), report.budget.deadline_ms
+    chart = _both(lambda width: parts_chart(bars, deadline_ms=deadline_ms, width=width), wide_px=_HALF_PX)
+    return PartsFigure(chart=chart, rows=tuple(part_rows(trace)))
+
+
+def belt_speed_figure(report: Report) -> Chart | None:
+    """Draw the shown row's line at other speeds; None where that was not predicted."""
+    what_if = shown_row(report).what_if
+    return None if what_if is None else _both(lambda width: belt_speed_chart(what_if, width=width))
 
 
 def _both(draw: Callable[[float], str], *, wide_px: float = _WIDE_PX) -> Chart:

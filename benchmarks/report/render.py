@@ -21,15 +21,24 @@ from .decision import (
     shown_row,
     teacher_of,
 )
+from .device_table import device_table
 from .facts import fact_sheets
-from .figures import budget_figure, histogram_figure, over_run_figure, pareto_figure, tail_figure
+from .figures import (
+    belt_speed_figure,
+    budget_figure,
+    histogram_figure,
+    over_run_figure,
+    pareto_figure,
+    parts_figure,
+    tail_figure,
+)
 from .gallery import Card, GalleryItem, cards
 from .gate_cards import GATE_WORDS, gate_cards
 from .notes import notes, proof_table
 from .reading import checked_report
 from .schema import Report
-from .table import step_cells, table_rows
-from .wording import auroc, count, moment, ms, named, percent, plural, size, tied
+from .table import step_cells, summary_rows, table_rows
+from .wording import auroc, count, moment, ms, named, percent, plural, size, speed, tied
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEAD_CHARACTERS = 1000
@@ -66,6 +75,7 @@ def render_report(
         count=count,
         plural=plural,
         size=size,
+        speed=speed,
         auroc=auroc,
         moment=moment,
         named=named,
@@ -96,6 +106,8 @@ def _decision(report: Report) -> dict[str, Any]:
         "gates": gate_cards(report, shown_row(report)),
         "gate_words": GATE_WORDS,
         "rows": table_rows(report),
+        "summary_rows": summary_rows(report),
+        "devices": device_table(report),
         "steps": [(step.name, step_cells(step)) for step in shown_row(report).steps],
         "notes": notes(report),
         "proofs": proof_table(),
@@ -110,6 +122,8 @@ def _figures(report: Report, traces: Mapping[str, Measurement]) -> dict[str, Any
         "histogram": histogram_figure(report, traces),
         "tail": tail_figure(report, traces),
         "over_run": over_run_figure(report, traces),
+        "parts": parts_figure(report, traces),
+        "belt_speed": belt_speed_figure(report),
         "pareto": pareto_figure(report),
         "cold_frames": trace.warmup if trace else 0,
         "on_belt": trace is not None and trace.mode == "belt",

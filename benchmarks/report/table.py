@@ -54,6 +54,16 @@ def table_rows(report: Report) -> list[TableRow]:
     ]
 
 
+def summary_rows(report: Report, *, most: int = 6) -> list[TableRow]:
+    """Give the rows for the one page that is signed: selected row, teacher and those that fit before others."""
+    order = {"fits": 0, "inconclusive": 1, "misses": 2}
+    ranked = sorted(
+        table_rows(report),
+        key=lambda each: (not each.selected, each.row.role != "teacher", order[each.row.verdict], each.number),
+    )
+    return sorted(ranked[:most], key=lambda each: each.number)
+
+
 def step_cells(step: Step) -> tuple[Cell, ...]:
     """Give what is known of a row after one step of its recipe."""
     quality = step.quality

@@ -18,6 +18,15 @@ def ms(value: float) -> str:
     return significant(value) + _SPACE + "ms"
 
 
+def speed(mm_s: float) -> str:
+    r"""Give a belt's speed.
+
+    >>> speed(500.0), speed(1234.5)
+    ('500\xa0mm/s', '1,234\xa0mm/s')
+    """
+    return _trimmed(significant(mm_s)) + _SPACE + "mm/s"
+
+
 def percent(rate: float) -> str:
     r"""Give a rate in [-1, 1] as a percentage with at most three significant digits.
 
@@ -47,7 +56,7 @@ def tied(sentence: str) -> str:
     >>> tied("at most 5 % within 86.0 ms of all")
     'at most 5\xa0% within 86.0\xa0ms of all'
     """
-    return re.sub(r"(?<=\d) (?=%|ms\b)", _SPACE, sentence)
+    return re.sub(r"(?<=\d) (?=%|ms\b|mm/s)", _SPACE, sentence)
 
 
 def moment(text: str) -> str:

@@ -54,7 +54,7 @@ def test_the_highest_speed_and_what_ends_it_are_said_in_words(measured: Measured
     """60 mm in 34 ms of fixed times and 6 of work: 1,500 mm/s."""
     facts = what_if(measured([6.0] * 4700), LINE, GATE)
     first, second = facts["sentences"]
-    assert first.startswith("The belt may run at up to 1500 mm/s, 3.00 times today's 500 mm/s")
+    assert first.startswith("The belt may run at up to 1,500 mm/s, 3.00 times today's 500 mm/s")
     assert "the deadline" in second
     assert "Shorten ejector (20 ms)" in second
     assert facts["proven"]["holds"]
@@ -76,7 +76,7 @@ def test_today_the_speed_asked_for_and_the_highest_stand_in_the_table(measured: 
 
 def test_a_speed_that_leaves_no_time_is_said_to_leave_none(measured: Measured) -> None:
     text = what_if_text(what_if(measured([6.0] * 4700), LINE, GATE, question=Question(speed_mm_s=2000)))
-    assert "At 2000 mm/s it does not hold: the fixed times leave no time for a decision." in text
+    assert "At 2,000 mm/s it does not hold: the fixed times leave no time for a decision." in text
 
 
 def test_a_model_too_slow_for_today_gets_the_speed_it_would_hold(measured: Measured) -> None:
@@ -101,7 +101,7 @@ def test_what_is_proven_and_what_was_seen_are_told_apart(measured: Measured) -> 
     proven, seen = facts["proven"]["speed_mm_s"], facts["seen"]["speed_mm_s"]
     assert proven == pytest.approx(500 * 220 / 146, abs=1)
     assert seen == pytest.approx(1500, abs=1)
-    assert facts["sentences"][0].startswith(f"This run proves speeds up to {proven:.4g} mm/s. As far as it has seen")
+    assert facts["sentences"][0].startswith(f"This run proves speeds up to {proven:.0f} mm/s. As far as it has seen")
 
 
 def test_cameras_that_find_no_place_hold_at_no_speed(measured: Measured) -> None:

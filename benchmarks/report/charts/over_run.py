@@ -1,4 +1,4 @@
-"""A run in its order: drift, stalls and the cold frames at its beginning."""
+"""A run in its order: drift, stalls, late frames and the cold ones at its beginning."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..wording import count, ms
+from ..wording import count, ms, plural
 from .axes import LEFT, RIGHT
-from .svg import Scale, element, line, path, picture, text
+from .svg import Scale, element, line, path, picture, text, tooltip
 
 _BUCKETS = 160
 
 
 def latency_over_run(response_ms: NDArray[np.float64], *, warmup: int, deadline_ms: float, width: float) -> str:
     """Draw the run in its order: the median of neighbouring frames as a line, fastest to slowest as a band.
+
+    Judged frames that are late stand out as marks, of very many neighbours only the slowest.
 
     Args:
         response_ms: Shape `[frames]`, cold frames included, at least one.
@@ -36,7 +38,8 @@ def latency_over_run(response_ms: NDArray[np.float64], *, warmup: int, deadline_
         text(width - RIGHT, limit - 5, f"deadline {ms(deadline_ms)}", anchor="end", class_="label strong"),
         *_band(response_ms, warmup, along, up),
         *_cold(response_ms[:warmup], along, up),
-        label=f"Response time over {count(len(response_ms))} frames, the first {warmup} cold",
+        *_late(response_ms, warmup, deadline_ms, along, up),
+        label=_said(response_ms, warmup, deadline_ms),
     )
 
 
@@ -72,6 +75,26 @@ def _cold(response_ms: NDArray[np.float64], along: Scale, up: Scale) -> list[str
             times = response_ms[bucket]
             chosen |= {int(bucket[times.argmin()]), int(bucket[times.argmax()])}
     return [_dot(along.at(index + 0.5), up.at(float(response_ms[index]))) for index in sorted(chosen)]
+
+
+def _late(response_ms: NDArray[np.float64], warmup: int, deadline_ms: float, along: Scale, up: Scale) -> list[str]:
+    """Draw a mark a late frame; of very many, the slowest of neighbouring ones."""
+    late = warmup + np.flatnonzero(response_ms[warmup:] > deadline_ms)
+    marks = []
+    for bucket in np.array_split(late, min(_BUCKETS, len(late)) or 1):
+        if len(bucket):
+            worst = int(bucket[response_ms[bucket].argmax()])
+            more = f", and {plural(len(bucket) - 1, 'other')} near it" if len(bucket) > 1 else ""
+            hint = tooltip(f"frame {count(worst)} late: {ms(float(response_ms[worst]))}{more}")
+            x, y = along.at(worst + 0.5), up.at(float(response_ms[worst]))
+            marks.append(element("circle", hint, cx=x, cy=y, r=3, class_="miss"))
+    return marks
+
+
+def _said(response_ms: NDArray[np.float64], warmup: int, deadline_ms: float) -> str:
+    late = int((response_ms[warmup:] > deadline_ms).sum())
+    frames = f"{count(len(response_ms))} frames, the first {warmup} cold"
+    return f"Response time over {frames}; {count(late)} later than {ms(deadline_ms)}"
 
 
 def _dot(x: float, y: float) -> str:

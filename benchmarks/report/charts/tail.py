@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ....inspection.bounds import rate_upper
 from ..wording import ms, percent
 from .axes import LEFT, RIGHT, time_axis, time_scale
 from .svg import FONT_PX, Box, Scale, element, line, path, picture, text, text_width_px, tooltip
@@ -17,21 +18,36 @@ _CURVE_POINTS = 240
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One row's response times in ms, in any order; `number` is its place in the table, the row shown is emphasised."""
+    """One row's response times in ms, in any order.
+
+    Attributes:
+        number: Its place in the table.
+        name: Of the row.
+        response_ms: At least one.
+        emphasised: Whether it is the row shown; its upper bound is drawn too.
+        spell_frames: Up to so many frames in a row count as one; see `benchmarks.proof`.
+    """
 
     number: int
     name: str
     response_ms: NDArray[np.float64]
     emphasised: bool = False
+    spell_frames: int = 1
 
 
-def latency_tail(curves: Sequence[Curve], *, deadline_ms: float, miss_max: float, width: float) -> str:
+def latency_tail(
+    curves: Sequence[Curve], *, deadline_ms: float, miss_max: float, confidence: float, width: float
+) -> str:
     """Draw which share of frames is slower than each time; the shaded corner breaks the line's gate.
+
+    For the row shown a dashed curve says how large that share may truly be, at each time taken alone: to hold the gate
+    it must pass below the corner. It ends level, since no run shows that slower frames never come.
 
     Args:
         curves: At least one; each with at least one time.
         deadline_ms: Where the corner begins on the time axis.
         miss_max: Where the corner begins on the share axis, in (0, 1).
+        confidence: Of the bound, in (0, 1).
         width: Pixels.
     """
     top, floor = 36.0, 300.0
@@ -54,6 +70,7 @@ def latency_tail(curves: Sequence[Curve], *, deadline_ms: float, miss_max: float
         *_share_axis(up, width),
         corner,
         line(across.at(deadline_ms), top, across.at(deadline_ms), floor, "deadline"),
+        *(_bound(curve, confidence, across, up) for curve in ordered if curve.emphasised),
         *(_curve(curve, across, up) for curve in ordered),
         *_curve_names(ordered[::-1], across, top),
         line(LEFT, floor, width - RIGHT, floor, "axis"),
@@ -85,6 +102,21 @@ def _curve(curve: Curve, across: Scale, up: Scale) -> str:
         steps += [(x, steps[-1][1]), (x, y)]
     drawn = path(steps, "curve chosen" if curve.emphasised else "curve")
     return element("g", tooltip(f"{curve.number} {curve.name}"), drawn)
+
+
+def _bound(curve: Curve, confidence: float, across: Scale, up: Scale) -> str:
+    """Draw the upper bound of the share slower than each time (Clopper and Pearson 1934), one time at a time."""
+    trials = len(curve.response_ms) // curve.spell_frames
+    if not trials:
+        return ""
+    counts = [(time, round(share * len(curve.response_ms))) for time, share in _tail_points(curve.response_ms)]
+    steps = [(across.start, up.at(1.0))]
+    for time, count in [*counts, (counts[-1][0], 0)]:
+        events = min(trials, -(-count // curve.spell_frames))
+        height = up.at(rate_upper(events, trials, confidence=confidence))
+        steps += [(across.at(time), steps[-1][1]), (across.at(time), height)]
+    hint = tooltip(f"{curve.name}: with {percent(confidence)} confidence no more are slower")
+    return element("g", hint, path([*steps, (across.end, steps[-1][1])], "bound"))
 
 
 def _curve_names(curves: Sequence[Curve], across: Scale, top: float) -> list[str]:

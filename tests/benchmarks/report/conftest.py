@@ -16,6 +16,9 @@ import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report.gallery import GalleryItem
 from beltline.inspection.arrivals import Arrivals
+from beltline.inspection.gates import MissGate
+from beltline.inspection.line import Line
+from beltline.pipeline.what_if import what_if
 
 DEADLINE_MS = 86.0
 PERIOD_MS = 240.0
@@ -167,6 +170,16 @@ def traces(report: dict[str, Any]) -> dict[str, Measurement]:
         each["name"]: measurement(each["latency_ms"]["p50"], frames=each["latency_ms"]["frames"], seed=index)
         for index, each in enumerate(report["rows"])
     }
+
+
+@pytest.fixture
+def predicted(report: dict[str, Any], traces: dict[str, Measurement]) -> dict[str, Any]:
+    """The report with the line at other speeds in its selected row."""
+    fixed_ms = report["budget"]["fixed_parts_ms"]
+    line = Line(belt_speed_mm_s=500, part_pitch_mm=120, camera_to_ejector_mm=60, fixed_ms=fixed_ms)
+    chosen = next(each for each in report["rows"] if each["name"] == report["selected"])
+    chosen["what_if"] = what_if(traces[chosen["name"]], line, MissGate(), speeds=12)
+    return {**report, "budget": {**report["budget"], "belt_speed_mm_s": 500.0}}
 
 
 def part(path: str, label: str, *, size: tuple[int, int] = (160, 160), seed: int = 0) -> GalleryItem:

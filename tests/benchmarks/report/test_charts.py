@@ -1,17 +1,21 @@
 import math
 import re
 from itertools import pairwise
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from beltline.benchmarks.report.charts.belt_speed import belt_speed_chart
 from beltline.benchmarks.report.charts.budget import budget_bar, segments
 from beltline.benchmarks.report.charts.gauge import gauge, score_gauge
 from beltline.benchmarks.report.charts.histogram import latency_histogram
 from beltline.benchmarks.report.charts.over_run import latency_over_run
 from beltline.benchmarks.report.charts.pareto import Point, frontier, pareto_chart
+from beltline.benchmarks.report.charts.parts import Made, parts_chart
 from beltline.benchmarks.report.charts.svg import Box, Scale, place_label
 from beltline.benchmarks.report.charts.tail import Curve, latency_tail
+from beltline.benchmarks.report.what_if_schema import WhatIf
 
 
 def drawn(svg: str) -> ET.Element:
@@ -104,7 +108,7 @@ def test_histogram_bears_degenerate_runs(times: list[float]) -> None:
 def test_tail_ends_at_the_slowest_frame() -> None:
     times = np.concatenate([np.full(999, 2.0), [40.0]])
     curves = [Curve(number=1, name="a & b", response_ms=times, emphasised=True)]
-    root = drawn(latency_tail(curves, deadline_ms=86, miss_max=0.001, width=510))
+    root = drawn(latency_tail(curves, deadline_ms=86, miss_max=0.001, confidence=0.99, width=510))
     (curve,) = of_class(root, "chosen")
     last = re.findall(r"([\d.]+) ([\d.]+)", curve.get("d", ""))[-1]
     scale = Scale(low=1.6, high=86 * 1.3, start=52, end=496, log=True)
@@ -114,9 +118,91 @@ def test_tail_ends_at_the_slowest_frame() -> None:
 
 def test_tail_shades_what_the_gate_forbids() -> None:
     curves = [Curve(number=1, name="a", response_ms=np.array([2.0, 90.0]))]
-    (corner,) = of_class(drawn(latency_tail(curves, deadline_ms=86, miss_max=0.01, width=510)), "forbidden")
+    (corner,) = of_class(
+        drawn(latency_tail(curves, deadline_ms=86, miss_max=0.01, confidence=0.99, width=510)), "forbidden"
+    )
     assert float(corner.get("width", 0)) > 0
     assert 0 < float(corner.get("height", 0)) < 264
+
+
+@pytest.mark.parametrize(
+    ("frames", "spell", "passes"), [(4603, 1, True), (4602, 1, False), (9206, 2, True), (9205, 2, False)]
+)
+def test_the_bound_of_the_tail_passes_below_the_corner_where_the_gate_holds(
+    frames: int, spell: int, passes: bool
+) -> None:
+    """0.1 % at 99 % confidence takes 4,603 independent frames without a late one."""
+    curves = [Curve(number=1, name="a", response_ms=np.full(frames, 2.0), emphasised=True, spell_frames=spell)]
+    root = drawn(latency_tail(curves, deadline_ms=86, miss_max=0.001, confidence=0.99, width=510))
+    (corner,), (bound,) = of_class(root, "forbidden"), of_class(root, "bound")
+    last = float(re.findall(r"([\d.]+) ([\d.]+)", bound.get("d", ""))[-1][1])
+    edge = float(corner.get("y", 0)) + float(corner.get("height", 0))
+    assert (last >= edge - 0.005) == passes
+
+
+def test_the_bound_never_lies_below_the_curve() -> None:
+    times = np.random.default_rng(0).lognormal(1, 0.5, 700)
+    curves = [Curve(number=1, name="a", response_ms=times, emphasised=True)]
+    root = drawn(latency_tail(curves, deadline_ms=86, miss_max=0.01, confidence=0.9, width=510))
+    (curve,), (bound,) = of_class(root, "chosen"), of_class(root, "bound")
+    seen, upper = (steps_of(each) for each in (curve, bound))
+    for at, height in seen:
+        assert max((y for x, y in upper if x < at - 0.005), default=0.0) <= height + 0.01
+
+
+def steps_of(path: ET.Element) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r"([\d.]+) ([\d.]+)", path.get("d", ""))]
+
+
+def test_run_marks_every_late_frame_or_the_worst_of_its_neighbours() -> None:
+    times = np.full(5000, 3.0)
+    times[[7, 2500, 4999]] = [90.0, 300.0, 87.0]
+    few = of_class(drawn(latency_over_run(times, warmup=10, deadline_ms=86, width=1040)), "miss")
+    assert [(each[0].text or "").split(" late")[0] for each in few] == ["frame 2,500", "frame 4,999"]
+    many = of_class(drawn(latency_over_run(np.full(5000, 90.0), warmup=0, deadline_ms=86, width=1040)), "miss")
+    assert len(many) <= 160
+    assert sum(int((each[0].text or "").split(" and ")[1].split()[0]) + 1 for each in many) == 5000
+
+
+def test_parts_of_a_bar_add_up_to_its_length() -> None:
+    bars = [Made(name="Typical <b>", parts_ms=(("waiting", "wait", 1.0), ("engine", "engine", 3.0))),
+            Made(name="Slowest", parts_ms=(("waiting", "wait", 0.0), ("engine", "engine", 8.0)))]  # fmt: skip
+    root = drawn(parts_chart(bars, deadline_ms=10, width=510))
+    wide = [float(each.get("width", 0)) + 1 for each in of_class(root, "segment")]
+    assert len(wide) == 3
+    assert wide[0] + wide[1] == pytest.approx(wide[2] / 2, abs=0.05)
+    assert len(of_class(root, "deadline")) == 1
+    assert not of_class(drawn(parts_chart(bars, deadline_ms=100, width=350)), "deadline")
+
+
+def point(speed: float, deadline_ms: float, *, slowest_ms: float = 8.0, p99_ms: float | None = 4.0) -> dict[str, Any]:
+    return {"speed_mm_s": speed, "factor": speed / 500, "period_ms": 1e5 / speed, "deadline_ms": deadline_ms,
+            "utilisation": 0.1, "frames": 5000, "misses": 0, "miss_upper": 0.0009, "p50_ms": 3.0, "p99_ms": p99_ms,
+            "slowest_ms": slowest_ms, "backlog_frames": 1, "backlog_ms": 2.0, "seems_to_hold": True,
+            "holds": True}  # fmt: skip
+
+
+def test_belt_speeds_are_shaded_from_the_highest_proven_and_from_the_highest_seen() -> None:
+    points = [point(250, 200), point(500, 86), point(800, 40), point(1000, 8), point(1200, -5, p99_ms=None)]
+    facts = WhatIf.model_validate(
+        {"predicted": True, "today": points[1], "proven": points[2], "seen": points[3], "points": points}
+    )
+    root = drawn(belt_speed_chart(facts, width=1040))
+    doubtful, forbidden = (of_class(root, name)[0] for name in ("doubtful", "forbidden"))
+    along = Scale(low=250, high=1200, start=52, end=1026)
+    for zone, low, high in ((doubtful, 800, 1000), (forbidden, 1000, 1200)):
+        assert float(zone.get("x", 0)) == pytest.approx(along.at(low), abs=0.1)
+        assert float(zone.get("width", 0)) == pytest.approx(along.at(high) - along.at(low), abs=0.1)
+    assert "seen up to 1,000 mm/s" in (root.get("aria-label") or "").replace("\xa0", " ")
+
+
+@pytest.mark.parametrize("kept", [(), ("seen",)])
+def test_belt_speeds_bear_that_nothing_is_proven_or_nothing_holds(kept: tuple[str, ...]) -> None:
+    points = [point(250, 200, p99_ms=None), point(500, -1, slowest_ms=0.0, p99_ms=None)]
+    facts = {"predicted": True, "today": points[0], "points": points, **dict.fromkeys(kept, points[0])}
+    root = drawn(belt_speed_chart(WhatIf.model_validate(facts), width=350))
+    assert len(of_class(root, "forbidden")) == 1
+    assert not of_class(root, "doubtful")
 
 
 def test_run_shows_cold_frames_apart() -> None:

@@ -9,12 +9,14 @@ import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report import render
 from beltline.benchmarks.report.decision import overall_verdict, shown_row
+from beltline.benchmarks.report.device_table import device_table
 from beltline.benchmarks.report.figures import budget_figure
 from beltline.benchmarks.report.gallery import GalleryItem
 from beltline.benchmarks.report.gate_cards import gate_cards
 from beltline.benchmarks.report.notes import proof_table
 from beltline.benchmarks.report.reading import checked_report
 from beltline.benchmarks.report.render import render_report
+from beltline.benchmarks.report.table import summary_rows
 from beltline.inspection.errors import DataError
 
 VOID = {"meta", "link", "img"}
@@ -263,6 +265,54 @@ def test_a_wrong_report_is_refused(report: dict[str, Any]) -> None:
         render_report(report)
 
 
+def test_the_belts_highest_speed_is_told_as_a_prediction(predicted: dict[str, Any]) -> None:
+    text = Page(render_report(predicted)).text
+    for words in ("How fast the belt may run", "predicted", "As far as it has seen", "decides nothing: measure"):
+        assert words in text
+    for sentence in predicted["rows"][3]["what_if"]["assumed"]:
+        assert sentence in text
+
+
+def test_a_what_if_that_is_not_marked_as_predicted_is_refused(predicted: dict[str, Any]) -> None:
+    predicted["rows"][3]["what_if"]["predicted"] = False
+    with pytest.raises(DataError, match="predicted"):
+        render_report(predicted)
+
+
+def test_models_on_several_devices_stand_side_by_side(report: dict[str, Any]) -> None:
+    report["devices"] = [report["device"], {"name": "jetson", "cpu": "Cortex-A78AE"}]
+    report["rows"][2].update(name="student-32@jetson", device="jetson")
+    report["rows"][3].update(name="student-32@local", device="local")
+    report["selected"] = "student-32@local"
+    table = device_table(checked_report(report))
+    assert table is not None
+    assert [name for name, _ in table.devices] == ["local", "jetson"]
+    lines = dict(table.lines)
+    assert lines["teacher"][1] is None
+    here, there = lines["student-32"]
+    assert here is not None
+    assert there is not None
+    assert (here.typical, there.typical) == ("3.12\xa0ms", "5.61\xa0ms")
+    assert "Device by device" in Page(render_report(report)).text
+
+
+def test_one_device_is_not_compared(report: dict[str, Any]) -> None:
+    assert device_table(checked_report(report)) is None
+    assert "Device by device" not in Page(render_report(report)).text
+
+
+def test_the_page_to_sign_holds_the_row_chosen_however_many_there_are(report: dict[str, Any]) -> None:
+    report["rows"] = [*report["rows"][4:], *_copies(report["rows"][4], 20), *report["rows"][:4]]
+    found = [each.row.name for each in summary_rows(checked_report(report))]
+    assert len(found) == 6
+    assert {"student-32-int8", "teacher", "student-32", "teacher-onnx"} <= set(found)
+    assert "20 more models on the pages that follow" in Page(render_report(report)).text
+
+
+def _copies(row: dict[str, Any], number: int) -> list[dict[str, Any]]:
+    return [{**row, "name": f"copy-{index}"} for index in range(number)]
+
+
 def test_templates_lie_beside_the_code() -> None:
     folder = Path(render.__file__).parent / "templates"
     assert {path.name for path in folder.iterdir()} == {"report.html.j2", "report.css"}
@@ -272,12 +322,12 @@ def test_templates_lie_beside_the_code() -> None:
     ("width", "dark", "media"), [(1280, False, ""), (1280, True, ""), (390, False, ""), (700, True, "print")]
 )
 def test_chromium_shows_the_page(
-    browser: Any, written: Callable[[str], Path], report: dict[str, Any], gallery: list[GalleryItem],
+    browser: Any, written: Callable[[str], Path], predicted: dict[str, Any], gallery: list[GalleryItem],
     traces: dict[str, Measurement], width: int, dark: bool, media: str,
 ) -> None:  # fmt: skip
     import cv2
 
-    browser.open(written(render_report(report, gallery, traces)), width=width, dark=dark, media=media)
+    browser.open(written(render_report(predicted, gallery, traces)), width=width, dark=dark, media=media)
     assert browser.complaints() == []
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert browser.evaluate(_OVERFLOWING) == []
@@ -287,6 +337,29 @@ def test_chromium_shows_the_page(
     assert shot.shape[0] > 2000
     assert shot.std() > 10
     assert (shot[-5, -5].mean() < 60) == (dark and not media)
+
+
+_PAGE_PX = (297 - 28) * 96 / 25.4
+
+
+@pytest.mark.parametrize("crowded", [False, True])
+def test_verdict_table_and_signature_fit_on_the_first_printed_page(
+    browser: Any, written: Callable[[str], Path], predicted: dict[str, Any], crowded: bool
+) -> None:
+    """On A4 less the margins of the style sheet, 184 mm wide."""
+    if crowded:
+        predicted["rows"] = [*predicted["rows"], *_copies(predicted["rows"][2], 6)]
+        predicted["rows"][0]["quality"].update(auroc=0.52, auroc_interval=[0.47, 0.57])
+        predicted["rows"][3]["quality"]["escape"] = {"count": 444, "of": 888, "upper": 0.53}
+    browser.open(written(render_report(predicted)), width=695, media="print")
+    edges = [
+        browser.evaluate(f"(() => {{const at = document.querySelector('{part}').getBoundingClientRect();"
+                         "return [at.top, at.bottom, at.height]})()")
+        for part in ("h1", ".sheet .chart", ".sheet .rows", ".signed", ".signature")
+    ]  # fmt: skip
+    assert all(height > 0 for _, _, height in edges)
+    assert [top for top, _, _ in edges] == sorted(top for top, _, _ in edges)
+    assert edges[-1][1] < _PAGE_PX
 
 
 _OVERFLOWING = """

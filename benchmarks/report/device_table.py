@@ -1,0 +1,61 @@
+"""One model on several devices, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .schema import Report, Row
+from .schema_types import VerdictWord
+from .table import VERDICT_WORDS
+from .wording import ms, percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDevice:
+    """A model on one device; all texts, empty where it was not measured there."""
+
+    verdict: VerdictWord
+    word: str
+    typical: str = ""
+    slow: str = ""
+    late: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceTable:
+    """Models by devices.
+
+    Attributes:
+        devices: Name and processor of each, in the report's order.
+        lines: A model's name, and what it does on each device; None where it was not tried there.
+    """
+
+    devices: tuple[tuple[str, str], ...]
+    lines: tuple[tuple[str, tuple[OnDevice | None, ...]], ...]
+
+
+def device_table(report: Report) -> DeviceTable | None:
+    """Set the models against the devices; None where there is only one device."""
+    if len(report.devices) < 2:
+        return None
+    models = list(dict.fromkeys(row.model_name for row in report.rows))
+    rows = {(row.model_name, report.device_of(row).name): row for row in report.rows}
+    return DeviceTable(
+        devices=tuple((device.name, device.cpu or "") for device in report.devices),
+        lines=tuple((model, tuple(_cell(rows.get((model, each.name))) for each in report.devices)) for model in models),
+    )
+
+
+def _cell(row: Row | None) -> OnDevice | None:
+    if row is None:
+        return None
+    latency = row.latency_ms
+    if latency is None:
+        return OnDevice(verdict=row.verdict, word=VERDICT_WORDS[row.verdict])
+    return OnDevice(
+        verdict=row.verdict,
+        word=VERDICT_WORDS[row.verdict],
+        typical=ms(latency.p50),
+        slow=f"1 in {latency.slowest_one_in:,}: {ms(latency.slowest_known)}",
+        late=f"late \N{LESS-THAN OR EQUAL TO} {percent(latency.miss_upper)}",
+    )
