@@ -13,7 +13,6 @@ from math import ceil, log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc
 
 from ..inspection.arrivals import Arrivals
 from ..inspection.gates import MissGate
@@ -194,6 +193,8 @@ def by_trigger(response_ms: NDArray[np.float64], cameras: int) -> NDArray[np.flo
 
 def _cluster(near: Runs) -> float:
     """Estimate how long spells are; 1 where independent triggers would stand side by side as often by chance."""
+    from scipy.special import betainc
+
     if near.marked < _FEWEST_NEAR_MISSES:
         return 1.0
     rate, side_by_side = near.marked / near.triggers, near.marked - near.series

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
 
-from ..inspection.bounds import rate_lower, rate_upper
+from ..inspection.bounds import rate_upper
 from ..inspection.gates import EscapeGate, Gates, OverkillGate
-from ..inspection.quality import Paired, Quality
+from ..inspection.quality import Paired, Quality, Rate
 from .findings import Finding, percent
 from .in_time import in_time
 from .proof import Outcome, Proof
@@ -148,28 +148,30 @@ def _overkill(quality: Quality, gate: OverkillGate) -> Finding:
     if rate.upper <= gate.max:
         reason = f"Overkill holds: {seen}; with {percent(gate.confidence)} confidence at most {percent(rate.upper)}"
         return Finding(outcome="fits", reason=f"{reason} ({allowed}).")
-    lower = rate_lower(rate.count, rate.of, confidence=gate.confidence)
-    if lower > gate.max:
+    if rate.lower > gate.max:
         return Finding(
             outcome="misses",
             reason=f"Too many good parts are rejected: {seen}; with {percent(gate.confidence)} confidence at least "
-            f"{percent(lower)}, {allowed}.",
+            f"{percent(rate.lower)}, {allowed}.",
             next_step="Train on more good parts like those rejected, or allow more overkill in line.yaml.",
         )
     return Finding(
         outcome="inconclusive",
         reason=f"Not enough good parts to be sure: {seen}; it could still be {percent(rate.upper)}, {allowed}.",
-        next_step=_more_good_parts(rate.count, rate.of, gate),
+        next_step=_more_good_parts(rate, gate),
     )
 
 
-def _more_good_parts(count: int, of: int, gate: OverkillGate) -> str:
-    """Count the good parts after which the rate seen so far would pass."""
-    parts = of
+def _more_good_parts(rate: Rate, gate: OverkillGate) -> str:
+    """Count the good parts after which the rate seen so far would pass, if they come in groups as those seen did."""
+    share, parts = rate.count / rate.of if rate.of else 0.0, rate.of
+    alone = rate_upper(rate.count, rate.of, confidence=gate.confidence) - share
+    stretch = max(1.0, (rate.upper - share) / alone) if alone else 1.0
     while parts < _MOST_PARTS:
         parts = ceil(parts * 1.05) + 1
-        if rate_upper(round(count / of * parts) if of else 0, parts, confidence=gate.confidence) <= gate.max:
-            return f"Add about {parts - of:,} more good parts to the test split."
+        room = rate_upper(round(share * parts), parts, confidence=gate.confidence) - share
+        if share + stretch * room <= gate.max:
+            return f"Add about {parts - rate.of:,} more good parts to the test split."
     return "Train on more good parts like those rejected: the rate seen is at the limit, more test parts will not help."
 
 

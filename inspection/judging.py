@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .bounds import rate_upper
+from .clustered import clustered_lower, clustered_upper
 from .dataset import Sample
 from .errors import DataError
 from .gates import Gates
 from .paired import compare_escapes
 from .quality import Paired, Quality, Rate
-from .resampling import resampled_means
 from .roc import auroc, auroc_interval
 from .threshold import checked_scores
 
@@ -60,7 +59,7 @@ def judge_quality(
         threshold: Fitted on val for this artifact; `score >= threshold` rejects.
         gates: Give the confidence of each bound.
         teacher: What to compare escapes with; None for the teacher itself.
-        seed: Of all resampling; one seed gives one result.
+        seed: Of the resampling behind the interval of the AUROC.
 
     Raises:
         DataError: There is not one finite score for each sample, a class is absent, or the teacher did not see a
@@ -77,23 +76,23 @@ def judge_quality(
         auroc=area,
         auroc_interval=auroc_interval(values, defective, groups, seed=seed),
         threshold=threshold,
-        escape=_rate(passed, bad, confidence=gates.escape.confidence, seed=seed),
-        overkill=_rate(rejected[~defective], good, confidence=gates.overkill.confidence, seed=seed),
-        paired=None if teacher is None else _compare(passed, bad, teacher, gates=gates, seed=seed),
+        escape=_rate(passed, bad, confidence=gates.escape.confidence),
+        overkill=_rate(rejected[~defective], good, confidence=gates.overkill.confidence),
+        paired=None if teacher is None else _compare(passed, bad, teacher, gates=gates),
     )
 
 
-def _rate(wrong: NDArray[np.bool_], samples: Sequence[Sample], *, confidence: float, seed: int) -> Rate:
-    count = int(wrong.sum())
-    exact = rate_upper(count, len(samples), confidence=confidence)
-    means = resampled_means(wrong, [sample.group for sample in samples], seed=seed)
-    by_group = float(np.quantile(means, confidence, method="higher"))
-    return Rate(count=count, of=len(samples), upper=max(exact, by_group))
+def _rate(wrong: NDArray[np.bool_], samples: Sequence[Sample], *, confidence: float) -> Rate:
+    groups = [sample.group for sample in samples]
+    return Rate(
+        count=int(wrong.sum()),
+        of=len(samples),
+        upper=clustered_upper(wrong, groups, confidence=confidence),
+        lower=clustered_lower(wrong, groups, confidence=confidence),
+    )
 
 
-def _compare(
-    passed: NDArray[np.bool_], bad: Sequence[Sample], teacher: TeacherDecisions, *, gates: Gates, seed: int
-) -> Paired:
+def _compare(passed: NDArray[np.bool_], bad: Sequence[Sample], teacher: TeacherDecisions, *, gates: Gates) -> Paired:
     unseen = [sample.path for sample in bad if sample.path not in teacher.rejected]
     if unseen:
         msg = (
@@ -108,5 +107,4 @@ def _compare(
         groups=[sample.group for sample in bad],
         against=teacher.name,
         confidence=gates.escape.confidence,
-        seed=seed,
     )

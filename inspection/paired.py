@@ -54,7 +54,7 @@ def increase_upper(
 
     >>> two, none, parts = np.arange(350) < 2, np.zeros(350, dtype=bool), [str(part) for part in range(350)]
     >>> round(increase_upper(two, none, parts, confidence=0.95), 4)
-    0.0188
+    0.0187
     """
     error = 1 - confidence
     most_risen = clustered_upper(risen, groups, confidence=1 - _SHARE_OF_ERROR * error)

@@ -12,13 +12,15 @@ class Rate:
     Attributes:
         count: Parts that went wrong.
         of: Parts that could have.
-        upper: Upper confidence bound of the rate, in [0, 1]; the larger of the exact binomial (Clopper-Pearson)
-            bound and the group-bootstrap bound, since images of one part are not independent.
+        upper: Upper confidence bound of the rate, in [0, 1]; exact (Clopper-Pearson), for as many independent images
+            as the images of so many parts are worth.
+        lower: Lower confidence bound, likewise.
     """
 
     count: int
     of: int
     upper: float
+    lower: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

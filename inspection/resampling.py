@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 RESAMPLES = 1000
 _NUMBERS_AT_ONCE = 1_000_000
@@ -47,23 +47,3 @@ def group_indices(groups: Sequence[str]) -> tuple[NDArray[np.intp], int]:
     """
     names, index = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
     return index.reshape(-1), len(names)
-
-
-def resampled_means(
-    values: ArrayLike, groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
-) -> NDArray[np.float64]:
-    """Mean over images in each resample of the groups.
-
-    Args:
-        values: One number per image, shape `[images]`, at least one.
-        groups: The physical part of each image.
-        resamples: How many means to give.
-        seed: Of the draws.
-
-    Returns:
-        Float64 `[resamples]`, in the order drawn.
-    """
-    index, count = group_indices(groups)
-    sums = np.bincount(index, weights=np.asarray(values, dtype=np.float64), minlength=count)
-    sizes = np.bincount(index, minlength=count)
-    return np.concatenate([(d @ sums) / (d @ sizes) for d in group_draws(count, resamples=resamples, seed=seed)])

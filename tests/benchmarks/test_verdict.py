@@ -7,7 +7,7 @@ from beltline.benchmarks.proof import Proof
 from beltline.benchmarks.spells import Spells
 from beltline.benchmarks.steadiness import Steadiness
 from beltline.benchmarks.verdict import Standing, judge, select
-from beltline.inspection.bounds import rate_upper
+from beltline.inspection.bounds import rate_lower, rate_upper
 from beltline.inspection.gates import Gates
 from beltline.inspection.quality import Paired, Quality, Rate
 
@@ -46,7 +46,8 @@ _PAIRED = Paired(
 
 
 def _rate(count: int, of: int) -> Rate:
-    return Rate(count=count, of=of, upper=rate_upper(count, of, confidence=0.95))
+    lower, upper = (bound(count, of, confidence=0.95) for bound in (rate_lower, rate_upper))
+    return Rate(count=count, of=of, upper=upper, lower=lower)
 
 
 _QUALITY = Quality(
@@ -126,6 +127,9 @@ def test_more_good_parts_are_asked_for_by_a_number_that_suffices() -> None:
     step = _judge(quality=replace(_QUALITY, overkill=_rate(4, 100))).next_steps[0]
     more = int("".join(char for char in step if char.isdigit()))
     assert rate_upper(round(0.04 * (100 + more)), 100 + more, confidence=0.95) <= 0.05
+    in_groups = replace(_rate(4, 100), upper=0.15)
+    grouped = _judge(quality=replace(_QUALITY, overkill=in_groups)).next_steps[0]
+    assert int("".join(char for char in grouped if char.isdigit())) > 2 * more
     hopeless = _judge(quality=replace(_QUALITY, overkill=_rate(6, 100))).next_steps[0]
     assert "will not help" in hopeless
 

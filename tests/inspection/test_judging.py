@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from beltline.inspection.bounds import rate_upper
 from beltline.inspection.dataset import Sample
 from beltline.inspection.errors import DataError
 from beltline.inspection.gates import Gates
@@ -30,6 +31,13 @@ def test_the_upper_bound_of_a_rate_looks_at_groups() -> None:
     quality = [judge_quality(scores, samples, threshold=0.5, gates=Gates()) for samples in (alone, together)]
     assert quality[1].overkill.count == quality[0].overkill.count == 12
     assert quality[1].overkill.upper > 1.5 * quality[0].overkill.upper
+
+
+def test_no_wrong_image_of_few_parts_proves_no_more_than_as_many_parts() -> None:
+    scores, defective = [0.1] * 120 + [0.9], [*[False] * 120, True]
+    together = judge_quality(scores, _samples(defective, images_per_part=12), threshold=0.5, gates=Gates())
+    assert together.overkill.upper == pytest.approx(rate_upper(0, 10, confidence=0.95))
+    assert together.overkill.lower == 0.0
 
 
 def test_the_teacher_is_compared_part_by_part() -> None:
