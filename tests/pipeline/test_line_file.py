@@ -97,6 +97,20 @@ def test_a_name_cannot_leave_the_folder_of_runs(tmp_path: Path, name: str) -> No
         ("root: frames", "{}", "HERE/line.yaml:6: data.root: is missing"),
         ("root: frames", "root: frames\n  reader: label_csv", "HERE/line.yaml:8: data.reader: wanted one of"),
         ("ejector: 20", "ejector: 120", "HERE/line.yaml:1: line: deadline_ms must be > 0, got -14"),
+        (": 500", ": 500\n  cameras: 0", "HERE/line.yaml:3: line.cameras: wanted a number >= 1, got 0"),
+        (": 500", ": 500\n  jitter_ms: -2", "HERE/line.yaml:3: line.jitter_ms: wanted a number >= 0, got -2"),
+        (": 500", ": 500\n  jitter_ms: 200", "HERE/line.yaml:1: line: jitter_ms must be at most half of the 240 ms"),
+        (": 500", ": 500\n  jiter_ms: 2", "HERE/line.yaml:3: line.jiter_ms: unknown key; did you mean 'jitter_ms'?"),
+        (
+            ": 500",
+            ": 500\n  bursts: {every: 50, parts: 4}",
+            "HERE/line.yaml:3: line.bursts.pitch_mm: is missing; add it",
+        ),
+        (
+            ": 500",
+            ": 500\n  bursts: {every: 50, parts: 4, pitch_mm: 130}",
+            "HERE/line.yaml:1: line: bursts.pitch_mm must be below part_pitch_mm (120), got 130",
+        ),
     ],
 )
 def test_a_mistake_in_the_line_is_answered_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
