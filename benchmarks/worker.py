@@ -71,7 +71,12 @@ def run(job: Job, tell: Tell) -> None:
             cold = warm_up(session, frames, job)
             with watching_disturbances(job.cpus) as disturbances:
                 rows, stopped = _measure(session, frames, job, timer, tell)
-    notes = {
+    notes = {**_notes(job, rows, stopped), "timer": asdict(timer) if timer else None, "disturbances": disturbances}
+    write_trace(job.trace, _measurement(job, cold, rows, {**before, "run": notes}))
+
+
+def _notes(job: Job, rows: Rows, stopped: str) -> dict[str, Any]:
+    return {
         "stopped": stopped,
         "frames": len(rows),
         "first_due_ns": int(rows[0, 0]),
@@ -81,11 +86,8 @@ def run(job: Job, tell: Tell) -> None:
         "threads": job.threads,
         "pinned_cpus": list(job.cpus),
         "garbage_collection": "frozen and off",
-        "timer": asdict(timer) if timer else None,
-        "disturbances": disturbances,
         "conditions_after": conditions(),
     }
-    write_trace(job.trace, _measurement(job, cold, rows, {**before, "run": notes}))
 
 
 def warm_up(session: Session, frames: list[Frame], job: Job) -> Rows:
