@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .bounds import frames_needed
 from .clustered import clustered_lower, clustered_upper
 from .errors import DataError
 from .quality import Paired
@@ -59,6 +60,15 @@ def increase_upper(
     error = 1 - confidence
     most_risen = clustered_upper(risen, groups, confidence=1 - _SHARE_OF_ERROR * error)
     return most_risen - clustered_lower(fallen, groups, confidence=1 - (1 - _SHARE_OF_ERROR) * error)
+
+
+def parts_needed(max_increase: float, *, confidence: float) -> int:
+    """Count the defective parts that prove a rise to be small if the candidate passes none that the reference rejects.
+
+    >>> parts_needed(0.02, confidence=0.95)
+    160
+    """
+    return frames_needed(max_increase, confidence=1 - _SHARE_OF_ERROR * (1 - confidence))
 
 
 def compare_escapes(

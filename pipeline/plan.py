@@ -7,6 +7,7 @@ from typing import Any
 
 from ..inspection.bounds import frames_needed
 from ..inspection.line import Line, LineBudget, budget_of
+from ..inspection.paired import parts_needed
 from ..inspection.stalls import planned_utilisation, spell_frames
 from .line_file import LineFile
 
@@ -21,7 +22,7 @@ def plan(line_file: LineFile) -> dict[str, Any]:
         (`cameras`, `jitter_ms`, `bursts` as in line.yaml or None), `travel_ms`, `fixed_ms` by name,
         `stall` (`stall_ms` that the proof allows for, `utilisation` assumed, `spell_frames` that one such stall makes
         late at most), `proof` (one entry for each number of such spells seen: `misses`, `frames`, `minutes` at the
-        belt's pace), `parts` (the fewest test images that can pass each quality gate), `notes` (plain sentences).
+        belt's pace), `parts` (the fewest test parts that can pass each quality gate), `notes` (plain sentences).
 
     Raises:
         LineFileError: The fixed times leave no time for a decision.
@@ -44,7 +45,7 @@ def plan(line_file: LineFile) -> dict[str, Any]:
         "stall": _stall(line_file, budget),
         "proof": [_proof(line_file, budget, misses) for misses in _MISSES_SHOWN],
         "parts": {
-            "defective": frames_needed(gates.escape.max_increase, confidence=gates.escape.confidence),
+            "defective": parts_needed(gates.escape.max_increase, confidence=gates.escape.confidence),
             "good": frames_needed(gates.overkill.max, confidence=gates.overkill.confidence),
         },
         "notes": _notes(line_file, budget),
@@ -65,7 +66,7 @@ def plan_text(facts: dict[str, Any]) -> str:
         f"  stalls allowed for   {_stall_text(facts['stall'])}",
         "frames needed to prove that, at the belt's pace",
         *(f"  {row['misses']} late: {row['frames']:>8} frames, {row['minutes']:g} min" for row in facts["proof"]),
-        "test images needed to prove quality, at least",
+        "test parts needed to prove quality, at least (several images of one are one)",
         f"  {facts['parts']['defective']} defective (if none more escapes)",
         f"  {facts['parts']['good']} good (if none is rejected)",
         *(f"note: {note}" for note in facts["notes"]),
@@ -119,7 +120,20 @@ def _notes(line_file: LineFile, budget: LineBudget) -> list[str]:
         )
     if line_file.measure.frames is not None and line_file.measure.frames < proof["frames"]:
         notes.append(f"measure.frames is {line_file.measure.frames}: below {proof['frames']} no row can fit")
-    return [*notes, *_notes_on_pace(line_file.line, budget)]
+    return [*notes, *_notes_on_choosing(line_file), *_notes_on_pace(line_file.line, budget)]
+
+
+def _notes_on_choosing(line_file: LineFile) -> list[str]:
+    """Say what it costs to try several candidates on one test split (Bonferroni)."""
+    tried, confidence = len(line_file.recipes), line_file.gates.escape.confidence
+    if tried < 2:
+        return []
+    shared = 1 - (1 - confidence) / tried
+    note = (
+        f"{tried} recipes are tried on one test split, so that a lucky one passes a gate wrongly up to {tried} times as "
+        f"often: to be {confidence:.0%} sure of the one selected, write confidence: {shared:.4g}"
+    )
+    return [note]
 
 
 def _notes_on_pace(line: Line, budget: LineBudget) -> list[str]:
