@@ -32,10 +32,13 @@ def _unexpected() -> None:
 
 
 def test_the_lock_is_held_for_the_block_and_freed_even_after_an_error(lock_file: Path) -> None:
-    with pytest.raises(RuntimeError, match="burned"), alone(_unexpected):
-        assert _is_held(lock_file)
-        msg = "burned"
-        raise RuntimeError(msg)
+    held: list[bool] = []
+    with pytest.raises(ZeroDivisionError), alone(_unexpected):
+        held.append(_is_held(lock_file) and 1 // 0 == 0)
+    assert not held
+    with alone(_unexpected):
+        held.append(_is_held(lock_file))
+    assert held == [True]
     assert not _is_held(lock_file)
 
 
