@@ -130,7 +130,7 @@ def _notes_on_choosing(line_file: LineFile) -> list[str]:
         return []
     shared = 1 - (1 - confidence) / tried
     note = (
-        f"{tried} recipes are tried on one test split, so that a lucky one passes a gate wrongly up to {tried} times as "
+        f"{tried} recipes are tried on one test split, so a lucky one passes a gate wrongly up to {tried} times as "
         f"often: to be {confidence:.0%} sure of the one selected, write confidence: {shared:.4g}"
     )
     return [note]
