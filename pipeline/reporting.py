@@ -33,6 +33,7 @@ from ..inspection.streaming import frames_of
 from ..inspection.threshold import OperatingPoint
 from .device_facts import device_facts
 from .devices import Device
+from .interleaving import Compared
 from .job import RunJob
 from .rows import TEACHER, RowPlan
 from .trying import Timed, Tried, fitted
@@ -55,6 +56,7 @@ class RowResult:
         timed: Latency.
         parity: Against torch; None for the teacher in torch.
         device: Where it was timed.
+        compared: Against the teacher, where all rows took turns.
     """
 
     name: str
@@ -65,6 +67,7 @@ class RowResult:
     timed: Timed
     parity: Parity | None
     device: Device
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +206,7 @@ def _row(job: RunJob, judged: _Judged) -> dict[str, Any]:
         "latency_ms": latency,
         "back_to_back_ms": {"frames": int(response_ms.size), **_quantiles(response_ms)},
         "engine_ms": engine_summary(back_to_back),
+        **(result.compared.to_json() if result.compared else {}),
         "circumstances": circumstances(result.timed.belt),
         "quality": {**asdict(quality), "auroc_interval": list(quality.auroc_interval), "paired": _paired(quality)},
         "val": _val(judged.point),

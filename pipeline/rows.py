@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..compress.recipe import Step, methods
-from ..export.artifacts import backends, require_installed, runs_checkpoint
+from ..export.artifacts import backends, runs_checkpoint
 from ..inspection.errors import LineFileError, MissingPartError
 from .line_file import LineFile
 
 Role = Literal["teacher", "candidate", "baseline"]
 TEACHER = "teacher"
 
-_BASELINES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("teacher-onnx_runtime", "onnx_runtime", ()),
-    ("teacher-open_vino", "open_vino", ()),
-    ("teacher-open_vino-int8", "open_vino", ("quantize",)),
-)
+_HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +46,49 @@ def planned_rows(line_file: LineFile, *, baselines: bool) -> tuple[RowPlan, ...]
     recipes = [
         RowPlan(name=each.name, role="candidate", backend=each.backend, steps=each.steps) for each in line_file.recipes
     ]
-    others = [
-        RowPlan(name=name, role="baseline", backend=backend, steps=tuple(Step.model_validate(step) for step in steps))
-        for name, backend, steps in _BASELINES
-        if baselines and not (finished and name == "teacher-onnx_runtime")
-    ]
-    rows = (teacher, *recipes, *others)
+    rows = (teacher, *recipes, *(_baselines(line_file, teacher) if baselines else ()))
     _check(rows, finished=finished)
     return rows
+
+
+def without_missing(rows: tuple[RowPlan, ...], *, tell: Callable[[str], None]) -> tuple[RowPlan, ...]:
+    """Leave out the baselines that need a part which is not installed; says which, and how to get them."""
+    kept = []
+    for row in rows:
+        missing = _missing(row, runs=True) if row.role == "baseline" else None
+        if missing is None:
+            kept.append(row)
+        else:
+            tell(f"{row.name} is left out: {missing}")
+    return tuple(kept)
+
+
+def _baselines(line_file: LineFile, teacher: RowPlan) -> list[RowPlan]:
+    """List what one would choose without Beltline's recipes, from the same teacher; a finished graph takes fewer."""
+    fit = line_file.teacher.fit
+    mending = fit.model_copy(
+        update={"epochs": max(1, fit.epochs // 2), "learning_rate": fit.learning_rate / 2}  # as much again, gentler
+    )
+    halved = {"prune": {"macs": _HALF, "fit": mending.model_dump(mode="json")}}
+    chosen: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
+        ("teacher-torch_compiled", "torch_compiled", ()),
+        ("teacher-onnx_runtime", "onnx_runtime", ()),
+        ("teacher-open_vino", "open_vino", ()),
+        ("teacher-open_vino-int8", "open_vino", ("quantize",)),
+        ("teacher-onnx_runtime-int8", "onnx_runtime", ("quantize",)),
+        ("teacher-pruned-int8", "open_vino", (halved, "quantize")),
+    )
+    rows = [
+        RowPlan(name=name, role="baseline", backend=backend, steps=tuple(Step.model_validate(step) for step in steps))
+        for name, backend, steps in chosen
+    ]
+    finished = line_file.teacher.onnx is not None
+    return [
+        row
+        for row in rows
+        if (row.backend, row.steps) != (teacher.backend, teacher.steps)
+        and not (finished and (runs_checkpoint(row.backend) or any(step.works_on == "module" for step in row.steps)))
+    ]
 
 
 def _check(rows: tuple[RowPlan, ...], *, finished: bool) -> None:
@@ -92,10 +124,15 @@ def require_parts(rows: tuple[RowPlan, ...], *, runs: bool) -> None:
     Raises:
         MissingPartError: One is not installed; the message holds the command that installs it.
     """
+    for row in rows:
+        if (missing := _missing(row, runs=runs)) is not None:
+            raise MissingPartError(missing)
+
+
+def _missing(row: RowPlan, *, runs: bool) -> str | None:
     known = methods()
-    for method in dict.fromkeys(step.method for row in rows for step in row.steps):
+    for method in dict.fromkeys(step.method for step in row.steps):
         if (missing := known[method].missing()) is not None:
-            msg = f"step {method}: {missing}"
-            raise MissingPartError(msg)
-    for backend in dict.fromkeys(row.backend for row in rows if runs):
-        require_installed(backends()[backend])
+            return f"step {method}: {missing}"
+    missing = backends()[row.backend].missing() if runs else None
+    return missing and f"backend {row.backend}: {missing}"

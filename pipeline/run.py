@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +19,13 @@ from ..inspection.storage import write_bytes, write_json
 from .bundling import bundle_selected
 from .console import Console
 from .devices import Device, devices_of, meet, on_each, require_on_devices, this_machine
+from .interleaving import QUICK_ROUNDS, ROUNDS, Compared, compared, take_turns
 from .job import Made, RunJob
 from .line_file import LineFile, lock_text
 from .making import build_artifact, count, make_graph, make_module, make_teacher
 from .quick import quickened
 from .reporting import RowResult, write_report
-from .rows import RowPlan, planned_rows, require_parts
+from .rows import RowPlan, planned_rows, require_parts, without_missing
 from .run_folder import open_run
 from .trying import try_parity, try_quality, try_speed
 
@@ -84,7 +85,7 @@ def run_job(
         BeltlineError: Anything that the user can mend; nothing half-written is left.
     """
     asked = quickened(line_file) if quick else line_file
-    plans = planned_rows(asked, baselines=baselines)
+    plans = without_missing(planned_rows(asked, baselines=baselines), tell=console.tell)
     if until != "train":
         require_parts(plans, runs=until != "compress")
     with open_job(asked, runs=runs, console=console, measures=until in ("bench", "report")) as job:
@@ -99,6 +100,8 @@ def run_job(
         if until == "export":
             return _made(until, [_built(job, row)[0].path for row in rows])
         results = [result for row in rows for result in _tried(job, row)]
+        if baselines:
+            results = _in_turns(job, results, rounds=QUICK_ROUNDS if quick else ROUNDS)
         report = write_report(job, results)
         return outcome_of(report, job.folder / "report.json", bundle=bundle_selected(job, results, report))
 
@@ -225,6 +228,16 @@ def _tried(job: RunJob, row: _Row) -> list[RowResult]:
         )
 
     return on_each(devices, on)
+
+
+def _in_turns(job: RunJob, results: Sequence[RowResult], *, rounds: int) -> list[RowResult]:
+    """Let all rows of a device take turns, so that their ratios do not hang on the hour each was measured in."""
+    found: dict[str, Compared] = {}
+    for device in {result.device.name: result.device for result in results}.values():
+        artifacts = {result.name: result.artifact for result in results if result.device.name == device.name}
+        if len(artifacts) > 1:
+            found.update(compared(take_turns(job, artifacts, device, rounds=rounds)))
+    return [replace(result, compared=found.get(result.name)) for result in results]
 
 
 def _made(until: Until, paths: list[Path]) -> Outcome:

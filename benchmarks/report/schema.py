@@ -130,6 +130,23 @@ class Typical(_Part):
     p50: NonNegative
 
 
+class TimesFaster(_Part):
+    """Another row's time over this one's, with its two-sided interval; above 1: this one is faster."""
+
+    ratio: Positive
+    lower: Positive
+    upper: Positive
+    confidence: OpenUnit
+
+
+class Speedup(_Part):
+    """A row against another one that took turns with it, so that drift of the machine cancels."""
+
+    against: str
+    p50: TimesFaster
+    p99: TimesFaster
+
+
 class Rate(_Part):
     """A count among how many, with the bounds of its rate."""
 
@@ -213,6 +230,8 @@ class Row(_Part):
     latency_ms: Latency | None = None
     engine_ms: Typical | None = None
     back_to_back_ms: Typical | None = None
+    interleaved_ms: Typical | None = None
+    speedup: Speedup | None = None
     quality: Quality | None = None
     parity: Parity | None = None
     verdict: VerdictWord

@@ -1,4 +1,4 @@
-"""The verb `bench`: measure and judge every row, or soak one."""
+"""The verb `bench`: measure and judge every row, soak one, or compare two."""
 
 from __future__ import annotations
 
@@ -21,20 +21,34 @@ Row = Annotated[
     str | None, typer.Option("--row", metavar="NAME", help="Which row to soak; else the selected or the cheapest one.")
 ]
 
+Compare = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--compare", metavar="A B", help="How many times as long A takes as B: two rows, in turns, or two .npz traces."
+    ),
+]
+Rounds = Annotated[
+    int | None, typer.Option("--rounds", min=2, max=1000, help="How often each of the two rows takes its turn.")
+]
+
 
 def bench(
     line_file: LineFileArgument = None,
     runs: Runs = Path("runs"),
     soak: Soak = None,
     row: Row = None,
+    compare: Compare = None,
+    rounds: Rounds = None,
     quick: Quick = False,
     baselines: Baselines = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure and judge every row. With --soak: one row for as long as asked; stop and go on as you like."""
+    """Measure and judge every row. With --soak: one row for as long as asked; with --compare: how two differ."""
     with answered(as_json=as_json):
-        if soak is not None:
+        if compare is not None:
+            outcome = _compared(line_file, compare, runs=runs, rounds=rounds, quick=quick, verbose=verbose)
+        elif soak is not None:
             outcome = _soaked(line_file, soak, runs=runs, row=row, quick=quick, verbose=verbose)
         else:
             outcome = worked("bench", line_file, runs=runs, quick=quick, baselines=baselines, verbose=verbose)
@@ -49,3 +63,16 @@ def _soaked(path: Path | None, length: str, *, runs: Path, row: str | None, quic
     seconds, console = seconds_of(length), Console(verbose=verbose)
     line_file = given_line(path, runs=runs, console=console)
     return soak_row(line_file, runs=runs, seconds=seconds, row=row, quick=quick, console=console)
+
+
+def _compared(
+    path: Path | None, names: tuple[str, str], *, runs: Path, rounds: int | None, quick: bool, verbose: bool
+) -> Outcome:
+    from ..comparing import are_traces, compare_rows, compare_trace_files
+    from ..console import Console
+
+    if are_traces(*names):
+        return compare_trace_files(Path(names[0]), Path(names[1]))
+    console = Console(verbose=verbose)
+    line_file = given_line(path, runs=runs, console=console)
+    return compare_rows(line_file, names, runs=runs, rounds=rounds, quick=quick, console=console)

@@ -8,7 +8,7 @@ from beltline.inspection.errors import LineFileError
 from beltline.pipeline.builtin import builtin_line_file
 from beltline.pipeline.line_file import LineFile
 from beltline.pipeline.quick import quickened
-from beltline.pipeline.rows import planned_rows
+from beltline.pipeline.rows import planned_rows, require_parts, without_missing
 
 
 @pytest.fixture
@@ -25,9 +25,33 @@ def test_the_teacher_comes_first_and_baselines_on_demand(line_file: LineFile) ->
     plain, more = (planned_rows(line_file, baselines=asked) for asked in (False, True))
     assert [row.role for row in plain] == ["teacher", "candidate", "candidate"]
     assert more[: len(plain)] == plain
-    assert {(row.backend, len(row.steps)) for row in more[len(plain) :]} == {
-        ("onnx_runtime", 0), ("open_vino", 0), ("open_vino", 1),
-    }  # fmt: skip
+    others = {row.name: (row.backend, [step.method for step in row.steps]) for row in more[len(plain) :]}
+    assert others == {
+        "teacher-torch_compiled": ("torch_compiled", []),
+        "teacher-onnx_runtime": ("onnx_runtime", []),
+        "teacher-open_vino": ("open_vino", []),
+        "teacher-open_vino-int8": ("open_vino", ["quantize"]),
+        "teacher-onnx_runtime-int8": ("onnx_runtime", ["quantize"]),
+        "teacher-pruned-int8": ("open_vino", ["prune", "quantize"]),
+    }
+
+
+def test_the_pruned_baseline_halves_the_work_and_is_mended_as_the_teacher_was_trained(line_file: LineFile) -> None:
+    for asked in (line_file, quickened(line_file)):
+        step = planned_rows(asked, baselines=True)[-1].steps[0].settings
+        assert (step.macs, step.fit.views) == (0.5, asked.teacher.fit.views)
+        assert step.fit.epochs == max(1, asked.teacher.fit.epochs // 2)
+
+
+def test_a_baseline_whose_part_is_missing_is_left_out_and_named(
+    line_file: LineFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    rows, told = planned_rows(line_file, baselines=True), list[str]()
+    kept = without_missing(rows, tell=told.append)
+    assert {row.name for row in rows} - {row.name for row in kept} == {"teacher-torch_compiled"}
+    assert [words for words in told if "apt-get install g++" in words] == told != []
+    require_parts(kept, runs=True)
 
 
 def test_a_recipe_cannot_be_called_teacher(line_file: LineFile) -> None:
@@ -41,7 +65,9 @@ def test_a_finished_graph_takes_graph_steps_only(line_file: LineFile) -> None:
     with pytest.raises(LineFileError, match="small-fp32: distill works on a torch network"):
         planned_rows(finished, baselines=False)
     rows = planned_rows(with_recipe(finished, name="own", steps=["quantize"]), baselines=True)
-    assert [row.name for row in rows] == ["teacher", "own", "teacher-open_vino", "teacher-open_vino-int8"]
+    assert [row.name for row in rows] == [
+        "teacher", "own", "teacher-open_vino", "teacher-open_vino-int8", "teacher-onnx_runtime-int8",
+    ]  # fmt: skip
     assert rows[0].backend == "onnx_runtime"
 
 
