@@ -41,18 +41,19 @@ def counters(*, cpus: Iterable[int] | None = None, root: Path = Path("/")) -> di
     """Read what only ever grows since the machine was started; take two readings to learn of the time between.
 
     Args:
-        cpus: Logical CPUs to look at for `steal_ms`; None: all.
+        cpus: Logical CPUs to look at; None: all.
         root: Where `proc` and `sys` are mounted; another folder in tests.
 
     Returns:
-        `throttle_events` (a core or package became too hot and was slowed), `quota_stopped_ms` (a container's share
-        of the CPUs was used up), `steal_ms` (the hypervisor ran something else on these CPUs); None where unreadable.
+        `throttle_events` (one of these CPUs' cores, or their package, became too hot and was slowed),
+        `quota_stopped_ms` (a container's share of the CPUs was used up), `steal_ms` (the hypervisor ran something else
+        on these CPUs); None where unreadable.
     """
-    throttles = numbers_of(root, f"{_CPUS}/thermal_throttle/*_throttle_count")
+    chosen = None if cpus is None else tuple(cpus)
     return {
-        "throttle_events": float(sum(throttles)) if throttles else None,
+        "throttle_events": _throttle_events(chosen, root),
         "quota_stopped_ms": throttled_ms(root=root),
-        "steal_ms": _steal_ms(cpus, root),
+        "steal_ms": _steal_ms(chosen, root),
     }
 
 
@@ -85,7 +86,21 @@ def _slowed_steps(root: Path) -> int | None:
     return sum(steps) if steps else None
 
 
-def _steal_ms(cpus: Iterable[int] | None, root: Path) -> float | None:
+def _throttle_events(cpus: tuple[int, ...] | None, root: Path) -> float | None:
+    """Add up the cores' events; those of a package stand with each of its CPUs and are taken once."""
+    folders = [_CPUS] if cpus is None else [f"sys/devices/system/cpu/cpu{index}" for index in cpus]
+    cores, packages = (
+        [
+            number
+            for folder in folders
+            for number in numbers_of(root, f"{folder}/thermal_throttle/{part}_throttle_count")
+        ]
+        for part in ("core", "package")
+    )
+    return float(sum(cores) + max(packages, default=0)) if cores or packages else None
+
+
+def _steal_ms(cpus: tuple[int, ...] | None, root: Path) -> float | None:
     names = {"cpu"} if cpus is None else {f"cpu{index}" for index in cpus}
     lines = (line.split() for line in text_of(root / "proc/stat").splitlines())
     ticks = [int(parts[_STEAL_FIELD]) for parts in lines if parts and parts[0] in names and len(parts) > _STEAL_FIELD]

@@ -50,10 +50,12 @@ def test_counters_of_heat_quota_and_hypervisor(kernel_tree: Tree) -> None:
             "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "4\n",
             "sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count": "2\n",
             "sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count": "1\n",
+            "sys/devices/system/cpu/cpu1/thermal_throttle/package_throttle_count": "3\n",
         }
     )
-    assert counters(root=root) == {"throttle_events": 7.0, "quota_stopped_ms": 450.0, "steal_ms": 700 * TICK_MS}
+    assert counters(root=root) == {"throttle_events": 8.0, "quota_stopped_ms": 450.0, "steal_ms": 700 * TICK_MS}
     assert counters(cpus=[1], root=root)["steal_ms"] == 500 * TICK_MS
+    assert counters(cpus=[1], root=root)["throttle_events"] == 4.0
 
 
 def test_counters_that_nobody_keeps_are_not_zero(kernel_tree: Tree) -> None:
