@@ -88,14 +88,10 @@ def _slowed_steps(root: Path) -> int | None:
 
 def _throttle_events(cpus: tuple[int, ...] | None, root: Path) -> float | None:
     """Add up the cores' events; those of a package stand with each of its CPUs and are taken once."""
-    folders = [_CPUS] if cpus is None else [f"sys/devices/system/cpu/cpu{index}" for index in cpus]
+    places = [_CPUS] if cpus is None else [f"sys/devices/system/cpu/cpu{index}" for index in cpus]
     cores, packages = (
-        [
-            number
-            for folder in folders
-            for number in numbers_of(root, f"{folder}/thermal_throttle/{part}_throttle_count")
-        ]
-        for part in ("core", "package")
+        [events for place in places for events in numbers_of(root, f"{place}/thermal_throttle/{name}")]
+        for name in ("core_throttle_count", "package_throttle_count")
     )
     return float(sum(cores) + max(packages, default=0)) if cores or packages else None
 
