@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ...inspection.gates import MissGate
 from ...inspection.stalls import spell_frames
 from ..findings import Finding
 from ..in_time import in_time
-from ..proof import Proof, prove_counts
+from ..proof import Proof, frames_to_fit_as_seen, prove_counts
 from ..spells import spells_from
 from ..steadiness import Steadiness, drift_of
 from .evidence import Evidence, Question
@@ -73,6 +73,8 @@ def judge_steady(points: Sequence[Point], frames: SteadyFrames, *, near_ms: floa
     finding = in_time(
         proof, gate, deadline_ms=question.deadline_ms, steadiness=steadiness, frames_per_s=arrivals.frames_per_s
     )
+    if proof.verdict == "inconclusive":
+        finding = replace(finding, next_step=_soak_longer(proof, question))
     return Judgement(finding=_unless_stopped(finding, question), proof=proof, steadiness=steadiness)
 
 
@@ -147,6 +149,14 @@ def _unless_stopped(finding: Finding, question: Question) -> Finding:
         reason=f"Stopped after {so_far} of {asked}. So far: {finding.reason}",
         next_step="Start the same soak again: it goes on from here.",
     )
+
+
+def _soak_longer(proof: Proof, question: Question) -> str:
+    """Say how long a soak must be; what delays frames comes first where they go on being late as often as so far."""
+    seconds = question.measured_s + proof.frames_needed / question.arrivals.frames_per_s
+    step = f"Soak for {duration_words(seconds)} at least, if no further frame is late."
+    hopeless = proof.events and frames_to_fit_as_seen(question.gate, proof) is None
+    return f"Find what delays the late frames; at this rate no time will do. {step}" if hopeless else step
 
 
 def _points_of(series: Series, session: int) -> int:

@@ -158,11 +158,11 @@ def read_soak(path: Path) -> SoakSummary:
             msg = f"{path}: it has {size} bytes, at most {_MOST_BYTES} are read; soak again to have it written anew"
             raise MeasurementError(msg)
         return SoakSummary.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValidationError, ValueError) as error:
-        what = (
-            f"{error.error_count()} mistakes, {error.errors()[0]['loc']}"
-            if isinstance(error, ValidationError)
-            else error
-        )
-        msg = f"{path}: not a summary of a soak ({what}); start the same soak again to have it written anew"
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(each) for each in first["loc"])
+        msg = f"{path}: {place}: {first['msg']}; start the same soak again to have it written anew"
+        raise MeasurementError(msg) from error
+    except (OSError, ValueError) as error:
+        msg = f"{path}: not a summary of a soak ({error}); start the same soak again to have it written anew"
         raise MeasurementError(msg) from error

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import struct
+import subprocess
+import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from ...inspection.errors import MeasurementError
 from ..isolation import require_parent
+from .folder import session_folder
+from .recorder import Orders
 
 _PIPE_BYTES = 1 << 20
 """Most that Linux gives to everyone (/proc/sys/fs/pipe-max-size): 26,000 frames until the recorder must have looked."""
@@ -23,17 +29,25 @@ _LOOK_AFTER_PARENT = 1 << 10
 _PACK = struct.Struct("=5q").pack
 
 
-def pipe() -> tuple[int, int]:
-    """Make a pipe as large as the kernel gives; its end for writing never blocks.
+def start_recorder(orders: Orders, output: int) -> tuple[int, subprocess.Popen[bytes]]:
+    """Begin a session: make its folder and start the process that writes it down; it ends when the pipe is closed.
+
+    Args:
+        orders: What it is to do.
+        output: Descriptor that it tells its progress to.
 
     Returns:
-        The ends to read from and to write to.
+        The pipe's end for writing, which never blocks, and the process.
     """
+    session_folder(Path(orders.folder), orders.session).mkdir()
     source, handle = os.pipe()
     with suppress(OSError):  # the user's share of pipe memory is used up: a smaller one does, if the disk keeps up
         fcntl.fcntl(handle, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     os.set_blocking(handle, False)
-    return source, handle
+    argv = [sys.executable, "-m", f"{__package__}.recorder", json.dumps(asdict(orders))]
+    process = subprocess.Popen(argv, stdin=source, stdout=output)
+    os.close(source)
+    return handle, process
 
 
 @dataclass(slots=True, kw_only=True)

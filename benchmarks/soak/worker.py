@@ -5,14 +5,10 @@ The same loop as in every measurement; only its schedule has no end, and its tim
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,7 +29,7 @@ from .folder import already_s, cold_file, held, next_session, session_folder
 from .plan import SoakPlan, settle_plan
 from .recorder import Orders
 from .segment import Rows, Segment, SegmentFacts, write_segment
-from .sink import PipeSink, pipe
+from .sink import PipeSink, start_recorder
 
 _LEAD_NS = 10_000_000
 _PARENT_EVERY_NS = 500_000_000
@@ -88,16 +84,16 @@ def run(job: Job, tell: Tell, output: int) -> int:
             deadline_ns=job.deadline_ns,
             keep_off=job.cpus,
         )
-        with _recorder(orders, output) as (handle, process):
-            sink = PipeSink(handle=handle, end_ns=0, parent=os.getppid())
-            try:
-                with backend.load(job.artifact, threads=job.threads) as session, undisturbed():
-                    _note_start(job, orders, warm_up(session, frames, job), timer)
-                    sink.end_ns = time.perf_counter_ns() + int(left_s * 1e9) + _LEAD_NS
-                    _soak(session, frames, job.arrivals, sink, timer)
-            finally:
-                sink.finish()
-                code = process.wait()
+        handle, recorder = start_recorder(orders, output)
+        sink = PipeSink(handle=handle, end_ns=0, parent=os.getppid())
+        try:
+            with backend.load(job.artifact, threads=job.threads) as session, undisturbed():
+                _note_start(job, orders, warm_up(session, frames, job), timer)
+                sink.end_ns = time.perf_counter_ns() + int(left_s * 1e9) + _LEAD_NS
+                _soak(session, frames, job.arrivals, sink, timer)
+        finally:
+            sink.finish()
+            code = recorder.wait()
         return _ended(code)
 
 
@@ -158,17 +154,6 @@ def _soak(session: Session, frames: list[Frame], arrivals: Arrivals, sink: PipeS
     first_ns = time.perf_counter_ns() + _LEAD_NS + arrivals.jitter_ns
     due = schedule_ns(arrivals, first_ns=first_ns)
     offer(session.infer, frames, due, note=sink.note, in_slack=in_slack, spin_ns=timer.spin_ns)
-
-
-@contextmanager
-def _recorder(orders: Orders, output: int) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """Start the recorder; gives the pipe to it and its process. One that is left behind ends with the pipe."""
-    session_folder(Path(orders.folder), orders.session).mkdir()
-    source, handle = pipe()
-    argv = [sys.executable, "-m", f"{__package__}.recorder", json.dumps(asdict(orders))]
-    process = subprocess.Popen(argv, stdin=source, stdout=output)
-    os.close(source)
-    yield handle, process
 
 
 def _ended(code: int) -> int:
