@@ -15,8 +15,8 @@ from ..inspection.errors import HostError
 RUNNER = ("numpy", "pydantic", "pyyaml", "typing-extensions")
 """What the measuring process imports, besides the runtime of the artifact that it measures."""
 
-STATION = (*RUNNER, "cryptography", "packaging", "psutil", "rich", "typer")
-"""What the command line on a factory PC imports to verify, install and inspect."""
+STATION = (*RUNNER, "cryptography", "typer")
+"""What the command line on a factory PC imports to verify and install."""
 
 _NEWEST_GLIBC = 40
 _OLDEST_GLIBC = 17

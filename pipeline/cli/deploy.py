@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Json, LineFileArgument, Runs, Verbose, answered, print_json, read_line_file
+from .rolling_out import Host, HostPython, Hosts, SshConfig, Wheelhouse, roll_out_to
 
 if TYPE_CHECKING:
     from ...station.admission import Verified
@@ -89,10 +90,32 @@ def install(
         int | None,
         typer.Option("--keep", metavar="N", min=1, help="Then remove all but N versions; else all stay."),
     ] = None,
+    host: Host = None,
+    hosts: Hosts = None,
+    wheelhouse: Wheelhouse = None,
+    ssh_config: SshConfig = None,
+    host_python: HostPython = None,
     as_json: Json = False,
 ) -> None:
-    """Install a bundle on this machine. It is tested beside what works, and put to work by one rename."""
+    """Install a bundle on this machine. It is tested beside what works, and put to work by one rename.
+
+    With --host or --hosts: on these machines instead, one after the other, up to the first that does not take it.
+    """
     with answered(as_json=as_json):
+        if host or hosts is not None:
+            from ..rollout import RolloutWish
+
+            flags = {"--allow-unsigned": allow_unsigned, "--other-device": other_device}
+            kept = ["--keep", str(keep)] if keep is not None else []
+            there = RolloutWish(
+                options=(*(flag for flag, given in flags.items() if given), *kept),
+                key=key,
+                root=None if root is None else str(root),
+                wheelhouse=wheelhouse,
+                config=ssh_config,
+                python=host_python,
+            )
+            roll_out_to(bundle, host or [], hosts, there, as_json=as_json)
         from ...station.installing import InstallWish
         from ...station.installing import install as install_bundle
         from ...station.tidying import prune
@@ -170,7 +193,7 @@ def _words(verified: Verified) -> str:
 def _places(root: Path | None) -> Places:
     from ...station.places import Places, default_root
 
-    return Places(root=(root or default_root()).absolute())
+    return Places(root=(root or default_root()).expanduser().absolute())
 
 
 def _tell(facts: dict[str, Any], words: str, *, as_json: bool) -> None:

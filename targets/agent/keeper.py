@@ -26,6 +26,7 @@ _POLL_S = 0.2
 _BEAT_S = 5.0
 _END_WITHIN_S = 20.0
 _TAIL_BYTES = 8_000
+_UMASK_OF_COMMANDS = 0o022  # what they install is for others, too; the agent's own files are not
 _NAME = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -191,6 +192,7 @@ def _start(run: Path, facts: dict[str, Any]) -> subprocess.Popen[bytes]:
             env={**os.environ, **facts["environment"]},
             cwd=run,
             start_new_session=True,
+            umask=_UMASK_OF_COMMANDS,
         )
 
 
