@@ -19,7 +19,8 @@ GOOD = """\
 line: {belt_speed_mm_s: 500, part_pitch_mm: 120, camera_to_ejector_mm: 60, fixed_ms: {plc: 5, ejector: 29}}
 data: {root: frames}
 """
-VERBS = ("run", "plan", "train", "compress", "export", "bench", "report", "doctor", "devices")
+VERBS = ("run", "plan", "train", "compress", "export", "bench", "report", "doctor", "devices", "bundle", "verify",
+         "install", "rollback", "status")  # fmt: skip
 
 
 def beltline(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

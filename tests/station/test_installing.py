@@ -109,6 +109,24 @@ def test_a_flipped_decision_leaves_what_worked(both: Places, pair: Any, bundle: 
     assert names(both.versions) == before
 
 
+def test_nothing_of_a_damaged_bundle_is_run_or_left(both: Places, pair: Any, tmp_path: Path) -> None:
+    """The runtime is one that fails the test as soon as it is asked for anything."""
+    raw, before = bytearray(pair.old.read_bytes()), names(both.versions)
+    path = tmp_path / "flipped.beltline"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("beltline.station.admission.prove_models", lambda *_, **__: pytest.fail("it was run"))
+        for place in range(7, len(raw), len(raw) // 25):
+            flipped = raw.copy()
+            flipped[place] ^= 0x10
+            path.write_bytes(flipped)
+            with pytest.raises(BundleError):
+                install(path, both, InstallWish())
+        with pytest.raises(pytest.fail.Exception, match="it was run"):
+            install(pair.old, both, InstallWish())
+    assert names(both.versions) == before
+    assert working(both) == pair.new_version
+
+
 def test_status_says_what_works_and_what_there_is(both: Places, pair: Any) -> None:
     facts = status(both)
     assert json.loads(json.dumps(facts)) == facts

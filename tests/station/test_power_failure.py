@@ -29,7 +29,7 @@ def tried(fault: str, verb: str, pair: Any, folder: Path, *, step: int) -> dict[
     return result
 
 
-@pytest.mark.parametrize(("fault", "step"), [("power", 23), ("full", 17)])
+@pytest.mark.parametrize(("fault", "step"), [("power", 37), ("full", 23)])
 def test_some_moments_of_an_upgrade(fault: str, step: int, pair: Any, tmp_path: Path) -> None:
     """A few of those that the slow test tries; another one leaves out none."""
     assert tried(fault, "upgrade", pair, tmp_path, step=step)["moments"] >= 3

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from beltline.export.bundles.container import MAX_BYTES, copy_member, pack, read_member, read_members, require_name
 from beltline.inspection.errors import BundleError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 CONTENTS = {"manifest.json": b"{}", "models/a.bin": bytes(range(256)), "models/empty": b""}
@@ -26,6 +26,7 @@ def read(raw: bytes) -> dict[str, bytes]:
     return {member.name: read_member(stream, member) for member in read_members(stream)}
 
 
+@settings(max_examples=50, deadline=None)
 @given(some.dictionaries(NAMES, some.binary(max_size=300), min_size=1, max_size=6))
 def test_what_is_packed_is_read_again(contents: dict[str, bytes]) -> None:
     names = list(contents)

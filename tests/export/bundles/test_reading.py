@@ -6,7 +6,9 @@ import io
 import json
 import os
 import random
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from beltline.export.bundles.reading import open_bundle, read_unpacked
 from beltline.export.bundles.signing import make_key, sign
 from beltline.export.bundles.writing import write_bundle
 from beltline.inspection.errors import BundleError, StorageError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 Contents = dict[str, bytes]
 
@@ -203,6 +207,44 @@ def test_manifests_that_cannot_be_true_are_refused(
 ) -> None:
     with pytest.raises(BundleError, match=words):
         opened(forge(change))
+
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=20),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+PATHS = some.sampled_from(["../../outside", "/tmp/outside", "a//b", ".", "models/onnx_runtime/model.onnx/x", "golden"])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(place=some.integers(0, 10_000), value=JSON | PATHS, name=some.sampled_from(["manifest.json", "golden.json"]))
+def test_whatever_an_insider_writes_is_refused_or_stays_inside(
+    forge: Callable[..., Path], tmp_path: Path, place: int, value: Any, name: str
+) -> None:
+    """One leaf of a signed JSON file is anything: one error and no other, and nothing outside the folder."""
+
+    def change(contents: Contents) -> None:
+        written = json.loads(contents[name])
+        leaves = list(places_in(written))
+        parent, key = leaves[place % len(leaves)]
+        parent[key] = value
+        contents[name] = (json.dumps(written, indent=1, sort_keys=True) + "\n").encode()
+
+    folder = tmp_path / "a" / "b" / "there"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with suppress(BundleError), open_bundle(forge(change, listed=name != "manifest.json")) as hostile:
+        hostile.unpack(folder)
+    assert [each.name for each in (tmp_path / "a").rglob("*") if folder not in (each, *each.parents)] == ["b"]
+
+
+def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Give each place in a JSON value: what holds it and its key there."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in list(pairs):
+        yield value, key
+        yield from places_in(inner)
 
 
 @pytest.mark.parametrize(
