@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
 
 import numpy as np
 
+from ..disturbances import watching_disturbances
 from ..isolation import pin, undisturbed
 from ..loop import AT_ONCE, offer
 from ..recording import Recorder, room_for
@@ -95,15 +96,23 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     pin((options.cpu,))
-    with undisturbed():
+    with undisturbed(), watching_disturbances((options.cpu,)) as disturbances:
         timer, cost = examine_timer(), loop_cost()
         late = [lateness(period_ms, timer, seconds=options.seconds) for period_ms in PERIODS_MS]
     if options.json:
-        facts = {"cost": asdict(cost), "timer": asdict(timer), "lateness": [asdict(each) for each in late]}
+        lateness_facts = [asdict(each) for each in late]
+        facts = {"cost": asdict(cost), "timer": asdict(timer), "lateness": lateness_facts, "disturbances": disturbances}
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
         sys.stdout.write(_text(timer, cost, late))
+        sys.stdout.write(f"\nMeanwhile: {_disturbed(disturbances)}.\n")
     return 0
+
+
+def _disturbed(found: Mapping[str, float | None]) -> str:
+    """Say what came between, so that a late frame can be told from a poor timer."""
+    told = {name: value for name, value in found.items() if value is not None}
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in told.items())
 
 
 def _text(timer: Timer, cost: LoopCost, late: Sequence[Lateness]) -> str:

@@ -28,5 +28,7 @@ def test_the_table_has_a_line_for_each_period(capsys: pytest.CaptureFixture[str]
         facts = json.loads(capsys.readouterr().out)
     finally:
         os.sched_setaffinity(0, allowed)
+    assert "Meanwhile: involuntary switches" in text
     assert all(f"| {period_ms:g} ms |" in text for period_ms in PERIODS_MS)
     assert [each["period_ms"] for each in facts["lateness"]] == list(PERIODS_MS)
+    assert facts["disturbances"]["voluntary_switches"] > 0
