@@ -13,10 +13,12 @@ import numpy as np
 from ..benchmarks.disturbances import circumstances
 from ..benchmarks.measuring import prove_measurement
 from ..benchmarks.report.decision import shown_row
+from ..benchmarks.report.files import soak_of
 from ..benchmarks.report.gallery import GalleryItem
 from ..benchmarks.report.reading import checked_report
 from ..benchmarks.report.render import render_report
 from ..benchmarks.report.schema import Report
+from ..benchmarks.soak.schema import SoakSummary
 from ..benchmarks.steadiness import steadiness
 from ..benchmarks.summary import engine_summary, latency_summary
 from ..benchmarks.verdict import Standing, Verdict, judge, select
@@ -25,6 +27,7 @@ from ..export.contracts import Artifact
 from ..export.parity import Parity
 from ..export.scoring import score_samples
 from ..inspection.dataset import SPLITS, Sample
+from ..inspection.errors import MeasurementError
 from ..inspection.images import read_mask
 from ..inspection.judging import TeacherDecisions, decide, judge_quality
 from ..inspection.quality import Quality
@@ -87,7 +90,7 @@ def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     write_json(job.folder / "report.json", report)
     shown = next(each for each in judged if each.result.name == shown_row(checked).name)
     traces = {each.result.name: each.result.timed.belt for each in judged}
-    page = render_report(report, _gallery(job, shown), traces)
+    page = render_report(report, _gallery(job, shown), traces, soak=_soak(job, shown))
     write_bytes(job.folder / "report.html", page.encode())
     return checked
 
@@ -258,6 +261,16 @@ def _devices(judged: Sequence[_Judged]) -> list[dict[str, Any]]:
     ordered = sorted(judged, key=lambda each: each.result.plan.role == "teacher")
     results = {each.result.device.name: each.result for each in reversed(ordered)}
     return [device_facts(each.device, each.timed.belt.fingerprint) for each in reversed(results.values())]
+
+
+def _soak(job: RunJob, shown: _Judged) -> SoakSummary | None:
+    """Read the soak of the row shown; a damaged one is told of and does not keep the report from being written."""
+    names = (shown.result.name, shown.result.plan.name)
+    try:
+        return soak_of(job.folder, names, artifact_digest=shown.result.artifact.digest)
+    except MeasurementError as error:
+        job.console.tell(f"left out of the report: {error}")
+        return None
 
 
 def _gallery(job: RunJob, shown: _Judged) -> list[GalleryItem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..benchmarks.report.files import trace_file
+from ..benchmarks.report.files import soak_folder
 from ..benchmarks.report.reading import read_report
 from ..benchmarks.soak.folder import already_s
 from ..benchmarks.soak.ordering import soak
@@ -59,11 +59,6 @@ def soak_row(
         summary = summarise(folder, row=plan.name, asked_s=seconds, deadline_ms=job.budget.deadline_ms, gate=gate)
         write_json(folder / "soak.json", summary.model_dump(mode="json", by_alias=True))
         return _outcome(summary, folder / "soak.json", stopped=stopped)
-
-
-def soak_folder(run: Path, row: str) -> Path:
-    """Give where a row's soak lies in a run's folder: `traces/<row>.soak`, with `soak.json` in it."""
-    return trace_file(run, row).with_suffix(".soak")
 
 
 def _chosen(job: RunJob, name: str | None) -> tuple[RowPlan, Artifact]:

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measurement import Measurement
+from ..soak.schema import SoakSummary
 from .charts.belt_speed import belt_speed_chart
 from .charts.budget import Segment, budget_bar, segments
 from .charts.histogram import latency_histogram
 from .charts.over_run import latency_over_run
 from .charts.pareto import Point, pareto_chart
 from .charts.parts import parts_chart
+from .charts.soak import soak_chart
 from .charts.tail import Curve, latency_tail
 from .decision import decided_one_by_one, shown_row, typical_ms
 from .parts import PartRow, made_of, part_rows
@@ -140,6 +142,11 @@ def belt_speed_figure(report: Report) -> Chart | None:
     """Draw the shown row's line at other speeds; None where that was not predicted."""
     what_if = shown_row(report).what_if
     return None if what_if is None else _both(lambda width: belt_speed_chart(what_if, width=width))
+
+
+def soak_figure(soak: SoakSummary) -> Chart:
+    """Draw a soak over its whole length."""
+    return _both(lambda width: soak_chart(soak, width=width))
 
 
 def _both(draw: Callable[[float], str], *, wide_px: float = _WIDE_PX) -> Chart:

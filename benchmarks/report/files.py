@@ -1,4 +1,4 @@
-"""What lies in the folder of a finished run: `report.json`, `report.html` and a trace of each row."""
+"""What lies in the folder of a finished run: `report.json`, `report.html`, a trace of each row, and soaks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...inspection.errors import MeasurementError, StorageError
 from ..measurement import Measurement, Mode
+from ..soak.schema import SoakSummary, read_soak
 from ..trace import read_trace
 
 
@@ -26,6 +27,27 @@ def trace_file(folder: Path, row: str, *, mode: Mode = "belt") -> Path:
         msg = f"row {row!r}: not a name that a file can have; was report.json changed by hand?"
         raise MeasurementError(msg)
     return folder / "traces" / f"{row}{'' if mode == 'belt' else f'.{mode}'}.npz"
+
+
+def soak_folder(folder: Path, row: str) -> Path:
+    """Give where a row's soak lies in a run's folder: `traces/<row>.soak`, with `soak.json` in it."""
+    return trace_file(folder, row).with_suffix(".soak")
+
+
+def soak_of(folder: Path, rows: Iterable[str], *, artifact_digest: str | None) -> SoakSummary | None:
+    """Read the soak of a row, if it was soaked as it is now.
+
+    Args:
+        folder: The run's.
+        rows: The row's name, and others by which its soak may go.
+        artifact_digest: What the row runs; a soak of something else is passed over. None: not known.
+
+    Raises:
+        MeasurementError: There is one, but damaged or of another version.
+    """
+    paths = [soak_folder(folder, row) / "soak.json" for row in rows]
+    soaks = [read_soak(path) for path in paths if path.exists()]
+    return next((soak for soak in soaks if artifact_digest in (None, soak.artifact_digest)), None)
 
 
 def keep_trace(folder: Path, row: str, trace: Path, *, mode: Mode) -> None:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ...inspection.storage import digest_of_json
 from ..measurement import Measurement
+from ..soak.schema import SoakSummary
 from .cautions import cautions
 from .decision import (
     HEADINGS,
@@ -30,6 +31,7 @@ from .figures import (
     over_run_figure,
     pareto_figure,
     parts_figure,
+    soak_figure,
     tail_figure,
 )
 from .gallery import Card, GalleryItem, cards
@@ -37,6 +39,7 @@ from .gate_cards import GATE_WORDS, gate_cards
 from .notes import notes, proof_table
 from .reading import checked_report
 from .schema import Report
+from .soak_part import soak_part
 from .table import step_cells, summary_rows, table_rows
 from .wording import auroc, count, moment, ms, named, percent, plural, size, speed, tied
 
@@ -45,7 +48,11 @@ _HEAD_CHARACTERS = 1000
 
 
 def render_report(
-    report: Mapping[str, Any], gallery: Sequence[GalleryItem] = (), traces: Mapping[str, Measurement] | None = None
+    report: Mapping[str, Any],
+    gallery: Sequence[GalleryItem] = (),
+    traces: Mapping[str, Measurement] | None = None,
+    *,
+    soak: SoakSummary | None = None,
 ) -> str:
     """Render the page.
 
@@ -53,6 +60,7 @@ def render_report(
         report: report.json, schema 1.
         gallery: The shown row's escapes and overkills; as many as there is room for are shown.
         traces: Measurements by row name; charts without one are left out.
+        soak: Of the row shown, if there was one.
 
     Returns:
         A whole HTML document, under 5 MB.
@@ -82,13 +90,21 @@ def render_report(
         tied=tied,
     )
     page = environment.get_template("report.html.j2")
-    drawn = {**_decision(checked), **_figures(checked, traces or {}), **_gallery(checked, gallery)}
-    return page.render(digest=digest_of_json(report), **drawn)
+    drawn = {**_decision(checked), **_figures(checked, traces or {}), **_gallery(checked, gallery), **_soak(soak)}
+    return page.render(digest=digest_of_json(report), source=_source_digest(report, soak), **drawn)
 
 
-def drawn_from(page: str, report: Mapping[str, Any]) -> bool:
-    """Whether a page was drawn from this very report: it names the report's digest."""
-    return f'<meta name="beltline-report" content="{digest_of_json(report)}">' in page[:_HEAD_CHARACTERS]
+def drawn_from(page: str, report: Mapping[str, Any], soak: SoakSummary | None) -> bool:
+    """Whether a page was drawn from this very report and soak: it names their digest."""
+    return f'<meta name="beltline-report" content="{_source_digest(report, soak)}">' in page[:_HEAD_CHARACTERS]
+
+
+def _source_digest(report: Mapping[str, Any], soak: SoakSummary | None) -> str:
+    return digest_of_json([report, soak.model_dump(mode="json") if soak else None])
+
+
+def _soak(soak: SoakSummary | None) -> dict[str, Any]:
+    return {"soak": soak_part(soak) if soak else None, "soak_chart": soak_figure(soak) if soak else None}
 
 
 def _decision(report: Report) -> dict[str, Any]:
