@@ -21,6 +21,7 @@ from ..inspection.dataset import Sample
 from ..inspection.errors import BundleError, StorageError
 from ..inspection.streaming import frames_of
 from .job import RunJob
+from .quick import QUICK
 from .reporting import RowResult
 
 SUFFIX = ".beltline"
@@ -64,7 +65,7 @@ def bundle_rows(job: RunJob, results: Sequence[RowResult], report: Report, wish:
         device=_device(chosen[0]),
         budget=BudgetFacts(period_ms=job.budget.period_ms, deadline_ms=job.budget.deadline_ms),
         gates=job.line_file.gates,
-        cautions=tuple(caution for model in models for caution in _cautions(model, report)),
+        cautions=(*_caution_of_run(name), *(each for model in models for each in _cautions(model, report))),
         golden=golden,
         frames=frames,
         report=(job.folder / "report.json").read_bytes(),
@@ -136,6 +137,12 @@ def _model(result: RowResult, report: Report) -> BundleModel:
         relies_on=relied_on(result.artifact.precision, facts["isa"]),
         runtime=versions_behind(result.artifact.backend, facts["versions"]),
     )
+
+
+def _caution_of_run(name: str) -> list[str]:
+    if not name.endswith(QUICK):
+        return []
+    return ["made from a quick run: trained and measured briefly, to see the whole path and not to rely on"]
 
 
 def _cautions(model: BundleModel, report: Report) -> list[str]:

@@ -13,6 +13,8 @@ from .line_file import LineFile
 _EPOCHS_SHARE = 8
 _SAMPLES = 1200
 _MINUTES = 0.4
+QUICK = "-quick"
+"""Ends the name of every quick run."""
 
 
 def quickened(line_file: LineFile) -> LineFile:
@@ -24,7 +26,7 @@ def quickened(line_file: LineFile) -> LineFile:
     measure = line_file.measure
     settled: LineFile = line_file.model_copy(
         update={
-            "name": f"{line_file.run_name[:58]}-quick",
+            "name": f"{line_file.run_name[:58]}{QUICK}",
             "teacher": teacher.model_copy(update={"fit": _short(teacher.fit)}),
             "recipes": tuple(_short_recipe(recipe) for recipe in line_file.recipes),
             "measure": measure.model_copy(update={"minutes": min(_MINUTES, measure.minutes)}),

@@ -143,12 +143,13 @@ def _verified(manifest: bytes, signature: bytes) -> Ed25519PublicKey:
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         key = load_pem_private_key(_key_bytes(path), password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         msg = f"{path}: wanted an Ed25519 private key in PEM without a passphrase; make one: beltline bundle --new-key"
         raise BundleError(msg) from error
     if not isinstance(key, Ed25519PrivateKey):

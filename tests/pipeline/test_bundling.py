@@ -14,7 +14,7 @@ from beltline.export.bundles.reading import open_bundle
 from beltline.inspection.errors import BundleError
 from beltline.inspection.synthetic import write_synthetic_line
 from beltline.pipeline.bundle_run import Bundled, bundle_job
-from beltline.pipeline.bundling import BundleWish
+from beltline.pipeline.bundling import BundleWish, _caution_of_run
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import load_line_file
 from beltline.pipeline.run import Outcome, run_job
@@ -106,6 +106,11 @@ def test_a_row_that_does_not_fit_must_be_wished_for_and_says_so(home: Path, done
     assert outcome.summary["bundle"] is None
     assert not (home / "runs" / "small" / "bundle").exists()
     assert done.verdict == "fits"
+
+
+def test_a_bundle_of_a_quick_run_says_so() -> None:
+    assert "not to rely on" in _caution_of_run("pcb-quick")[0]
+    assert _caution_of_run("pcb") == []
 
 
 @pytest.mark.parametrize(
