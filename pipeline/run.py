@@ -13,6 +13,7 @@ from ..benchmarks.report.decision import next_steps, overall_verdict, shown_row
 from ..benchmarks.report.schema import Report
 from ..export.contracts import Artifact
 from ..export.parity import Parity
+from ..inspection.errors import RecipeError
 from ..inspection.line import budget_of
 from ..inspection.loading import load_dataset, splits_json
 from ..inspection.storage import write_bytes, write_json
@@ -93,7 +94,7 @@ def run_job(
         teacher = make_teacher(job)
         if until == "train":
             return _made(until, [teacher.path])
-        rows = [_Row(plan=plan, module=make_module(job, plan, teacher)) for plan in plans]
+        rows = _compressed(job, plans, teacher)
         if until == "compress":
             return _made(until, [row.module.path for row in rows])
         rows = [_with_graph(job, row) for row in rows]
@@ -182,6 +183,23 @@ def _job(line_file: LineFile, folder: Path, console: Console, devices: tuple[Dev
         console=console,
         started=started,
     )
+
+
+def _compressed(job: RunJob, plans: Sequence[RowPlan], teacher: Made) -> list[_Row]:
+    """Work off the module steps; a baseline that this teacher does not allow, such as half of a tiny one, is left out.
+
+    Raises:
+        RecipeError: A step of the user's own cannot be applied.
+    """
+    rows = []
+    for plan in plans:
+        try:
+            rows.append(_Row(plan=plan, module=make_module(job, plan, teacher)))
+        except RecipeError as error:
+            if plan.role != "baseline":
+                raise
+            job.console.tell(f"{plan.name} is left out: {error}")
+    return rows
 
 
 def _with_graph(job: RunJob, row: _Row) -> _Row:

@@ -139,18 +139,22 @@ def _simplify(model: Any) -> None:
             node.set_friendly_name(f"{node.get_type_name()}_{position}")
 
 
-def _compiled(path: Path, threads: int) -> Any:
-    import openvino
-
-    options = {
+def latency_options(threads: int) -> dict[str, str]:
+    """Give the settings that a model is compiled with: one request at a time, float32, threads counted out."""
+    return {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
         "INFERENCE_NUM_THREADS": str(threads),
         "INFERENCE_PRECISION_HINT": "f32",
         "ENABLE_CPU_PINNING": "NO",
     }
+
+
+def _compiled(path: Path, threads: int) -> Any:
+    import openvino
+
     try:
-        return openvino.Core().compile_model(path, "CPU", options)
+        return openvino.Core().compile_model(path, "CPU", latency_options(threads))
     except RuntimeError as error:
         msg = f"{path}: OpenVINO does not take it: {error}"
         raise GraphError(msg) from error
