@@ -30,7 +30,7 @@ _LATE_SHARE = 0.05
 _TRIES = 3
 _LEAD_NS = 2_000_000
 _PROBE_NS = 20_000_000
-_FEWEST_FRAMES = 7
+_FEWEST_FRAMES, _MOST_FRAMES = 7, 1_000
 
 NO_FRAME: Frame = np.zeros((1, 1, 1), dtype=np.uint8)
 """What `no_work` is offered."""
@@ -149,7 +149,7 @@ def _shortest_period_ns(spin_ns: int) -> int:
 
 def _holds(period_ns: int, spin_ns: int) -> bool:
     """Say whether one of three tries held the period: others on the machine can only make it worse."""
-    frames = max(_FEWEST_FRAMES, _PROBE_NS // period_ns)
+    frames = min(max(_FEWEST_FRAMES, _PROBE_NS // period_ns), _MOST_FRAMES)
     tries = (lateness_ns(period_ns, frames=frames, spin_ns=spin_ns) for _ in range(_TRIES))
     return any(float(np.median(late_ns)) <= _LATE_SHARE * period_ns for late_ns in tries)
 

@@ -109,7 +109,7 @@ def test_a_backlog_cannot_outlast_the_time(pretend: Pretend, bench: Callable[...
     limits = MeasureLimits(frames=100_000, seconds=1.0, warmup_frames=1)
     measured = bench(
         pretend(busy_ms=[100.0]),
-        arrivals=Arrivals(period_ns=1_000_000),
+        arrivals=Arrivals(period_ns=20_000_000),
         deadline_ms=5.0,
         gate=gate,
         limits=limits,
