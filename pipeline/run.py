@@ -94,7 +94,7 @@ def run_job(
         teacher = make_teacher(job)
         if until == "train":
             return _made(until, [teacher.path])
-        rows = _compressed(job, plans, teacher)
+        rows = [row for plan in plans for row in _compressed(job, plan, teacher)]
         if until == "compress":
             return _made(until, [row.module.path for row in rows])
         rows = [_with_graph(job, row) for row in rows]
@@ -185,21 +185,19 @@ def _job(line_file: LineFile, folder: Path, console: Console, devices: tuple[Dev
     )
 
 
-def _compressed(job: RunJob, plans: Sequence[RowPlan], teacher: Made) -> list[_Row]:
-    """Work off the module steps; a baseline that this teacher does not allow, such as half of a tiny one, is left out.
+def _compressed(job: RunJob, plan: RowPlan, teacher: Made) -> list[_Row]:
+    """Work off a row's module steps; a baseline that the teacher does not allow, such as half of a tiny one, is no row.
 
     Raises:
         RecipeError: A step of the user's own cannot be applied.
     """
-    rows = []
-    for plan in plans:
-        try:
-            rows.append(_Row(plan=plan, module=make_module(job, plan, teacher)))
-        except RecipeError as error:
-            if plan.role != "baseline":
-                raise
-            job.console.tell(f"{plan.name} is left out: {error}")
-    return rows
+    try:
+        return [_Row(plan=plan, module=make_module(job, plan, teacher))]
+    except RecipeError as error:
+        if plan.role != "baseline":
+            raise
+        job.console.tell(f"{plan.name} is left out: {error}")
+        return []
 
 
 def _with_graph(job: RunJob, row: _Row) -> _Row:
