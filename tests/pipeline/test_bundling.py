@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from beltline.export.bundles.reading import open_bundle
+from beltline.export.contracts import Graph
 from beltline.inspection.errors import BundleError
 from beltline.inspection.synthetic import write_synthetic_line
 from beltline.pipeline.bundle_run import Bundled, bundle_job
@@ -22,16 +24,13 @@ from beltline.pipeline.run import Outcome, run_job
 SOURCE = Path(__file__).parents[2]
 LINE = """
 name: small
-line: {belt_speed_mm_s: 1500, part_pitch_mm: 15, camera_to_ejector_mm: 105, fixed_ms: {plc: 5}}
+line: {belt_speed_mm_s: 1500, part_pitch_mm: 15, camera_to_ejector_mm: 4500, fixed_ms: {plc: 5}}
 data: {root: data}
-teacher:
-  network: {family: plain, width: 8, depth: 1}
-  fit: {epochs: 1, samples_per_epoch: 24, batch: 8, views: {crop: 64}}
-  device: cpu
+teacher: {onnx: tiny.onnx}
 recipes:
-  - {name: fp32, steps: [], backend: open_vino}
-  - {name: int8, backend: onnx_runtime, steps: [quantize: {frames: 8}]}
+  - {name: small, backend: open_vino}
 gates: {deadline_miss: {max: 0.4, confidence: 0.6}, escape: {max_increase: 0.9}, overkill: {max: 0.9}}
+threshold: {max_overkill: 0.4}
 threads: 1
 measure: {minutes: 0.02}
 """
@@ -44,9 +43,11 @@ def bundled(home: Path, text: str = LINE, **wish: Any) -> Bundled:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tiny_graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A line whose teacher is a finished graph: nothing is trained, everything else is what a run does."""
     folder = tmp_path_factory.mktemp("home")
     write_synthetic_line(folder / "data", seed=4, parts=60, exposures=1)
+    shutil.copyfile(tiny_graph.path, folder / "tiny.onnx")
     (folder / "line.yaml").write_text(LINE)
     return folder
 
@@ -59,7 +60,7 @@ def done(home: Path) -> Outcome:
 @pytest.fixture(scope="module")
 def first(home: Path, done: Outcome) -> Bundled:
     assert done.verdict == "fits"
-    return bundled(home, rows=("int8", "fp32"), output=home / "both.beltline")
+    return bundled(home, rows=("small", "teacher"), output=home / "both.beltline")
 
 
 def test_a_run_leaves_its_selected_row_as_a_bundle(home: Path, done: Outcome) -> None:
@@ -85,21 +86,21 @@ def test_a_bundle_holds_what_was_measured_and_proves_itself(home: Path, first: B
     assert {frame.label == "good" for frame in golden.frames} == {True, False}
     assert all((home / "data" / frame.source).is_file() for frame in golden.frames)
     assert {decision for decisions in golden.rejects.values() for decision in decisions} == {True, False}
-    assert [(each.row, each.max_abs) for each in first.verified.proven] == [("int8", 0.0), ("fp32", 0.0)]
+    assert [(each.row, each.max_abs) for each in first.verified.proven] == [("small", 0.0), ("teacher", 0.0)]
 
 
 def test_the_same_run_gives_the_same_bytes(home: Path, first: Bundled) -> None:
-    again = bundled(home, rows=("int8", "fp32"), output=home / "again.beltline")
+    again = bundled(home, rows=("small", "teacher"), output=home / "again.beltline")
     assert again.path.read_bytes() == first.path.read_bytes()
 
 
 def test_a_row_that_does_not_fit_must_be_wished_for_and_says_so(home: Path, done: Outcome) -> None:
     strict = LINE.replace("overkill: {max: 0.9}", "overkill: {max: 0.01}")
-    for wish in ({}, {"rows": ("int8",)}):
+    for wish in ({}, {"rows": ("small",)}):
         with pytest.raises(BundleError, match="--anyway"):
             bundled(home, strict, output=home / "strict.beltline", **wish)
     assert not (home / "strict.beltline").exists()
-    made = bundled(home, strict, output=home / "strict.beltline", rows=("int8",), anyway=True)
+    made = bundled(home, strict, output=home / "strict.beltline", rows=("small",), anyway=True)
     assert made.verified.manifest.models[0].verdict != "fits"
     assert "was bundled although its verdict is" in made.verified.cautions[0]
     outcome = run_job(load_line_file(home / "line.yaml"), runs=home / "runs", console=Console())
@@ -114,7 +115,7 @@ def test_a_bundle_of_a_quick_run_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"), [(("int9",), "wanted one of fp32, int8, teacher.*, got int9"), (("fp32", "fp32"), "runtimes")]
+    ("rows", "words"), [(("tiny",), "wanted one of small, teacher.*, got tiny"), (("small", "small"), "runtimes")]
 )
 def test_rows_that_cannot_be_bundled_are_named(home: Path, done: Outcome, rows: tuple[str, ...], words: str) -> None:
     assert done.verdict == "fits"
