@@ -221,7 +221,8 @@ def _within(case: Case, late: NDArray[np.bool_]) -> bool:
 def _proof(case: Case, factor: float, late: NDArray[np.bool_]) -> Proof:
     """Judge the late frames, as many of them being one event as a stall makes late at this speed.
 
-    On the belt at `factor`, a stall of S does what one of S * factor does today, the deadline stretched alike.
+    On the belt at `factor`, a stall of S does what one of S * factor does today, the deadline stretched alike. What the
+    device catches up with each trigger follows from its typical work, as in `spells`.
     """
     deadline_ms, arrivals, spell = _deadline_ms(case, factor), case.budget.arrivals, case.budget.arrivals.cameras
     if deadline_ms > 0:
@@ -229,7 +230,7 @@ def _proof(case: Case, factor: float, late: NDArray[np.bool_]) -> Proof:
             case.gate.stall_ms * factor,
             arrivals=arrivals,
             deadline_ms=deadline_ms * factor,
-            utilisation=_utilisation(case, factor),
+            utilisation=float(np.median(case.busy)) * factor / case.interval_ns,
         )
     looks = end_look(case.gate, frames=late.size, spell_frames=spell)
     return prove(late, gate=case.gate, looks=looks, cameras=arrivals.cameras)

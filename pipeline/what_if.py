@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..benchmarks.belt_speed import Pace, at_speed, case_of, highest_speed, limited_by
+from ..benchmarks.belt_speed import Case, Pace, at_speed, case_of, highest_speed, limited_by
 from ..benchmarks.measurement import Measurement
+from ..benchmarks.measuring import prove_measurement
 from ..inspection.gates import MissGate
 from ..inspection.line import Line, budget_of
 from .what_if_words import ASSUMED, limit_sentence, speed_sentence
@@ -62,10 +63,11 @@ def what_if(
     asked, today_mm_s = question or Question(), line.belt_speed_mm_s
     case = case_of(measurement, budget_of(line, seed=seed), gate, cameras=asked.cameras, buffer=asked.buffer)
     factor = asked.speed_mm_s / today_mm_s if asked.speed_mm_s else None
+    today, proven = _today(measurement, case), highest_speed(case, proven=True)
     paces = {
-        "today": at_speed(case, 1.0),
-        "asked": at_speed(case, factor) if factor else None,
-        "proven": highest_speed(case, proven=True),
+        "today": today,
+        "asked": today if factor == 1 else at_speed(case, factor) if factor else None,
+        "proven": today if today.holds and (proven is None or proven.factor < 1) else proven,
         "seen": highest_speed(case, proven=False),
     }
     others = _factors([pace.factor for pace in paces.values() if pace], paces["seen"], speeds)
@@ -83,6 +85,15 @@ def what_if(
         "assumed": list(ASSUMED),
     }
     return {**facts, "sentences": [speed_sentence(facts), limit_sentence(facts, line)]}
+
+
+def _today(measurement: Measurement, case: Case) -> Pace:
+    """Give the line as it is; where that is what was measured, the measurement's own proof stands."""
+    replayed = at_speed(case, 1.0)
+    if measurement.arrivals != case.budget.arrivals or case.buffer is not None:
+        return replayed
+    proof = prove_measurement(measurement, deadline_ms=case.budget.deadline_ms, gate=case.gate)
+    return replace(replayed, misses=proof.misses, miss_upper=proof.upper, holds=proof.verdict == "fits")
 
 
 def _factors(taken: list[float], highest: Pace | None, speeds: int) -> list[float]:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from beltline.benchmarks.looks import end_look
 from beltline.benchmarks.measurement import Measurement
+from beltline.benchmarks.measuring import prove_measurement
 from beltline.benchmarks.trace import write_trace
 from beltline.inspection.arrivals import Arrivals
 from beltline.inspection.gates import MissGate
@@ -72,6 +75,21 @@ def test_today_the_speed_asked_for_and_the_highest_stand_in_the_table(measured: 
     for mark in ("today", "asked", "highest seen"):
         assert sum(mark in line for line in table) == 1
     assert "0 of them lost" in what_if_text(facts)
+
+
+def test_what_was_measured_at_todays_speed_keeps_the_proof_that_the_verdict_rests_on(measured: Measured) -> None:
+    """The run was planned for stalls that make two frames late; by its own times it would be one."""
+    line = LINE.model_copy(update={"part_pitch_mm": 500.0})
+    look = asdict(end_look(GATE, frames=9300, spell_frames=2)[0])
+    own = {"deadline_ns": 86_000_000, "gate": GATE.model_dump(), "looks": [look]}
+    run = replace(measured([6.0] * 9300), fingerprint={"run": own})
+    facts = what_if(run, line, GATE)
+    proof = prove_measurement(run, deadline_ms=86.0, gate=GATE)
+    assert proof.spell_frames == 2
+    assert (facts["today"]["miss_upper"], facts["today"]["holds"]) == (proof.upper, True)
+    assert facts["proven"]["factor"] > 1
+    elsewhere = what_if(run, line.model_copy(update={"part_pitch_mm": 499.0}), GATE)
+    assert elsewhere["today"]["miss_upper"] < 0.6 * proof.upper
 
 
 def test_a_speed_that_leaves_no_time_is_said_to_leave_none(measured: Measured) -> None:
