@@ -122,8 +122,10 @@ def test_a_backlog_cannot_outlast_the_time(pretend: Pretend, bench: Callable[...
 def test_too_few_frames_are_inconclusive_with_the_number_still_needed(
     pretend: Pretend, bench: Callable[..., Measurement]
 ) -> None:
-    measured = bench(pretend(busy_ms=[0.2]), gate=MissGate(), limits=MeasureLimits(frames=20, seconds=5))
-    proof = prove_measurement(measured, deadline_ms=200.0, gate=MissGate())
+    measured = bench(
+        pretend(busy_ms=[0.2]), gate=MissGate(), deadline_ms=2_000.0, limits=MeasureLimits(frames=20, seconds=5)
+    )
+    proof = prove_measurement(measured, deadline_ms=2_000.0, gate=MissGate())
     assert (proof.verdict, proof.frames, proof.frames_needed) == ("inconclusive", 20, 4603 - 20)
 
 
