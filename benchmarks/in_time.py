@@ -69,7 +69,7 @@ def _more_frames(proof: Proof, gate: MissGate, frames_per_s: float | None) -> st
     total = proof.frames + proof.frames_needed
     step = (
         f"Measure at least {proof.frames_needed:,} more frames in one run, {total:,} in all"
-        f"{_duration(total, frames_per_s)} (raise its limits)"
+        f"{_duration(total, frames_per_s)} (raise measure.minutes or measure.frames)"
     )
     if proof.events == 0:
         return f"{step}."

@@ -145,7 +145,7 @@ def test_a_longer_run_is_asked_for_with_its_duration() -> None:
     short = replace(_PROOF, verdict="inconclusive", frames=1_000, frames_needed=3_603, upper=0.0046)
     assert _judge(short).next_steps[0] == (
         "Measure at least 3,603 more frames in one run, 4,603 in all, 1.5 minutes at the belt's pace "
-        "(raise its limits)."
+        "(raise measure.minutes or measure.frames)."
     )
     one_late = replace(short, frames=5_000, misses=1, spells=1, frames_needed=2_427)
     assert "some 12,774 if they go on" in _judge(one_late).next_steps[0]  # that is with three late ones
