@@ -128,7 +128,8 @@ class _Pairs:
         self.origin = float(np.median(values)) if self.origin is None else self.origin
         moved = values - self.origin
         pairs = moved if self.last is None else np.concatenate([[self.last], moved])
-        self.sums += np.array([moved.size, moved.sum(), moved @ moved, pairs[1:] @ pairs[:-1]])
+        # sums of products, not `@`: the threads of a BLAS take longer to start than these take to add up
+        self.sums += moved.size, moved.sum(), (moved * moved).sum(), (pairs[1:] * pairs[:-1]).sum()
         self.last = float(moved[-1])
 
     def interrupt(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,16 +21,18 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from ...inspection.arrivals import Arrivals, due_ns
 from ...inspection.gates import MissGate
 from ...inspection.storage import write_json
+from ..pacing import wait_until
 from ..soak.folder import session_folder
 from ..soak.plan import SoakPlan, settle_plan
 from ..soak.recorder import Orders
 from ..soak.schema import SoakSummary
 from ..soak.segment import Rows
-from ..soak.sink import start_recorder
+from ..soak.sink import PipeSink, start_recorder
 from ..soak.summarising import summarise
 
 FRAMES = 60_000_000
@@ -37,6 +40,8 @@ ARRIVALS = Arrivals(period_ns=10_000_000)
 DEADLINE_MS = 8.0
 
 _BATCH_FRAMES = 50_000
+_COST_FRAMES = 5_000
+_COST_PERIOD_NS = 1_000_000
 _READINGS = 12
 _SAMPLE_S = 0.2
 _MIB = 1 << 20
@@ -65,11 +70,16 @@ def main(argv: list[str]) -> int:
     """Print one line for each reading, and what the summary found."""
     parser = argparse.ArgumentParser(prog="soak_memory", description="Does a week of frames fit into memory?")
     parser.add_argument("--frames", type=int, default=FRAMES, help="how many; a week at 100 a second has 60 million")
+    parser.add_argument("--cost", action="store_true", help="say what handing a frame to the recorder costs, no more")
     parser.add_argument("--folder", type=Path, default=None, help="where the disk has some 9 bytes for each")
     options = parser.parse_args(argv)
     if options.frames < _BATCH_FRAMES:
         parser.error(f"--frames must be at least {_BATCH_FRAMES}, got {options.frames}")
     with tempfile.TemporaryDirectory(prefix="beltline-soak-memory-", dir=options.folder) as folder:
+        if options.cost:
+            p50, p99 = np.quantile(costs_us(Path(folder) / "soak"), (0.5, 0.99))
+            sys.stdout.write(f"handing a frame over: median {p50:.1f} us, p99 {p99:.1f} us, one frame a millisecond\n")
+            return 0
         began_s = time.monotonic()
         sys.stdout.write("| what | frames | memory | bytes a frame | after |\n| --- | --- | --- | --- | --- |\n")
         for reading in record(Path(folder) / "soak", options.frames):
@@ -95,14 +105,7 @@ def record(folder: Path, frames: int) -> Iterator[Reading]:
         folder: Of the soak; not there yet.
         frames: How many.
     """
-    plan = SoakPlan(artifact_digest="sha256:0", backend="none", arrivals=ARRIVALS, threads=1, cpus=(0,), device={})
-    folder.mkdir()
-    settle_plan(folder, plan)
-    deadline_ns = round(DEADLINE_MS * 1e6)
-    orders = Orders(folder=str(folder), soak=plan.digest, session=0, deadline_ns=deadline_ns, keep_off=(0,))
-    null = os.open(os.devnull, os.O_WRONLY)
-    handle, recorder = start_recorder(orders, null)
-    write_json(session_folder(folder, 0) / "session.json", {"unix_s": 0.0, "began": "1970-01-01T00:00:00+00:00"})
+    handle, recorder = _recorder(folder)
     os.set_blocking(handle, True)
     process, sent, random = psutil.Process(recorder.pid), 0, np.random.default_rng(0)
     readings = [round(frames * part / _READINGS) for part in range(1, _READINGS + 1)]
@@ -115,7 +118,25 @@ def record(folder: Path, frames: int) -> Iterator[Reading]:
             yield _reading("recording", process, folder, sent)
     os.close(handle)
     recorder.wait()
-    os.close(null)
+
+
+def costs_us(folder: Path) -> NDArray[np.float64]:
+    """Hand frames over as a soak does, one a millisecond; gives what each took, in microseconds, float64 `[frames]`.
+
+    Args:
+        folder: Of the soak; not there yet.
+    """
+    handle, recorder = _recorder(folder)
+    sink = PipeSink(handle=handle, end_ns=1 << 62, parent=os.getppid())
+    costs = []
+    for row in synthetic_rows(np.random.default_rng(0), start=0, frames=_COST_FRAMES).tolist():
+        wait_until(time.perf_counter_ns() + _COST_PERIOD_NS)
+        begin_ns = time.perf_counter_ns()
+        sink.note(*row)
+        costs.append(time.perf_counter_ns() - begin_ns)
+    sink.finish()
+    recorder.wait()
+    return np.array(costs) / 1e3
 
 
 def synthetic_rows(random: np.random.Generator, *, start: int, frames: int) -> Rows:
@@ -149,6 +170,19 @@ def _memory() -> Iterator[list[float]]:
     finally:
         over.set()
         thread.join()
+
+
+def _recorder(folder: Path) -> tuple[int, subprocess.Popen[bytes]]:
+    """Begin a soak of nothing; gives the pipe to its recorder, and the recorder."""
+    plan = SoakPlan(artifact_digest="sha256:0", backend="none", arrivals=ARRIVALS, threads=1, cpus=(0,), device={})
+    folder.mkdir()
+    settle_plan(folder, plan)
+    deadline_ns = round(DEADLINE_MS * 1e6)
+    orders = Orders(folder=str(folder), soak=plan.digest, session=0, deadline_ns=deadline_ns, keep_off=(0,))
+    with Path(os.devnull).open("wb") as nowhere:
+        started = start_recorder(orders, nowhere.fileno())
+    write_json(session_folder(folder, 0) / "session.json", {"unix_s": 0.0, "began": "1970-01-01T00:00:00+00:00"})
+    return started
 
 
 def _send(handle: int, rows: Rows) -> None:

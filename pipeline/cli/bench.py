@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...inspection.errors import LineFileError
 from .job import Baselines, Quick, answer, given_line, worked
 from .options import Json, LineFileArgument, Runs, Verbose, answered
 
@@ -46,6 +47,9 @@ def bench(
 ) -> None:
     """Measure and judge every row. With --soak: one row for as long as asked; with --compare: how two differ."""
     with answered(as_json=as_json):
+        if row is not None and soak is None:
+            msg = "--row says which row to soak; add --soak 30m, or leave it out to measure every row"
+            raise LineFileError(msg)
         if compare is not None:
             outcome = _compared(line_file, compare, runs=runs, rounds=rounds, quick=quick, verbose=verbose)
         elif soak is not None:
