@@ -21,8 +21,8 @@ def line_schema() -> dict[str, Any]:
     """
     schema = LineFile.model_json_schema()
     definitions = {**schema.pop("$defs"), **_step_definitions()}
-    explained = {name: _explained(definition) for name, definition in definitions.items()}
-    return {"$schema": _DIALECT, **_explained(schema), "$defs": explained}
+    explained: dict[str, Any] = _explained({**schema, "$defs": definitions})
+    return {"$schema": _DIALECT, **explained}
 
 
 def schema_text() -> str:
@@ -30,15 +30,24 @@ def schema_text() -> str:
     return json.dumps(line_schema(), indent=1, sort_keys=True) + "\n"
 
 
-def _explained(definition: dict[str, Any]) -> dict[str, Any]:
-    """Move what a model's docstring says of its attributes to the keys, where an editor shows it."""
-    summary, _, attributes = definition.get("description", "").partition("\n\nAttributes:\n")
-    properties = dict(definition.get("properties", {}))
-    for name, text in _ATTRIBUTE.findall(attributes):
+def _explained(value: Any) -> Any:
+    """Move what models' docstrings say of their attributes to the keys, where an editor shows it; at any depth."""
+    if isinstance(value, list):
+        return [_explained(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _explained(each) for name, each in value.items()}
+    text = inner.get("description")
+    return _moved_to_keys(inner, text) if isinstance(text, str) and "properties" in inner else inner
+
+
+def _moved_to_keys(model: dict[str, Any], text: str) -> dict[str, Any]:
+    summary, _, attributes = text.partition("\n\nAttributes:\n")
+    properties = dict(model["properties"])
+    for name, words in _ATTRIBUTE.findall(attributes):
         if name in properties:
-            properties[name] = {"description": " ".join(text.split()), **properties[name]}
-    more = {"description": summary} if summary else {}
-    return {**definition, **more, **({"properties": properties} if properties else {})}
+            properties[name] = {"description": " ".join(words.split()), **properties[name]}
+    return {**model, "description": summary, "properties": properties}
 
 
 def _step_definitions() -> dict[str, Any]:
