@@ -21,8 +21,8 @@ class ViewSettings(BaseModel):
         zoom: Views are scaled by 1/zoom to zoom, at random.
         aspect: And stretched by 1/aspect to aspect.
         rotation_deg: And turned by up to this many degrees.
-        light: Strength of gain, offset, gamma, shading, blur and noise, 0 (none) to 1 (strong: subtle defects
-            drown in it).
+        light: Strength of gain, offset, gamma, shading, blur and noise, 0 (none) to 1 (strong: dark
+            frames turn black or all noise).
         negative: Share of views shown with light and dark changed about, so that a design also shows as its opposite.
         strokes: Share of the defective views that show a good frame with a made-up defect instead: a stroke filled with
             what stands elsewhere in it. For few defects, or designs that the photographs do not show.
