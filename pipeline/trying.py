@@ -135,6 +135,8 @@ def _measured(
             device.require_going()
             if "of" in facts:
                 advance("frames", facts["frames"], facts["of"])
+            if "waiting" in facts:
+                console.tell(f"{label}: waiting: {facts['waiting']}")
 
         label = f"{name}: {mode.replace('_', ' ')}"
         with device.host(console) as host, console.progress(label) as advance:
