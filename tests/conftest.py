@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 from loopback import device, make_device
 
 __all__ = ["device", "make_device"]
+
+# A suite started in the background inherits an ignored Ctrl-C; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NETWORK = {"family": "plain", "width": 8, "depth": 1}
 
