@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _MAX_BYTES = (2 << 30) - 1  # protobuf's own limit; larger models need external data, which is refused
-_STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
+STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 
 
 def read_model(path: Path) -> ModelProto:
@@ -85,7 +85,7 @@ def _require_self_contained(model: ModelProto, path: Path) -> None:
 
 def _require_standard_operators(model: ModelProto, path: Path) -> None:
     graphs = _graphs(model.graph)
-    strange = {f"{n.domain}.{n.op_type}" for graph in graphs for n in graph.node if n.domain not in _STANDARD_DOMAINS}
+    strange = {f"{n.domain}.{n.op_type}" for graph in graphs for n in graph.node if n.domain not in STANDARD_DOMAINS}
     if strange:
         got = ", ".join(sorted(strange)[:5])
         msg = f"{path}: wanted operators of ONNX itself, got {got}; export without custom operators"

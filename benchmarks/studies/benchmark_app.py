@@ -21,14 +21,10 @@ import numpy as np
 from ...export.artifacts import backends, require_installed
 from ...export.backends.open_vino import latency_options
 from ...inspection.errors import MeasurementError
-from ...inspection.gates import MissGate
 from ..isolation import alone
-from ..measuring import MeasureLimits, measure
 from ..ratio import quantiles
-from .peers import Agreement, Trial, compare_in_turns, run_study
+from .peers import Agreement, Trial, compare_in_turns, measured_back_to_back, run_study
 
-_MOST_FRAMES = 1_000_000
-_NEVER_LATE_MS = 3_600_000.0
 _PINNED = (
     "import os, sys\n"
     "os.sched_setaffinity(0, [int(cpu) for cpu in sys.argv.pop(1).split(',')])\n"
@@ -60,16 +56,7 @@ def study(trial: Trial) -> Agreement:
 
 def engine_p50_ms(trial: Trial) -> float:
     """Measure once with Beltline, back to back."""
-    measurement = measure(
-        trial.artifact,
-        trial.frames,
-        arrivals=None,
-        deadline_ms=_NEVER_LATE_MS,
-        gate=MissGate(),
-        target=trial.target,
-        limits=MeasureLimits(frames=_MOST_FRAMES, seconds=trial.seconds),
-    )
-    return float(quantiles(measurement.engine_ns, [0.5])[0]) / 1e6
+    return float(quantiles(measured_back_to_back(trial).engine_ns, [0.5])[0]) / 1e6
 
 
 def benchmark_app_p50_ms(trial: Trial) -> float:

@@ -18,14 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...inspection.errors import MeasurementError, MissingPartError
-from ...inspection.gates import MissGate
 from ..job import write_frames
-from ..measuring import MeasureLimits, measure
 from ..ratio import quantiles
-from .peers import Agreement, Trial, compare_in_turns, run_study
+from .peers import Agreement, Trial, compare_in_turns, measured_back_to_back, run_study
 
-_MOST_FRAMES = 1_000_000
-_NEVER_LATE_MS = 3_600_000.0
 _PROCESS = f"{__package__}.loadgen_process"
 _P90 = re.compile(r"^90\.00 percentile latency \(ns\)\s*:\s*(\d+)", re.MULTILINE)
 
@@ -51,16 +47,7 @@ def study(trial: Trial) -> Agreement:
 
 def response_p90_ms(trial: Trial) -> float:
     """Measure once with Beltline, back to back, frame to decision."""
-    measurement = measure(
-        trial.artifact,
-        trial.frames,
-        arrivals=None,
-        deadline_ms=_NEVER_LATE_MS,
-        gate=MissGate(),
-        target=trial.target,
-        limits=MeasureLimits(frames=_MOST_FRAMES, seconds=trial.seconds),
-    )
-    return float(quantiles(measurement.response_ns, [0.9])[0]) / 1e6
+    return float(quantiles(measured_back_to_back(trial).response_ns, [0.9])[0]) / 1e6
 
 
 def loadgen_p90_ms(trial: Trial) -> float:

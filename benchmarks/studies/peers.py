@@ -16,11 +16,14 @@ import yaml
 from ...export.contracts import Artifact, Frame
 from ...inspection.dataset import evenly
 from ...inspection.errors import BeltlineError, DataError, MeasurementError
+from ...inspection.gates import MissGate
 from ...inspection.loading import load_dataset
 from ...inspection.settings import DataSettings
 from ...inspection.streaming import frames_of
 from ...targets.profile import target_of
 from ...targets.target import Target
+from ..measurement import Measurement
+from ..measuring import MeasureLimits, measure
 from ..ratio import Ratio, ratio_of_rounds
 from ..report.reading import read_report
 
@@ -28,6 +31,8 @@ ROUNDS = 8
 SECONDS = 3
 
 _FRAMES = 64
+_MOST_FRAMES = 1_000_000
+_NEVER_LATE_MS = 3_600_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,19 @@ class Agreement:
             f"{found.upper:.4f}, {len(self.ours_ms)} rounds in turns{', frames of noise' if self.noise else ''})"
         )
         return "\n".join(lines) + "\n"
+
+
+def measured_back_to_back(trial: Trial) -> Measurement:
+    """Measure a trial once with Beltline, back to back, for as long as the peer has."""
+    return measure(
+        trial.artifact,
+        trial.frames,
+        arrivals=None,
+        deadline_ms=_NEVER_LATE_MS,
+        gate=MissGate(),
+        target=trial.target,
+        limits=MeasureLimits(frames=_MOST_FRAMES, seconds=trial.seconds),
+    )
 
 
 def compare_in_turns(

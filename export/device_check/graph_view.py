@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inspection.errors import GraphError
-from ..graph_reading import parse_model
+from ..graph_reading import STANDARD_DOMAINS, parse_model
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 

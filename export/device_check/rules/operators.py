@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ...graph_reading import STANDARD_DOMAINS
 from ..device_runtime import DeviceRuntime
 from ..findings import Hits, Rule
-from ..graph_view import STANDARD_DOMAINS, GraphView, attribute, name_of
+from ..graph_view import GraphView, attribute, name_of
 
 _INTEGER = frozenset({"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"})
 _RESIZE_MODES = frozenset({"nearest", "linear"})
