@@ -1,0 +1,184 @@
+"""What became of every frame, counted: offered = answered + late + refused + faulty + under way, always."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from .histogram import LATENCY_MS, SCORES, Histogram
+from .outcomes import Outcome
+
+_LAST_INCIDENTS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something that people should know of: a restart, a switch, a source that is gone.
+
+    Attributes:
+        unix_ns: When, since 1970, UTC.
+        part: What it happened to, such as `engine` or the name of a source.
+        text: One sentence.
+    """
+
+    unix_ns: int
+    part: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """All counts at one moment.
+
+    Attributes:
+        offered: Frames that came in, broken ones included.
+        answered: Decided by the model in time.
+        late: Answered to the safe side at their deadline.
+        refused: Answered to the safe side at once: no room, or the engine could not take them.
+        faulty: Answered to the safe side because the photograph cannot be read.
+        passed: Parts let through, of all of these.
+        rejected: Parts thrown out, of all of these.
+        waiting: Frames in the queue now.
+        most_waiting: The most there ever were.
+        by_source: Frames offered by each source.
+        restarts: By part: how often the watchdog started it anew.
+        dropped: By outlet: outcomes that it did not take in time or failed on.
+        switches: How often another bundle was put to work.
+        rollbacks: How often the station went back by itself.
+        bundle: Version at work.
+        started_unix_ns: When counting began.
+        latency_ms: From frame to decision, of answered and late frames.
+        engine_ms: The engine's own time on a frame.
+        scores: Of answered frames.
+        incidents: The last ones, oldest first.
+    """
+
+    offered: int
+    answered: int
+    late: int
+    refused: int
+    faulty: int
+    passed: int
+    rejected: int
+    waiting: int
+    most_waiting: int
+    by_source: Mapping[str, int]
+    restarts: Mapping[str, int]
+    dropped: Mapping[str, int]
+    switches: int
+    rollbacks: int
+    bundle: str
+    started_unix_ns: int
+    latency_ms: Histogram
+    engine_ms: Histogram
+    scores: Histogram
+    incidents: tuple[Incident, ...]
+
+    @property
+    def under_way(self) -> int:
+        """Frames without an answer yet; no frame is lost while this falls to 0 when none comes any more."""
+        return self.offered - self.answered - self.late - self.refused - self.faulty
+
+
+class Counters:
+    """The counts of one station; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._sources: Counter[str] = Counter()
+        self._standings: Counter[str] = Counter()
+        self._answers: Counter[str] = Counter()
+        self._restarts: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._events: Counter[str] = Counter()
+        self._waiting = self._most_waiting = 0
+        self._bundle = ""
+        self._started_unix_ns = time.time_ns()
+        self._latency_ms, self._engine_ms = Histogram(edges=LATENCY_MS), Histogram(edges=LATENCY_MS)
+        self._scores = Histogram(edges=SCORES)
+        self._incidents: deque[Incident] = deque(maxlen=_LAST_INCIDENTS)
+
+    def note_offered(self, source: str) -> None:
+        """Count a frame in."""
+        with self._lock:
+            self._sources[source] += 1
+
+    def note_outcome(self, outcome: Outcome, *, engine_ms: float | None = None) -> None:
+        """Count a frame out.
+
+        Args:
+            outcome: Its answer.
+            engine_ms: The engine's own time on it; None where it did not come to that.
+        """
+        with self._lock:
+            self._standings[outcome.standing] += 1
+            self._answers[outcome.answer] += 1
+            if outcome.standing in ("answered", "late"):
+                self._latency_ms.add(outcome.latency_ms)
+            if outcome.score is not None:
+                self._scores.add(outcome.score)
+            if engine_ms is not None:
+                self._engine_ms.add(engine_ms)
+
+    def note_waiting(self, frames: int) -> None:
+        """Say how many frames are in the queue now."""
+        with self._lock:
+            self._waiting = frames
+            self._most_waiting = max(self._most_waiting, frames)
+
+    def note_dropped(self, outlet: str) -> None:
+        """Count an outcome that an outlet did not take."""
+        with self._lock:
+            self._dropped[outlet] += 1
+
+    def note_restart(self, part: str, text: str) -> None:
+        """Count a part that was started anew, and say why."""
+        with self._lock:
+            self._restarts[part] += 1
+        self.note_incident(part, text)
+
+    def note_switch(self, bundle: str, text: str, *, back: bool = False) -> None:
+        """Say which version works now, and why."""
+        with self._lock:
+            self._bundle = bundle
+            self._events["rollbacks" if back else "switches"] += 1
+        self.note_incident("bundle", text)
+
+    def note_bundle(self, bundle: str) -> None:
+        """Say which version works from the start."""
+        with self._lock:
+            self._bundle = bundle
+
+    def note_incident(self, part: str, text: str) -> None:
+        """Keep one sentence for people."""
+        with self._lock:
+            self._incidents.append(Incident(unix_ns=time.time_ns(), part=part, text=text))
+
+    def snapshot(self) -> Tally:
+        """Give all counts of one moment."""
+        with self._lock:
+            return Tally(
+                offered=self._sources.total(),
+                answered=self._standings["answered"],
+                late=self._standings["late"],
+                refused=self._standings["refused"],
+                faulty=self._standings["faulty"],
+                passed=self._answers["pass"],
+                rejected=self._answers["reject"],
+                waiting=self._waiting,
+                most_waiting=self._most_waiting,
+                by_source=dict(self._sources),
+                restarts=dict(self._restarts),
+                dropped=dict(self._dropped),
+                switches=self._events["switches"],
+                rollbacks=self._events["rollbacks"],
+                bundle=self._bundle,
+                started_unix_ns=self._started_unix_ns,
+                latency_ms=self._latency_ms.copy(),
+                engine_ms=self._engine_ms.copy(),
+                scores=self._scores.copy(),
+                incidents=tuple(self._incidents),
+            )

@@ -1,0 +1,112 @@
+"""What sources give: frames, frames that came broken, or nothing; and what a source is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from ..inspection.plugins import plugins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedFrame:
+    """One photograph of a part, as it came from its source.
+
+    Attributes:
+        number: Ascending within its source; a gap means that the camera itself lost frames.
+        source: Name of the source.
+        name: What people call the frame, such as a file's name; may be empty.
+        image: uint8 `[height, width, channels]`, RGB or grey; nobody writes to it any more.
+        captured_ns: When it was there, on the clock of `time.monotonic_ns`: its deadline counts from here.
+    """
+
+    number: int
+    source: str
+    name: str
+    image: NDArray[np.uint8]
+    captured_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultyFrame:
+    """A photograph that was taken but cannot be read: its part passed the camera all the same and needs an answer.
+
+    Attributes:
+        number: As of `OfferedFrame`.
+        source: As of `OfferedFrame`.
+        name: As of `OfferedFrame`.
+        captured_ns: As of `OfferedFrame`.
+        why: What is wrong with it.
+    """
+
+    number: int
+    source: str
+    name: str
+    captured_ns: int
+    why: str
+
+
+class Quiet(Enum):
+    """What a source gives where there is no frame."""
+
+    NOTHING_YET = "nothing came in the time given"
+    ENDED = "no frame will ever come again"
+
+
+class Source(Protocol):
+    """Something open that photographs come from; used by one thread at a time."""
+
+    def next_frame(self, timeout_s: float) -> OfferedFrame | FaultyFrame | Quiet:
+        """Wait for the next photograph, for about `timeout_s` at most.
+
+        Raises:
+            SourceError: The source is gone; it is closed and opened again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what it holds; whatever happens afterwards, no frame comes from it."""
+        ...
+
+
+class SourceKind(Protocol):
+    """A kind of source. One file in `station/sources/` each, with the constant `SOURCE`."""
+
+    @property
+    def name(self) -> str:
+        """As written in station.yaml."""
+        ...
+
+    @property
+    def settings_type(self) -> type[BaseModel]:
+        """What may be written below the kind's name."""
+        ...
+
+    def missing(self) -> str | None:
+        """Say what is not installed and how to get it, or None."""
+        ...
+
+    def open(self, settings: Any, *, name: str, channels: int) -> Source:
+        """Open a source.
+
+        Args:
+            settings: Of `settings_type`.
+            name: Goes into each frame's `source`.
+            channels: What the model takes: 1 (grey) or 3 (RGB).
+
+        Raises:
+            SourceError: It is not there or refuses.
+            MissingPartError: What it needs is not installed.
+        """
+        ...
+
+
+def source_kinds() -> Mapping[str, SourceKind]:
+    """Give all kinds of sources by name: the files in `station/sources` and those that other packages add."""
+    return plugins("station.sources", "SOURCE")

@@ -1,0 +1,114 @@
+"""What the station answers: one outcome for each frame offered, and those who are told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from ..inspection.plugins import plugins
+
+Answer = Literal["pass", "reject"]
+Standing = Literal["answered", "late", "refused", "faulty"]
+"""`answered`: by the model, in time. `late`: the deadline came first. `refused`: the queue was full, or the engine could
+not take it. `faulty`: the photograph cannot be read. All but the first are answered to the safe side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The answer to one frame; every frame offered gets exactly one.
+
+    Attributes:
+        number: As of the frame.
+        source: As of the frame.
+        name: As of the frame.
+        answer: What the ejector is to do.
+        standing: How the answer came about.
+        score: How sure the model is that the part is defective, in [0, 1]; None where it did not say in time.
+        threshold: `score >= threshold` rejects the part.
+        captured_ns: As of the frame, on the clock of `time.monotonic_ns`.
+        decided_ns: When the answer stood, on the same clock.
+        unix_ns: The same moment by the calendar, since 1970, UTC.
+        bundle: Version of the bundle that was at work.
+        detail: Why, where the answer is not the model's; else empty.
+    """
+
+    number: int
+    source: str
+    name: str
+    answer: Answer
+    standing: Standing
+    score: float | None
+    threshold: float
+    captured_ns: int
+    decided_ns: int
+    unix_ns: int
+    bundle: str
+    detail: str = ""
+
+    @property
+    def latency_ms(self) -> float:
+        """From frame to decision, in ms."""
+        return (self.decided_ns - self.captured_ns) / 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """An outcome with what it was decided on; nobody may write to the arrays.
+
+    Attributes:
+        outcome: The answer.
+        image: uint8 `[height, width, channels]`; None where there was none to read.
+        heatmap: uint8 `[rows, columns]`, 255 = surely defective there; None where the model did not say in time.
+    """
+
+    outcome: Outcome
+    image: NDArray[np.uint8] | None
+    heatmap: NDArray[np.uint8] | None
+
+
+class Sink(Protocol):
+    """Somewhere open that outcomes go to; used by one thread, off the hot path."""
+
+    def send(self, outcome: Outcome) -> None:
+        """Hand one outcome over; may take long.
+
+        Raises:
+            Exception: Whatever happened. It is counted as dropped, and the sink is closed and opened again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+class ResultKind(Protocol):
+    """A kind of place for results. One file in `station/results/` each, with the constant `RESULT`."""
+
+    @property
+    def name(self) -> str:
+        """As written in station.yaml."""
+        ...
+
+    @property
+    def settings_type(self) -> type[BaseModel]:
+        """What may be written below the kind's name."""
+        ...
+
+    def missing(self) -> str | None:
+        """Say what is not installed and how to get it, or None."""
+        ...
+
+    def open(self, settings: Any) -> Sink:
+        """Open a sink with settings of `settings_type`; a failure is said and tried again later."""
+        ...
+
+
+def result_kinds() -> Mapping[str, ResultKind]:
+    """Give all kinds of results by name: the files in `station/results` and those that other packages add."""
+    return plugins("station.results", "RESULT")

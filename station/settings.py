@@ -1,0 +1,200 @@
+"""station.yaml: what a station takes in, how it answers, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+
+from .frames import source_kinds
+from .outcomes import Answer, result_kinds
+
+Milliseconds = Annotated[float, Field(gt=0, le=120_000, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0.05, le=86_400, allow_inf_nan=False)]
+_CLOSED = ConfigDict(frozen=True, extra="forbid")
+
+
+class QueueSettings(BaseModel):
+    """Frames that wait for the engine.
+
+    Attributes:
+        frames: At most so many wait; further ones are refused and answered to the safe side.
+        order: `oldest`: first come, first served, and the newcomer is refused where the queue is full. `newest`: the
+            latest frame first, and the one that waited longest is refused.
+    """
+
+    model_config = _CLOSED
+    frames: Annotated[int, Field(ge=1, le=256)] = 8
+    order: Literal["oldest", "newest"] = "oldest"
+
+
+class EngineSettings(BaseModel):
+    """The process that the model runs in.
+
+    Attributes:
+        row: Model of the bundle to run, by its row; None: the first whose runtime is here.
+        threads: Of the runtime; None: as measured, as far as this machine has CPUs.
+        cpus: That its threads keep to; None: one for each thread, different cores first, where one is left over.
+    """
+
+    model_config = _CLOSED
+    row: str | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    cpus: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=1)
+
+
+class WatchdogSettings(BaseModel):
+    """When something counts as stuck and is started anew.
+
+    Attributes:
+        engine_s: So long the engine may work on one frame.
+        start_s: So long a new engine may take to load and pass its golden frames.
+        source_s: So long a source may be silent before it is opened again; None: for ever (a folder, a slow line).
+    """
+
+    model_config = _CLOSED
+    engine_s: Seconds = 2.0
+    start_s: Seconds = 120.0
+    source_s: Seconds | None = None
+
+
+class SwitchSettings(BaseModel):
+    """Going to a newly installed bundle while frames come.
+
+    Attributes:
+        look_every_s: How often the installed version is looked up.
+        trial_frames: So many frames a new bundle is on trial; the old one's engine waits beside it.
+        trial_late: With more late frames than this on trial, the old bundle goes back to work.
+    """
+
+    model_config = _CLOSED
+    look_every_s: Seconds = 2.0
+    trial_frames: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    trial_late: Annotated[int, Field(ge=0, le=1_000_000)] = 2
+
+
+class HttpSettings(BaseModel):
+    """The one server for the live page, metrics, and frames that are posted.
+
+    Attributes:
+        host: Address to listen at.
+        port: 0: any free one.
+        token_file: Holds the token that requests must bring; needed where `host` is not this machine alone.
+        tls_certificate: PEM; needed where `host` is not this machine alone.
+        tls_key: PEM.
+    """
+
+    model_config = _CLOSED
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    token_file: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
+class RingSettings(BaseModel):
+    """The last rejected frames, kept on disk.
+
+    Attributes:
+        folder: Where.
+        frames: How many at most.
+    """
+
+    model_config = _CLOSED
+    folder: Path
+    frames: Annotated[int, Field(ge=1, le=100_000)] = 500
+
+
+class SourceChoice(BaseModel):
+    """One source as the user wrote it: `{kind: {settings}}`."""
+
+    model_config = _CLOSED
+    kind: str
+    settings: Any
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_entry(cls, value: Any) -> Any:
+        return chosen(value, source_kinds(), example="folder: {path: /data/in}")
+
+    @model_serializer
+    def _to_entry(self) -> dict[str, Any]:
+        return {self.kind: self.settings.model_dump(mode="json")}
+
+
+class ResultChoice(BaseModel):
+    """One place for results as the user wrote it: `{kind: {settings}}`."""
+
+    model_config = _CLOSED
+    kind: str
+    settings: Any
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_entry(cls, value: Any) -> Any:
+        return chosen(value, result_kinds(), example="json_lines: {path: results.jsonl}")
+
+    @model_serializer
+    def _to_entry(self) -> dict[str, Any]:
+        return {self.kind: self.settings.model_dump(mode="json")}
+
+
+class StationSettings(BaseModel):
+    """The whole of station.yaml; every key has a default.
+
+    Attributes:
+        bundle: A bundle file, or the folder that versions are installed in; None: the default one of this user.
+        key: Public key that a bundle file must be signed with; None: its digests are checked alone.
+        sources: Where frames come from; HTTP needs no entry.
+        results: Where outcomes go.
+        deadline_ms: From frame to decision; None: the bundle's.
+        late: What a frame is answered with that the model did not decide in time, was refused, or cannot be read.
+        queue: Frames that wait.
+        largest_frame_mb: Frames above this size are refused, in MB; None: the model's size, 64 where it takes any.
+        engine: Where the model runs.
+        watchdog: What counts as stuck.
+        switch: Going to a new bundle.
+        http: The server; None: no server.
+        ring: The last rejected frames; None: none are kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Beltline station file")
+    bundle: Path | None = None
+    key: Path | None = None
+    sources: tuple[SourceChoice, ...] = ()
+    results: tuple[ResultChoice, ...] = ()
+    deadline_ms: Milliseconds | None = None
+    late: Answer = "reject"
+    queue: QueueSettings = QueueSettings()
+    largest_frame_mb: Annotated[float, Field(gt=0, le=1024)] | None = None
+    engine: EngineSettings = EngineSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
+    switch: SwitchSettings = SwitchSettings()
+    http: HttpSettings | None = HttpSettings()
+    ring: RingSettings | None = None
+
+
+def chosen(value: Any, known: Mapping[str, Any], *, example: str) -> dict[str, Any]:
+    """Read `{kind: {settings}}`, or the kind alone, by what the plug-ins take.
+
+    Raises:
+        ValueError: It is neither, or the kind is not known, or its settings are not as it wants them.
+    """
+    if isinstance(value, str):
+        value = {value: {}}
+    if not isinstance(value, dict) or len(value) != 1:
+        msg = f"wanted one kind with its settings, such as `{example}`, got {value!r:.80}"
+        raise ValueError(msg)
+    ((name, options),) = value.items()
+    if name not in known:
+        msg = f"wanted one of {', '.join(known)}, got {name!r}"
+        raise ValueError(msg)
+    try:
+        return {"kind": name, "settings": known[name].settings_type.model_validate(options or {})}
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join([str(name), *(str(part) for part in first["loc"])])
+        msg = f"{place}: {first['msg']}, got {first.get('input')!r:.80}"
+        raise ValueError(msg) from error
