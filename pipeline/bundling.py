@@ -22,7 +22,7 @@ from ..inspection.errors import BundleError, StorageError
 from ..inspection.streaming import frames_of
 from .job import RunJob
 from .quick import QUICK
-from .reporting import RowResult
+from .judging_rows import RowResult
 
 SUFFIX = ".beltline"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from ..benchmarks.timer import examine_timer
 from ..inspection.plugins import plugins
@@ -40,7 +39,7 @@ def examine() -> dict[str, Any]:
     return {
         "machine": machine,
         "timer": timer,
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
         "gpus": _gpus(),
         "parts": [part for kind, package, constant in _PARTS for part in _parts(kind, package, constant)],

@@ -22,10 +22,11 @@ from .console import Console
 from .devices import Device, devices_of, meet, on_each, require_on_devices, this_machine
 from .interleaving import QUICK_ROUNDS, ROUNDS, Compared, compared, take_turns
 from .job import Made, RunJob
+from .judging_rows import RowResult
 from .line_file import LineFile, lock_text
 from .making import build_artifact, count, make_graph, make_module, make_teacher
 from .quick import quickened
-from .reporting import RowResult, write_report
+from .reporting import write_report
 from .rows import RowPlan, planned_rows, require_parts, without_missing
 from .run_folder import open_run
 from .trying import try_parity, try_quality, try_speed

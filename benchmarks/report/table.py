@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .schema import Latency, Parity, Quality, Rate, Report, Row, Step
+from .schema import Latency, Parity, Quality, Rate, Report, Row, Speedup, Step
 from .schema_types import VerdictWord
 from .wording import auroc, count, large, ms, percent, size
 
@@ -95,7 +95,17 @@ def _typical(row: Row) -> Cell:
     if row.latency_ms is None:
         return Cell(heading="Typical")
     engine = f"engine {ms(row.engine_ms.p50)}" if row.engine_ms else ""
-    return Cell(heading="Typical", main=ms(row.latency_ms.p50), detail=engine)
+    detail = "; ".join(part for part in (engine, _faster(row.speedup)) if part)
+    return Cell(heading="Typical", main=ms(row.latency_ms.p50), detail=detail)
+
+
+def _faster(speedup: Speedup | None) -> str:
+    """Say how a row compares with the one it took turns with, typical times with their interval."""
+    if speedup is None:
+        return ""
+    times = speedup.p50
+    bounds = f"{times.lower:.3g}\N{EN DASH}{times.upper:.3g}"
+    return f"{times.ratio:.3g}\N{MULTIPLICATION SIGN} as fast as {speedup.against} ({bounds})"
 
 
 def _slow(latency: Latency | None) -> Cell:

@@ -15,6 +15,9 @@ from ...inspection.errors import BeltlineError
 if TYPE_CHECKING:
     from ..line_file import LineFile
 
+_OF_THE_LINE_EXTRA = {"cv2": "opencv-python-headless", "jinja2": "jinja2", "scipy": "scipy"}
+"""What a device does without: module and package."""
+
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
 
@@ -37,6 +40,11 @@ def answered(*, as_json: bool) -> Iterator[None]:
         if as_json:
             print_json({"error": str(error), "exit_code": error.exit_code})
         raise typer.Exit(error.exit_code) from error
+    except ModuleNotFoundError as error:
+        if (package := _OF_THE_LINE_EXTRA.get(str(error.name).partition(".")[0])) is None:
+            raise
+        typer.echo(f"beltline: {package} is not installed; run: pip install 'beltline[line]'", err=True)
+        raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         typer.echo("\nbeltline: stopped; run again to go on from here", err=True)
         raise typer.Exit(STOPPED) from error

@@ -59,3 +59,35 @@ except SystemExit as end:
     assert not end.code, end.code
 """
     assert heavy_after(code) == "[]"
+
+
+NOT_ON_A_DEVICE = ("cv2", "jinja2", "scipy")
+
+
+def without_the_line_extra(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({NOT_ON_A_DEVICE!r}))
+from beltline.pipeline.cli import main
+sys.argv = ["beltline", *{arguments!r}]
+main()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE / ".dev")}
+    argv = [sys.executable, "-c", code]
+    return subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=folder, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["doctor"], ["devices"], ["status", "--root", "place"], ["rollback", "--root", "place"]]
+)
+def test_a_device_does_without_the_line_extra(arguments: list[str], tmp_path: Path) -> None:
+    answer = without_the_line_extra(arguments, tmp_path)
+    assert "Traceback" not in answer.stderr
+    assert "not installed" not in answer.stderr
+
+
+def test_what_needs_the_line_extra_says_how_to_get_it(tmp_path: Path) -> None:
+    answer = without_the_line_extra(["plan"], tmp_path)
+    assert answer.returncode == 2
+    assert "is not installed; run: pip install 'beltline[line]'" in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -86,6 +86,7 @@ def test_utilisation_is_planned_from_what_is_known() -> None:
         0.8,
         0.99,
     ]
+    assert planned_utilisation(belt, deadline_ms=50.0, back_to_back_ms=0.1) == pytest.approx(0.02 + 0.1)  # waking up
 
 
 def test_impossible_numbers_are_named() -> None:
