@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..inspection.errors import MissingPartError, WeightsError
 from ..inspection.frame import FrameSpec
+from ..inspection.packages import missing_package
 from ..inspection.storage import write_bytes
 from .families import build_network
-from .packages import missing_package
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

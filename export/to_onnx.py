@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compress.graph_bytes import graph_bytes
-from ..compress.packages import missing_package
 from ..inspection.errors import GraphError, MissingPartError
 from ..inspection.frame import FrameSpec
+from ..inspection.packages import missing_package
 from ..inspection.storage import write_bytes
 from .contracts import Graph
 from .graph_file import FRAME_KEY, open_graph

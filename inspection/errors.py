@@ -59,3 +59,11 @@ class ParityError(BeltlineError, ArithmeticError):
     """A decision flipped between two stages that must agree."""
 
     exit_code: ClassVar[int] = 3
+
+
+class StationError(BeltlineError, RuntimeError):
+    """A station that cannot start, or that cannot go on by itself."""
+
+
+class SourceError(BeltlineError, OSError):
+    """A camera, folder or stream that a station cannot take frames from."""

@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...inspection.packages import missing_package
 from ..families import NetworkSettings
 from ..fit_settings import Edge, FitSettings
-from ..packages import missing_package
 from ..recipe import ModuleContext
 
 

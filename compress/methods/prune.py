@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ...inspection.packages import missing_package
 from ..fit_settings import FitSettings
-from ..packages import missing_package
 from ..recipe import ModuleContext
 from .distill import DistillWeights
 

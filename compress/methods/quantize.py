@@ -35,9 +35,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.errors import MissingPartError, RecipeError
+from ...inspection.packages import missing_package
 from ...inspection.storage import write_bytes
 from ..graph_bytes import graph_bytes, properties_of
-from ..packages import missing_package
 from ..quantized_scope import QuantizedScope, leave_sums_to_layers, name_nodes, quantized_scope
 from ..recipe import GraphContext
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.errors import LineFileError
-from ..packages import missing_package
+from ...inspection.packages import missing_package
 
 if TYPE_CHECKING:
     from torch import nn

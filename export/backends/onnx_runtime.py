@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from ...compress.packages import missing_package
 from ...inspection.errors import GraphError, MissingPartError
 from ...inspection.frame import FrameSpec
+from ...inspection.packages import missing_package
 from ...targets.target import Target
 from ..artifacts import artifact_of, require_installed, require_intact, require_runs
 from ..contracts import Artifact, Decision, Frame, Graph, Session

@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ...compress.packages import missing_package
 from ...inspection.errors import StorageError
+from ...inspection.packages import missing_package
 from ...targets.target import Target
 from ..artifacts import require_installed, require_intact
 from ..contracts import Artifact, Graph, Session
