@@ -47,6 +47,10 @@ class HostError(BeltlineError, ConnectionError):
     """A device that cannot be reached, or that cannot take what a measurement needs."""
 
 
+class DeliveryError(BeltlineError, ConnectionError):
+    """A partner of the station (a PLC, a broker, a disk) that did not take an outcome."""
+
+
 class MeasurementError(BeltlineError, RuntimeError):
     """A measurement that did not come about or whose trace is damaged."""
 
