@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from typing_extensions import Self
 
+from .drift import DriftSettings
 from .frames import source_kinds
 from .outcomes import Answer, result_kinds
 
@@ -84,6 +87,7 @@ class HttpSettings(BaseModel):
         token_file: Holds the token that requests must bring; needed where `host` is not this machine alone.
         tls_certificate: PEM; needed where `host` is not this machine alone.
         tls_key: PEM.
+        requests_per_s: From one address; further ones are answered 429.
     """
 
     model_config = _CLOSED
@@ -92,6 +96,25 @@ class HttpSettings(BaseModel):
     token_file: Path | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    requests_per_s: Annotated[float, Field(gt=0, le=100_000)] = 200.0
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @model_validator(mode="after")
+    def _opened_safely(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            msg = "tls_certificate and tls_key belong together; name both"
+            raise ValueError(msg)
+        if not self.loopback and (self.token_file is None or self.tls_certificate is None):
+            msg = f"others can reach {self.host}: name token_file, tls_certificate and tls_key, or keep to 127.0.0.1"
+            raise ValueError(msg)
+        return self
 
 
 class RingSettings(BaseModel):
@@ -100,11 +123,17 @@ class RingSettings(BaseModel):
     Attributes:
         folder: Where.
         frames: How many at most.
+        size_mb: How large all of them may be together, in MB.
+        frames_a_minute: So many are stored in a minute; further ones are only counted (a flash disk wears out).
+        keep_free_mb: Nothing is stored while less than this is free on the disk, in MB.
     """
 
     model_config = _CLOSED
     folder: Path
     frames: Annotated[int, Field(ge=1, le=100_000)] = 500
+    size_mb: Annotated[float, Field(gt=0, le=1_000_000)] = 1000.0
+    frames_a_minute: Annotated[int, Field(ge=1, le=6000)] = 60
+    keep_free_mb: Annotated[float, Field(ge=0, le=1_000_000)] = 500.0
 
 
 class SourceChoice(BaseModel):
@@ -152,12 +181,13 @@ class StationSettings(BaseModel):
         deadline_ms: From frame to decision; None: the bundle's.
         late: What a frame is answered with that the model did not decide in time, was refused, or cannot be read.
         queue: Frames that wait.
-        largest_frame_mb: Frames above this size are refused, in MB; None: the model's size, 64 where it takes any.
+        largest_frame_mb: Frames above this size are refused, in MB (10^6 bytes).
         engine: Where the model runs.
         watchdog: What counts as stuck.
         switch: Going to a new bundle.
         http: The server; None: no server.
         ring: The last rejected frames; None: none are kept.
+        drift: When parts count as other than those that the model was set up on; None: nobody looks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Beltline station file")
@@ -168,12 +198,13 @@ class StationSettings(BaseModel):
     deadline_ms: Milliseconds | None = None
     late: Answer = "reject"
     queue: QueueSettings = QueueSettings()
-    largest_frame_mb: Annotated[float, Field(gt=0, le=1024)] | None = None
+    largest_frame_mb: Annotated[float, Field(gt=0, le=1024)] = 64
     engine: EngineSettings = EngineSettings()
     watchdog: WatchdogSettings = WatchdogSettings()
     switch: SwitchSettings = SwitchSettings()
     http: HttpSettings | None = HttpSettings()
     ring: RingSettings | None = None
+    drift: DriftSettings | None = DriftSettings()
 
 
 def chosen(value: Any, known: Mapping[str, Any], *, example: str) -> dict[str, Any]:
