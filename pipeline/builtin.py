@@ -10,7 +10,7 @@ from ..inspection.gates import EscapeGate, Gates, MissGate, OverkillGate
 from ..inspection.line import Line
 from ..inspection.settings import DataSettings
 from ..inspection.storage import new_folder
-from .line_file import LineFile, settled
+from .line_file import LineFile, MeasureSettings, settled
 from .run_folder import open_run
 
 _NAME = "synthetic"
@@ -54,6 +54,7 @@ def builtin_line_file(runs: Path) -> LineFile:
         ),
         teacher=TeacherSettings.model_validate(_TEACHER),
         recipes=tuple(RecipeSettings.model_validate(recipe) for recipe in _RECIPES),
+        measure=MeasureSettings(minutes=1.5),
     )
     return settled(line_file, folder=runs.resolve() / _NAME)
 
