@@ -31,7 +31,22 @@ def read_frame(path: Path, *, channels: int, bit_depth: int = 8) -> NDArray[np.u
     Raises:
         DataError: The file is missing, truncated, damaged or above 100 megapixels, or has values above `bit_depth`.
     """
-    pixels = _to_8_bits(path, decode(path, read_bytes(path)), bit_depth)
+    return frame_of_content(path, read_bytes(path), channels=channels, bit_depth=bit_depth)
+
+
+def frame_of_content(path: Path, content: bytes, *, channels: int, bit_depth: int = 8) -> NDArray[np.uint8]:
+    """Read an image file that is in memory already; everything is as for `read_frame`.
+
+    Args:
+        path: Names it in messages.
+        content: The whole file.
+        channels: As of `read_frame`.
+        bit_depth: As of `read_frame`.
+
+    Raises:
+        DataError: As for `read_frame`.
+    """
+    pixels = _to_8_bits(path, decode(path, content), bit_depth)
     if pixels.ndim == 2:
         return np.ascontiguousarray(np.repeat(pixels[:, :, None], channels, axis=2))
     converted = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY if channels == 1 else cv2.COLOR_BGR2RGB)
