@@ -13,6 +13,7 @@ from .deploy import bundle, install, rollback, status, verify
 from .job import JOBS, job_verb, train
 from .machine import devices, doctor
 from .planning import plan
+from .rejects import rejects
 from .reporting import report
 from .wheels import wheels
 
@@ -69,3 +70,4 @@ app.command(epilog="Example: beltline verify line.beltline --key key.pub.pem")(v
 app.command(epilog="Example: beltline install line.beltline --key key.pub.pem")(install)
 app.command(epilog="Example: beltline rollback")(rollback)
 app.command(epilog="Example: beltline status --json")(status)
+app.command(epilog="Example: beltline rejects rejects -o labelled")(rejects)
