@@ -19,11 +19,13 @@ class Incident:
     """Something that people should know of: a restart, a switch, a source that is gone.
 
     Attributes:
+        number: Ascending from 1; older ones than the last hundred are gone.
         unix_ns: When, since 1970, UTC.
         part: What it happened to, such as `engine` or the name of a source.
         text: One sentence.
     """
 
+    number: int
     unix_ns: int
     part: str
     text: str
@@ -155,7 +157,10 @@ class Counters:
     def note_incident(self, part: str, text: str) -> None:
         """Keep one sentence for people."""
         with self._lock:
-            self._incidents.append(Incident(unix_ns=time.time_ns(), part=part, text=text))
+            self._events["incidents"] += 1
+            self._incidents.append(
+                Incident(number=self._events["incidents"], unix_ns=time.time_ns(), part=part, text=text)
+            )
 
     def snapshot(self) -> Tally:
         """Give all counts of one moment."""

@@ -14,8 +14,8 @@ from ..inspection.plugins import plugins
 
 Answer = Literal["pass", "reject"]
 Standing = Literal["answered", "late", "refused", "faulty"]
-"""`answered`: by the model, in time. `late`: the deadline came first. `refused`: the queue was full, or the engine could
-not take it. `faulty`: the photograph cannot be read. All but the first are answered to the safe side."""
+"""`answered`: by the model, in time. `late`: the deadline came first. `refused`: no room, or the engine failed on it.
+`faulty`: the photograph cannot be read or is not what the model takes. All but the first go to the safe side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Sink(Protocol):
         """Hand one outcome over; may take long.
 
         Raises:
-            Exception: Whatever happened. It is counted as dropped, and the sink is closed and opened again.
+            Exception: Whatever happened. It is counted as dropped and said; the sink stays open and gets the next one.
         """
         ...
 

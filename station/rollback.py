@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from ..export.bundles.proof import Proven, prove_models
 from ..inspection.errors import BeltlineError, BundleError
 from ..inspection.locking import locked
@@ -53,3 +56,17 @@ def roll_back(places: Places) -> Activation:
 def _tested(places: Places, activation: Activation) -> tuple[Proven, ...]:
     unpacked = unpacked_of(places, activation)
     return prove_models(unpacked, threads=self_test_threads(unpacked.manifest))
+
+
+def main() -> None:
+    """Roll back what is installed in the folder named: `python -m beltline.station.rollback FOLDER`."""
+    try:
+        now = roll_back(Places(root=Path(sys.argv[1])))
+    except BeltlineError as error:
+        sys.stderr.write(f"{error}\n".replace("\n", " "))
+        raise SystemExit(error.exit_code) from error
+    sys.stdout.write(f"{now.version}\n")
+
+
+if __name__ == "__main__":
+    main()

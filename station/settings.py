@@ -55,12 +55,14 @@ class WatchdogSettings(BaseModel):
         engine_s: So long the engine may work on one frame.
         start_s: So long a new engine may take to load and pass its golden frames.
         source_s: So long a source may be silent before it is opened again; None: for ever (a folder, a slow line).
+        source_stuck_s: So long a source may hang inside its driver before another thread opens it again.
     """
 
     model_config = _CLOSED
     engine_s: Seconds = 2.0
     start_s: Seconds = 120.0
     source_s: Seconds | None = None
+    source_stuck_s: Seconds = 20.0
 
 
 class SwitchSettings(BaseModel):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...inspection.errors import BeltlineError, BundleError, MissingPartError, ParityError
 from ..artifacts import backends
+from ..contracts import Session
 from .golden import frame_of
 from .manifest import ModelFacts
 from .reading import Unpacked
@@ -49,12 +52,18 @@ def prove_models(unpacked: Unpacked, *, threads: int) -> tuple[Proven, ...]:
 
 
 def prove(unpacked: Unpacked, model: ModelFacts, *, threads: int) -> Proven:
-    """Run the golden frames through one model; see `prove_models`."""
+    """Load one model and run the golden frames through it; see `prove_models`."""
+    with _told(model), backends()[model.backend].load(unpacked.artifact(model), threads=threads) as session:
+        return prove_open(session, unpacked, model)
+
+
+def prove_open(session: Session, unpacked: Unpacked, model: ModelFacts) -> Proven:
+    """Run the golden frames through a model that is loaded; see `prove_models`."""
     golden = unpacked.golden()
     if model.backend not in golden.scores:
         msg = f"model {model.row}: wanted golden scores of {model.backend}, got none; do not use this bundle"
         raise BundleError(msg)
-    scores = _scores(unpacked, model, [frame.file for frame in golden.frames], threads)
+    scores = _scores(session, unpacked, model, [frame.file for frame in golden.frames])
     rejects = [score >= model.threshold for score in scores]
     expected = golden.rejects[model.backend]
     flipped = [place for place, wanted in enumerate(expected) if rejects[place] != wanted]
@@ -80,22 +89,28 @@ def runtime_missing(model: ModelFacts) -> str | None:
     return backend.missing()
 
 
-def _scores(unpacked: Unpacked, model: ModelFacts, files: list[str], threads: int) -> list[float]:
+def _scores(session: Session, unpacked: Unpacked, model: ModelFacts, files: list[str]) -> list[float]:
     """Score the golden frames.
 
     Raises:
-        BundleError: The runtime does not take the model or a frame, or gave no score.
+        BundleError: The runtime does not take a frame, or gave no score.
     """
-    try:
-        with backends()[model.backend].load(unpacked.artifact(model), threads=threads) as session:
-            frames = ((name, frame_of((unpacked.folder / name).read_bytes(), name=name)) for name in files)
-            scores = [session.infer(frame).score for _, frame in frames]
-    except (BundleError, MissingPartError):
-        raise
-    except (BeltlineError, RuntimeError, OSError) as error:
-        msg = f"model {model.row}: {model.backend} does not run it on the golden frames: {error}"
-        raise BundleError(msg) from error
+    with _told(model):
+        frames = (frame_of((unpacked.folder / name).read_bytes(), name=name) for name in files)
+        scores = [session.infer(frame).score for frame in frames]
     if not all(0.0 <= score <= 1.0 for score in scores):
         msg = f"model {model.row}: wanted scores in [0, 1], got others; do not use this bundle"
         raise BundleError(msg)
     return scores
+
+
+@contextmanager
+def _told(model: ModelFacts) -> Iterator[None]:
+    """Say of what a runtime raises which model it was; it says that the bundle is at fault."""
+    try:
+        yield
+    except (BundleError, MissingPartError, ParityError):
+        raise
+    except (BeltlineError, RuntimeError, OSError) as error:
+        msg = f"model {model.row}: {model.backend} does not run it on the golden frames: {error}"
+        raise BundleError(msg) from error

@@ -1,0 +1,230 @@
+"""Who has which frame: the queue, the engine and the one frame it works on; each frame ends exactly once.
+
+Nothing here waits or locks: `dispatch` calls it under its lock, and tells people outside afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .at_work import AtWork
+from .engine import Engine
+from .frames import FaultyFrame, OfferedFrame
+from .outcomes import Outcome, Standing
+from .settings import StationSettings
+from .slots import FrameSlots
+from .waiting import Item, Waiting
+from .wire import Question, Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a frame ended.
+
+    Attributes:
+        frame: The frame.
+        future: Takes the outcome.
+        standing: How its answer came about.
+        decided_ns: When it stood.
+        at_work: The bundle that worked then.
+        score: The model's; None where it did not say in time.
+        heatmap: The model's, a copy.
+        engine_ns: The engine's own time on it; None where there is no reply.
+        detail: Why, where the answer is not the model's.
+    """
+
+    frame: OfferedFrame | FaultyFrame
+    future: Future[Outcome]
+    standing: Standing
+    decided_ns: int
+    at_work: AtWork
+    score: float | None = None
+    heatmap: NDArray[np.uint8] | None = None
+    engine_ns: int | None = None
+    detail: str = ""
+
+
+Loss = tuple[Engine, str]
+"""An engine that works no more, and why."""
+
+
+class Desk:
+    """Frames, slots and the engine of one station.
+
+    Attributes:
+        engine: The one that works; None: there is none.
+        at_work: The bundle that it decides with, or the last one did.
+    """
+
+    def __init__(self, settings: StationSettings, slots: FrameSlots, engine: Engine) -> None:
+        self.engine: Engine | None = engine
+        self.at_work = engine.at_work
+        self._slots = slots
+        self._stuck_ns = int(settings.watchdog.engine_s * 1e9)
+        self._free = list(range(slots.layout.count))
+        self._waiting = Waiting(settings.queue)
+        self._asked: Item | None = None
+        self._next: Engine | None = None
+        self._tokens = 0
+        self._ended: list[Finished] = []
+
+    @property
+    def waiting(self) -> int:
+        """Frames in the queue."""
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no frame waits and the engine has none."""
+        return self._asked is None and not self._waiting
+
+    def ended(self) -> list[Finished]:
+        """Take out the frames that ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def slot_for(self, frame: OfferedFrame, future: Future[Outcome]) -> int | None:
+        """Give a newcomer a place to be copied to; None: it is refused."""
+        if not self._waiting.admits:
+            self.end(frame, future, "refused", "the queue is full")
+            return None
+        if not self._free:
+            self.end(frame, future, "refused", "too many frames come at the same moment")
+            return None
+        return self._free.pop()
+
+    def enter(self, frame: OfferedFrame, future: Future[Outcome], slot: int) -> int:
+        """Let a copied frame wait; gives its deadline."""
+        due_ns = frame.captured_ns + self.at_work.deadline_ns
+        refused = self._waiting.push(Item(frame=frame, slot=slot, due_ns=due_ns, future=future))
+        if refused is not None:
+            self._finish(refused, "refused", "the queue is full")
+        return due_ns
+
+    def take_over(self, engine: Engine) -> None:
+        """Let another engine work from the next frame on."""
+        self._next = engine
+
+    def feed(self) -> None:
+        """Ask the engine for the next frame, where it is idle; first comes an engine that takes over."""
+        if self._asked is not None:
+            return
+        if self._next is not None:
+            self.engine, self._next = self._next, None
+            self.at_work = self.engine.at_work
+        if self.engine is None or (item := self._waiting.next()) is None:
+            return
+        self._tokens += 1
+        item.token, item.sent_ns = self._tokens, time.monotonic_ns()
+        self._asked = item
+        height, width, channels = item.frame.image.shape
+        self.engine.ask(Question(token=item.token, slot=item.slot, shape=(height, width, channels)))
+
+    def take_reply(self) -> Loss | None:
+        """Take what the engine has to say, if anything; gives it where it is gone."""
+        if self.engine is None:
+            return None
+        try:
+            reply = self.engine.reply()
+        except ConnectionError:
+            return self._lose("its process died")
+        item = self._asked
+        if reply is None or item is None or item.token != reply.token:
+            return None
+        self._asked = None
+        if item.answered:
+            self._free.append(item.slot)
+        else:
+            self._decide(item, reply)
+        return None
+
+    def expire(self, now_ns: int) -> None:
+        """Answer every frame whose deadline has come."""
+        for item in self._waiting.expired(now_ns):
+            why = "no engine was there" if self.engine is None else "it waited until its deadline"
+            self._finish(item, "late", why)
+        asked = self._asked
+        if asked is not None and not asked.answered and asked.due_ns <= now_ns:
+            asked.answered = True  # its slot stays the engine's
+            self.end(asked.frame, asked.future, "late", "the engine had not decided at its deadline")
+
+    def stuck(self, now_ns: int) -> Loss | None:
+        """Kill an engine that has been working on one frame for too long."""
+        if self._asked is None or self.engine is None or now_ns < self._asked.sent_ns + self._stuck_ns:
+            return None
+        self.engine.kill()
+        return self._lose(f"it worked on one frame for {self._stuck_ns / 1e9:g} s")
+
+    def drop_engine(self) -> Engine | None:
+        """Kill the engine because it is too slow; the frame it works on is the next one for another engine."""
+        engine, self.engine = self.engine, None
+        item, self._asked = self._asked, None
+        if engine is not None:
+            engine.kill()
+        if item is not None and item.answered:
+            self._free.append(item.slot)
+        elif item is not None:
+            self._waiting.put_back(item)
+        return engine
+
+    def next_look_ns(self) -> int | None:
+        """Say when a deadline comes or the engine counts as stuck."""
+        looks = [self._waiting.first_due_ns()]
+        if self._asked is not None:
+            looks.append(self._asked.sent_ns + self._stuck_ns)
+            looks.append(None if self._asked.answered else self._asked.due_ns)
+        return min((look for look in looks if look is not None), default=None)
+
+    def end(self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome], standing: Standing, detail: str) -> None:
+        """Note that a frame ended without the model's answer."""
+        self._ended.append(
+            Finished(
+                frame=frame,
+                future=future,
+                standing=standing,
+                decided_ns=time.monotonic_ns(),
+                at_work=self.at_work,
+                detail=detail,
+            )
+        )
+
+    def _decide(self, item: Item, reply: Reply) -> None:
+        now_ns = time.monotonic_ns()
+        if reply.problem:
+            self._finish(item, "refused", f"the model did not take it: {reply.problem}")
+            return
+        if now_ns > item.due_ns:
+            self._finish(item, "late", "the engine had not decided at its deadline")
+            return
+        self._ended.append(
+            Finished(
+                frame=item.frame,
+                future=item.future,
+                standing="answered",
+                decided_ns=now_ns,
+                at_work=self.at_work,
+                score=reply.score,
+                heatmap=self._slots.heatmap(item.slot, reply.heatmap).copy() if reply.heatmap[0] else None,
+                engine_ns=reply.ended_ns - reply.started_ns,
+            )
+        )
+        self._free.append(item.slot)
+
+    def _lose(self, why: str) -> Loss | None:
+        """Go on without the engine; the frame it had is not given to another one: it may be what killed it."""
+        engine, self.engine = self.engine, None
+        item, self._asked = self._asked, None
+        if item is not None and item.answered:
+            self._free.append(item.slot)
+        elif item is not None:
+            self._finish(item, "refused", f"the engine was lost on it: {why}")
+        return None if engine is None else (engine, why)
+
+    def _finish(self, item: Item, standing: Standing, detail: str) -> None:
+        self._free.append(item.slot)
+        self.end(item.frame, item.future, standing, detail)

@@ -1,0 +1,163 @@
+"""The hot path: frames in, one at a time to the engine, each answered exactly once, at its deadline at the latest.
+
+The thread that offers a frame copies it into shared memory and, where the engine is idle, asks at once. One further
+thread takes the replies and keeps the deadlines. Whatever changes hands does so under one lock that is held for
+microseconds; people outside are told after it is released.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from concurrent.futures import Future
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+
+from .at_work import AtWork
+from .desk import Desk, Finished
+from .engine import Engine
+from .frames import FaultyFrame, OfferedFrame
+from .outcomes import Outcome, Standing
+from .settings import StationSettings
+from .slots import FrameSlots
+
+_LONGEST_SLEEP_NS = 250_000_000
+_SHORTEST_IDLE_NS = 5_000_000
+
+
+class Listener(Protocol):
+    """Who is told what the dispatcher does; called by its threads, without its lock, so it must be quick."""
+
+    def finished(self, ended: Finished) -> None:
+        """Take a frame's end."""
+        ...
+
+    def engine_lost(self, engine: Engine, why: str) -> None:
+        """Take an engine that died or was killed because it was stuck; nothing asks it any more."""
+        ...
+
+    def looked(self, waiting: int, *, idle: bool) -> None:
+        """Take the length of the queue; `idle`: no frame is under way, and a moment may be taken."""
+        ...
+
+
+class Dispatcher:
+    """Lock, thread and shared memory around a `Desk`.
+
+    Attributes:
+        beat_ns: When its thread last looked around.
+    """
+
+    def __init__(self, settings: StationSettings, slots: FrameSlots, engine: Engine, listener: Listener) -> None:
+        self.beat_ns = time.monotonic_ns()
+        self._slots = slots
+        self._desk = Desk(settings, slots, engine)
+        self._listener = listener
+        self._lock = Lock()
+        self._wake_up = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._armed_ns = 0
+        self._stopped = False
+
+    @property
+    def at_work(self) -> AtWork:
+        """The bundle that decides now."""
+        return self._desk.at_work
+
+    @property
+    def idle(self) -> bool:
+        """Whether no frame is under way."""
+        with self._lock:
+            return self._desk.idle
+
+    def offer(self, frame: OfferedFrame, future: Future[Outcome]) -> None:
+        """Take a frame that the model can take; `future` gets its outcome, at its deadline at the latest."""
+        sooner = False
+        with self._lock:
+            slot = self._desk.slot_for(frame, future)
+            ended = self._desk.ended()
+        if slot is not None:
+            np.copyto(self._slots.image(slot, frame.image.shape), frame.image)
+            with self._lock:
+                sooner = self._desk.enter(frame, future, slot) < self._armed_ns
+                self._desk.feed()
+                ended += self._desk.ended()
+        if sooner:
+            self._wake()
+        self._tell(ended)
+
+    def refuse(self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome], standing: Standing, why: str) -> None:
+        """Answer a frame that the model cannot take, at once."""
+        with self._lock:
+            self._desk.end(frame, future, standing, why)
+            ended = self._desk.ended()
+        self._tell(ended)
+
+    def take_over(self, engine: Engine) -> None:
+        """Let another engine work from the next frame on."""
+        with self._lock:
+            self._desk.take_over(engine)
+            self._desk.feed()
+        self._wake()
+
+    def replace_at_once(self, engine: Engine) -> Engine | None:
+        """Kill the engine at work and let another one take over, also the frame under way; gives the killed one."""
+        with self._lock:
+            killed = self._desk.drop_engine()
+            self._desk.take_over(engine)
+            self._desk.feed()
+        self._wake()
+        return killed
+
+    def run(self) -> None:
+        """Take replies and keep deadlines, until `stop`."""
+        while not self._stopped:
+            self._sleep()
+            self.beat_ns = time.monotonic_ns()
+            with self._lock:
+                lost = self._desk.take_reply()
+                self._desk.expire(time.monotonic_ns())
+                lost = lost or self._desk.stuck(self.beat_ns)
+                self._desk.feed()
+                ended, waiting, idle = self._desk.ended(), self._desk.waiting, self._desk.idle
+            self._tell(ended)
+            if lost is not None:
+                self._listener.engine_lost(*lost)
+            self._listener.looked(waiting, idle=idle)
+
+    def stop(self) -> None:
+        """End `run`; frames under way stay unanswered, so wait for them before."""
+        self._stopped = True
+        self._wake()
+
+    def close(self) -> None:
+        """Free what it holds, once `run` has ended and nobody offers frames any more."""
+        os.close(self._wake_up)
+
+    def _wake(self) -> None:
+        os.eventfd_write(self._wake_up, 1)
+
+    def _sleep(self) -> None:
+        """Wait for a reply, the next deadline or a nudge."""
+        with self._lock:
+            engine = self._desk.engine
+            now_ns = time.monotonic_ns()
+            self._armed_ns = self._next_look_ns(now_ns)
+        watched = [self._wake_up] if engine is None else [self._wake_up, engine.fileno()]
+        if watched[-1] < 0:  # it was closed just now
+            return
+        readable, _, _ = select.select(watched, (), (), max(0.0, (self._armed_ns - now_ns) / 1e9))
+        if self._wake_up in readable:
+            os.eventfd_read(self._wake_up)
+
+    def _next_look_ns(self, now_ns: int) -> int:
+        """Idle, look so often that a new frame's deadline lies beyond the next look: an offer then need not wake."""
+        idle_ns = min(_LONGEST_SLEEP_NS, max(_SHORTEST_IDLE_NS, self._desk.at_work.deadline_ns // 2))
+        due_ns = self._desk.next_look_ns()
+        return now_ns + idle_ns if due_ns is None else min(due_ns, now_ns + idle_ns)
+
+    def _tell(self, ended: list[Finished]) -> None:
+        for each in ended:
+            self._listener.finished(each)

@@ -1,0 +1,251 @@
+"""The station at work: sources, queue, engine and outlets of one line; each frame is counted in and out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Event, Thread
+
+from ..export.frame_check import require_frame
+from ..inspection.errors import DataError, MissingPartError
+from .at_work import AtWork, Shelf
+from .collecting import Collector
+from .counters import Counters
+from .desk import Finished
+from .dispatch import Dispatcher
+from .engine import Engine
+from .engine_keeper import EngineKeeper
+from .frames import FaultyFrame, OfferedFrame, source_kinds
+from .outcomes import Answer, Outcome, Seen
+from .outlets import Outlet
+from .settings import SourceChoice, StationSettings
+from .slots import new_slots
+from .source_keeper import SourceKeeper
+
+_LOOK_S = 0.5
+_JOIN_S = 5.0
+_FROZEN_S = 5.0
+_DRAIN_STEP_S = 0.002
+
+
+class Service:
+    """One running station.
+
+    Attributes:
+        settings: As the user wrote them.
+        counters: What became of every frame.
+    """
+
+    def __init__(self, settings: StationSettings) -> None:
+        """Load the bundle and start its engine; nothing is taken in before `start`.
+
+        Raises:
+            BeltlineError: No bundle works here.
+        """
+        self.settings = settings
+        self.counters = Counters()
+        self._shelf = Shelf(settings)
+        self._slots = new_slots(settings.queue.frames, largest_bytes=int(settings.largest_frame_mb * 1_000_000))
+        self._keeper = EngineKeeper(settings, self._shelf, self._slots, self.counters)
+        try:
+            engine = self._keeper.first_engine()
+        except BaseException:
+            self._shelf.close()
+            raise
+        self._dispatcher = Dispatcher(settings, self._slots, engine, self)
+        self._outlets: tuple[Outlet, ...] = ()
+        self._sources: tuple[SourceKeeper, ...] = ()
+        self._collector: Collector | None = None
+        self._stopping = Event()
+        self._threads = [
+            Thread(target=self._dispatcher.run, name="dispatcher", daemon=True),
+            Thread(target=self._watch, name="watchdog", daemon=True),
+        ]
+
+    @property
+    def at_work(self) -> AtWork:
+        """The bundle that decides now."""
+        return self._dispatcher.at_work
+
+    @property
+    def other_cpus(self) -> tuple[int, ...]:
+        """CPUs for everything but the engine; none: all. See `pinning.keeping_to`."""
+        return self._keeper.other_cpus
+
+    @property
+    def ended(self) -> bool:
+        """Whether every source has ended and every frame is answered; never where there is no source."""
+        return bool(self._sources) and all(source.ended for source in self._sources) and self._dispatcher.idle
+
+    def subscribe(
+        self, name: str, take: Callable[[Seen], None], *, frames: int = 256, with_pixels: bool = True
+    ) -> None:
+        """Tell someone of every outcome from now on, in a thread of their own.
+
+        Args:
+            name: Of the outlet, in counts and messages; unique.
+            take: Called with one outcome after the other; what it raises is counted and said.
+            frames: At most so many outcomes wait for it; what waited longest is then dropped and counted.
+            with_pixels: Whether it is given image and heatmap, which are kept in memory so long.
+        """
+        outlet = Outlet(name, take, self.counters, frames=frames, with_pixels=with_pixels)
+        outlet.start()
+        self._outlets = (*self._outlets, outlet)
+
+    def start(self) -> None:
+        """Take frames in, from every source and from `offer`."""
+        self._collector = Collector()
+        self._keeper.attend(self._dispatcher)
+        for thread in self._threads:
+            thread.start()
+        self._sources = tuple(self._source(name, choice) for name, choice in named_sources(self.settings))
+        for source in self._sources:
+            source.start()
+
+    def offer(self, frame: OfferedFrame | FaultyFrame) -> Future[Outcome]:
+        """Take one frame; its outcome comes at its deadline at the latest. Safe to call from any thread.
+
+        The future cannot be cancelled: the part is on the belt.
+        """
+        future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()
+        self.counters.note_offered(frame.source)
+        if isinstance(frame, FaultyFrame):
+            self._dispatcher.refuse(frame, future, "faulty", frame.why)
+        elif self._stopping.is_set():
+            self._dispatcher.refuse(frame, future, "refused", "the station stops")
+        elif problem := self._misfit(frame):
+            self._dispatcher.refuse(frame, future, "faulty", problem)
+        else:
+            self._dispatcher.offer(frame, future)
+        return future
+
+    def healthy(self) -> str:
+        """Say why the process should be started anew; empty where all is well."""
+        if not all(thread.is_alive() for thread in self._threads):
+            return "a thread of the station has ended"
+        if (time.monotonic_ns() - self._dispatcher.beat_ns) / 1e9 > _FROZEN_S:
+            return f"the station has not looked around for {_FROZEN_S:g} s"
+        hopeless = [source.name for source in self._sources if source.hopeless]
+        return f"{hopeless[0]} hangs over and over" if hopeless else ""
+
+    def stop(self) -> None:
+        """Stop the sources, let every frame under way be answered, tell the outlets, end."""
+        for source in self._sources:
+            source.stop()
+        self._stopping.set()
+        self._drain()
+        self._dispatcher.stop()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(_JOIN_S)
+        self._keeper.stop()
+        for outlet in self._outlets:
+            outlet.stop()
+        if self._collector is not None:
+            self._collector.close()
+        self._dispatcher.close()
+        self._slots.close()
+        self._shelf.close()
+
+    def finished(self, ended: Finished) -> None:
+        """Take a frame's end from the dispatcher and tell everyone."""
+        outcome = outcome_of(ended, safe=self.settings.late)
+        self.counters.note_outcome(outcome, engine_ms=None if ended.engine_ns is None else ended.engine_ns / 1e6)
+        ended.future.set_result(outcome)
+        if outcome.standing in ("answered", "late"):
+            self._keeper.note(outcome)
+        if self._outlets:
+            image = ended.frame.image if isinstance(ended.frame, OfferedFrame) else None
+            seen = Seen(outcome=outcome, image=image, heatmap=ended.heatmap)
+            for outlet in self._outlets:
+                outlet.push(seen)
+
+    def engine_lost(self, engine: Engine, why: str) -> None:
+        """Take the loss of an engine from the dispatcher."""
+        self._keeper.lost(engine, why)
+
+    def looked(self, waiting: int, *, idle: bool) -> None:
+        """Take a round of the dispatcher: the pauses between frames are for garbage."""
+        self.counters.note_waiting(waiting)
+        if self._collector is not None:
+            self._collector.look(idle=idle)
+
+    def _misfit(self, frame: OfferedFrame) -> str:
+        try:
+            require_frame(frame.image, self.at_work.model.frame)
+        except DataError as error:
+            return str(error)
+        if frame.image.nbytes > self._slots.layout.image_bytes:
+            return f"frame: wanted at most {self.settings.largest_frame_mb:g} MB, got {frame.image.nbytes / 1e6:g}"
+        return ""
+
+    def _source(self, name: str, choice: SourceChoice) -> SourceKeeper:
+        return SourceKeeper(
+            name,
+            choice,
+            channels=self.at_work.model.frame.channels,
+            offer=self.offer,
+            counters=self.counters,
+            watchdog=self.settings.watchdog,
+        )
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_LOOK_S):
+            for source in self._sources:
+                source.look()
+
+    def _drain(self) -> None:
+        """Wait until every frame is answered; deadlines see to it that this ends."""
+        if self._threads[0].ident is None:
+            return
+        until_ns = time.monotonic_ns() + self.at_work.deadline_ns + int(self.settings.watchdog.engine_s * 1e9)
+        while self.counters.snapshot().under_way and time.monotonic_ns() < until_ns:
+            time.sleep(_DRAIN_STEP_S)
+
+
+def outcome_of(ended: Finished, *, safe: Answer) -> Outcome:
+    """Turn a frame's end into its answer; all that the model did not decide in time goes to the safe side."""
+    model = ended.at_work.model
+    answer: Answer = safe
+    if ended.score is not None:
+        answer = "reject" if ended.score >= model.threshold else "pass"
+    return Outcome(
+        number=ended.frame.number,
+        source=ended.frame.source,
+        name=ended.frame.name,
+        answer=answer,
+        standing=ended.standing,
+        score=ended.score,
+        threshold=model.threshold,
+        captured_ns=ended.frame.captured_ns,
+        decided_ns=ended.decided_ns,
+        unix_ns=time.time_ns(),
+        bundle=ended.at_work.version,
+        detail=ended.detail,
+    )
+
+
+def named_sources(settings: StationSettings) -> list[tuple[str, SourceChoice]]:
+    """Name the sources after their kinds, with a number from the second of a kind on."""
+    seen: Counter[str] = Counter()
+    named = []
+    for choice in settings.sources:
+        seen[choice.kind] += 1
+        number = seen[choice.kind]
+        named.append((choice.kind if number == 1 else f"{choice.kind}-{number}", choice))
+    return named
+
+
+def require_sources(settings: StationSettings) -> None:
+    """Refuse sources whose packages are not there, before anything starts.
+
+    Raises:
+        MissingPartError: One's are not; the message says how to get them.
+    """
+    for choice in settings.sources:
+        if (missing := source_kinds()[choice.kind].missing()) is not None:
+            msg = f"source {choice.kind}: {missing}"
+            raise MissingPartError(msg)

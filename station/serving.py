@@ -1,0 +1,130 @@
+"""`beltline serve`: everything of one station started, watched and stopped together."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Event
+from typing import Any
+
+from ..inspection.errors import MissingPartError, StationError
+from .counters import Tally
+from .notifying import notify
+from .outcomes import Seen, Sink, result_kinds
+from .pinning import keeping_to
+from .service import Service, require_sources
+from .settings import ResultChoice, StationSettings
+
+_LOOK_S = 0.5
+
+Say = Callable[[str], None]
+
+
+def serve(settings: StationSettings, say: Say, *, stop: Event | None = None) -> Tally:
+    """Run a station until it is told to stop, or all its sources have ended.
+
+    Args:
+        settings: What it takes in and who is told.
+        say: Takes sentences for people, one line each.
+        stop: Ends it when set; None: SIGTERM and Ctrl-C alone do. Signals are only taken in the main thread.
+
+    Returns:
+        All counts at the end; every frame offered has its answer then.
+
+    Raises:
+        BeltlineError: It cannot start: no bundle works here, or a package is not installed.
+        StationError: It cannot go on by itself; whoever supervises it (systemd) is to start it anew.
+    """
+    require_parts(settings)
+    stopping = stop or Event()
+    with ExitStack() as stack:
+        sinks = [_opened_sink(choice, stack) for choice in settings.results]
+        service = Service(settings)
+        stack.callback(service.stop)
+        stack.enter_context(keeping_to(service.other_cpus))
+        for number, (choice, sink) in enumerate(zip(settings.results, sinks, strict=True), start=1):
+            service.subscribe(f"{choice.kind}-{number}", _sender(sink), with_pixels=False)
+        service.start()
+        stack.enter_context(_stopped_by_signals(stopping))
+        say(_words_at_start(service))
+        notify("READY=1", f"STATUS={service.at_work.version}")
+        _watch(service, say, stopping)
+        notify("STOPPING=1")
+    return service.counters.snapshot()
+
+
+def require_parts(settings: StationSettings) -> None:
+    """Refuse settings whose packages are not there, before anything starts.
+
+    Raises:
+        MissingPartError: One is not; the message says how to get it.
+    """
+    require_sources(settings)
+    for choice in settings.results:
+        if (missing := result_kinds()[choice.kind].missing()) is not None:
+            msg = f"result {choice.kind}: {missing}"
+            raise MissingPartError(msg)
+
+
+def _opened_sink(choice: ResultChoice, stack: ExitStack) -> Sink:
+    sink: Sink = result_kinds()[choice.kind].open(choice.settings)
+    stack.callback(sink.close)
+    return sink
+
+
+def _sender(sink: Sink) -> Callable[[Seen], None]:
+    return lambda seen: sink.send(seen.outcome)
+
+
+def _watch(service: Service, say: Say, stopping: Event) -> None:
+    """Pass incidents on as they come, keep systemd's watchdog quiet while all is well."""
+    said = 0
+    while True:
+        ended = stopping.wait(_LOOK_S) or service.ended
+        incidents = service.counters.snapshot().incidents
+        for each in incidents:
+            if each.number > said:
+                say(f"{each.part}: {each.text}")
+                said = each.number
+        if ended:
+            return
+        if problem := service.healthy():
+            msg = f"the station cannot go on by itself: {problem}; start it anew"
+            raise StationError(msg)
+        notify("WATCHDOG=1", f"STATUS={_status(service)}")
+
+
+def _status(service: Service) -> str:
+    tally = service.counters.snapshot()
+    return f"{tally.bundle}: {tally.offered} frames, {tally.rejected} rejected, {tally.late} late"
+
+
+def _words_at_start(service: Service) -> str:
+    work = service.at_work
+    sources = ", ".join(choice.kind for choice in service.settings.sources) or "HTTP alone"
+    return (
+        f"{work.version} works: {work.model.row} on {work.model.backend}, rejects from {work.model.threshold:.4f}, "
+        f"answers within {work.deadline_ns / 1e6:g} ms; frames from {sources}"
+    )
+
+
+@contextmanager
+def _stopped_by_signals(stopping: Event) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the station in good order; a second one ends it at once."""
+    before: dict[int, Any] = {}
+
+    def stop(number: int, _frame: Any) -> None:
+        signal.signal(number, before[number])
+        stopping.set()
+
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before[number] = signal.signal(number, stop)
+    except ValueError:  # not the main thread: whoever runs it there sets `stop`
+        before.clear()
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
