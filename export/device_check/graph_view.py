@@ -101,13 +101,21 @@ def view_of(path: Path) -> GraphView:
         GraphError: No ONNX file, too large, or its weights lie in other files.
         MissingPartError: onnx is not installed.
     """
-    model = parse_model(path)
+    return view_of_model(parse_model(path), str(path))
+
+
+def view_of_model(model: ModelProto, origin: str) -> GraphView:
+    """Resolve the names of a parsed model; `origin` names it in messages.
+
+    Raises:
+        GraphError: It does not say which opset its operators are from.
+    """
     inferred = _inferred(model)
     values = [*inferred.graph.input, *inferred.graph.output, *inferred.graph.value_info]
     constants = _constants(model)
     return GraphView(
         model=model,
-        opset=_opset(model, path),
+        opset=_opset(model, origin),
         constants=constants,
         makers={output: node for node in model.graph.node for output in node.output if output},
         readers=_readers(model),
@@ -128,10 +136,10 @@ def _inferred(model: ModelProto) -> ModelProto:
         return model
 
 
-def _opset(model: ModelProto, path: Path) -> int:
+def _opset(model: ModelProto, origin: str) -> int:
     found = [each.version for each in model.opset_import if each.domain in STANDARD_DOMAINS]
     if not found:
-        msg = f"{path}: wanted an opset of ONNX's own operators, got none; export the model again"
+        msg = f"{origin}: wanted an opset of ONNX's own operators, got none; export the model again"
         raise GraphError(msg)
     return int(max(found))
 
