@@ -1,0 +1,95 @@
+"""Camera pixels become numbers at the very beginning of a graph, as TensorRT wants them.
+
+TensorRT takes uint8 at a network's inputs and outputs only, and there only into or out of a Cast: not even a Transpose
+may read it (NVIDIA/TensorRT issue 3985, a maintainer's answer of 2025-02-11). Exporters move pixels first and cast
+them later, since that moves a quarter of the bytes. Moving and casting can be swapped: no number changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+MOVING = frozenset({"Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that only move values: they do the same to numbers of any type."""
+
+_SUFFIX = ".as_float"
+
+
+def cast_pixels_first(model: ModelProto) -> bool:
+    """Cast the uint8 inputs of a graph to float32 before anything else reads them, in place.
+
+    Casts to float32 further on are dropped; those to another type stay, and read float32.
+
+    Returns:
+        Whether the graph was changed; it is left alone where something computes with uint8, which is for people to
+        decide.
+    """
+    from onnx import TensorProto
+
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    pixels = [
+        each.name
+        for each in graph.input
+        if each.type.tensor_type.elem_type == TensorProto.UINT8 and each.name not in constants
+    ]
+    changed = [_cast_first(graph, name) for name in pixels if _only_moved(graph, name)]
+    return any(changed)
+
+
+def _only_moved(graph: GraphProto, name: str) -> bool:
+    """Whether an input is moved before it is cast, and nothing else is done to it."""
+    moved = list(_moved(graph, name))
+    readers = [node for tensor in (name, *(node.output[0] for node in moved)) for node in _readers(graph, tensor)]
+    outputs = {each.name for each in graph.output}
+    plain = all(node.op_type in MOVING or node.op_type in ("Cast", "Shape") for node in readers)
+    return bool(moved) and plain and not any(node.output[0] in outputs for node in moved)
+
+
+def _cast_first(graph: GraphProto, name: str) -> bool:
+    from onnx import TensorProto, helper
+
+    moved = list(_moved(graph, name))
+    stale = {node.output[0] for node in moved}
+    casts = [node for tensor in (name, *sorted(stale)) for node in _readers(graph, tensor) if node.op_type == "Cast"]
+    for node in _readers(graph, name):
+        node.input[:] = [name + _SUFFIX if each == name else each for each in node.input]
+    for cast in casts:
+        if cast.attribute[0].i == TensorProto.FLOAT:
+            _bypass(graph, cast)
+    graph.node.insert(0, helper.make_node("Cast", [name], [name + _SUFFIX], to=TensorProto.FLOAT, name=f"{name}_cast"))
+    _forget_types(graph, stale)
+    return True
+
+
+def _moved(graph: GraphProto, name: str) -> Iterator[NodeProto]:
+    """Give the nodes that only move a tensor or what was moved of it; a moved tensor is their first input."""
+    for node in _readers(graph, name):
+        if node.op_type in MOVING and node.input[0] == name:
+            yield node
+            yield from _moved(graph, node.output[0])
+
+
+def _readers(graph: GraphProto, name: str) -> list[NodeProto]:
+    return [node for node in graph.node if name in node.input]
+
+
+def _bypass(graph: GraphProto, cast: NodeProto) -> None:
+    """Let everyone who reads a Cast's output read its input; where the graph gives it out, the Cast stays."""
+    source, target = cast.input[0], cast.output[0]
+    if any(each.name == target for each in graph.output):
+        return
+    for node in _readers(graph, target):
+        node.input[:] = [source if each == target else each for each in node.input]
+    graph.node.remove(cast)
+
+
+def _forget_types(graph: GraphProto, names: set[str]) -> None:
+    """Drop what the file says of tensors that are uint8 no more; it is inferred again where it is needed."""
+    kept: list[Any] = [each for each in graph.value_info if each.name not in names]
+    del graph.value_info[:]
+    graph.value_info.extend(kept)
