@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..export.contracts import Backend, Frame, Session
+from ..export.contracts import Backend, Frame, Session, executing_device
 from ..inspection.arrivals import schedule_ns
 from ..inspection.errors import BeltlineError, MeasurementError
 from ..inspection.plugins import plugins
@@ -71,7 +71,8 @@ def run(job: Job, tell: Tell) -> None:
             cold = warm_up(session, frames, job)
             with watching_disturbances(job.cpus) as disturbances:
                 rows, stopped = _measure(session, frames, job, timer, tell)
-    notes = {**_notes(job, rows, stopped), "timer": asdict(timer) if timer else None, "disturbances": disturbances}
+    found = {"timer": asdict(timer) if timer else None, "disturbances": disturbances}
+    notes = {**_notes(job, rows, stopped), **found, "runs_on": executing_device(session)}
     write_trace(job.trace, _measurement(job, cold, rows, {**before, "run": notes}))
 
 

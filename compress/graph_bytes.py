@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+LINEAGE_KEY = "beltline.lineage"
+"""Metadata property of an ONNX file: a JSON list with one line for each step that made it, oldest first."""
+
+_MOST_LINES = 100
+_LONGEST_LINE = 4000
+
 
 def properties_of(model: ModelProto) -> dict[str, str]:
     """Give the model's metadata properties by key."""
     return {each.key: each.value for each in model.metadata_props}
+
+
+def lineage_of(properties: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the lines that say how a file was made; none where it does not say, or not as it should.
+
+    >>> lineage_of({LINEAGE_KEY: '["teacher plain", "distill plain"]'}), lineage_of({LINEAGE_KEY: "?"})
+    (('teacher plain', 'distill plain'), ())
+    """
+    try:
+        lines = json.loads(properties.get(LINEAGE_KEY, "[]"))
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(str(line)[:_LONGEST_LINE] for line in lines[:_MOST_LINES]) if isinstance(lines, list) else ()
+
+
+def with_line(properties: Mapping[str, str], line: str) -> dict[str, str]:
+    """Give the properties of a file that one more step has changed."""
+    return with_lineage(properties, (*lineage_of(properties), line))
+
+
+def with_lineage(properties: Mapping[str, str], lines: Sequence[str]) -> dict[str, str]:
+    """Give the properties of a file that these steps have made."""
+    return {**properties, LINEAGE_KEY: json.dumps(list(lines))}
 
 
 def graph_bytes(model: ModelProto, *, properties: Mapping[str, str]) -> bytes:

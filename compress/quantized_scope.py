@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
-_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+"""Operators with weights: what quantizing and casting are about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,9 @@ def quantized_scope(graph: GraphProto) -> QuantizedScope:
     network = [
         node.name
         for node in graph.node
-        if after.intersection(node.output) and (node.op_type in _WEIGHTED or before.intersection(node.output))
+        if after.intersection(node.output) and (node.op_type in WEIGHTED or before.intersection(node.output))
     ]
-    last = [node.name for node in graph.node if node.op_type in _WEIGHTED and not before.intersection(node.output)]
+    last = [node.name for node in graph.node if node.op_type in WEIGHTED and not before.intersection(node.output)]
     return QuantizedScope(
         network=tuple(network),
         last_layers=tuple(last),
@@ -63,10 +64,11 @@ def leave_sums_to_layers(graph: GraphProto) -> None:
         if all(sources) and layers:
             side = max(layers)[1]
             total.input[side] = sources[side] or ""
-    _drop_unread_pairs(graph)
+    drop_unread_pairs(graph)
 
 
-def _drop_unread_pairs(graph: GraphProto) -> None:
+def drop_unread_pairs(graph: GraphProto) -> None:
+    """Remove the QuantizeLinear and DequantizeLinear nodes whose output nobody reads, in place."""
     for kind in ("DequantizeLinear", "QuantizeLinear"):
         read = {name for node in graph.node for name in node.input} | {each.name for each in graph.output}
         for node in [each for each in graph.node if each.op_type == kind and not read.intersection(each.output)]:
@@ -82,14 +84,14 @@ def _before_pair(makers: dict[str, NodeProto], name: str) -> str | None:
 
 def _from_layer(makers: dict[str, NodeProto], name: str) -> bool:
     node = makers.get(name)
-    return node is not None and node.op_type in _WEIGHTED
+    return node is not None and node.op_type in WEIGHTED
 
 
 def _tensors_after_weights(graph: GraphProto) -> set[str]:
     """Give the tensors that some weighted layer has had a part in."""
     after: set[str] = set()
     for node in graph.node:
-        if node.op_type in _WEIGHTED or after.intersection(node.input):
+        if node.op_type in WEIGHTED or after.intersection(node.input):
             after.update(node.output)
     return after
 
@@ -98,6 +100,6 @@ def _tensors_before_weights(graph: GraphProto) -> set[str]:
     """Give the tensors that some weighted layer still reads, directly or through others."""
     before: set[str] = set()
     for node in reversed(graph.node):
-        if node.op_type in _WEIGHTED or before.intersection(node.output):
+        if node.op_type in WEIGHTED or before.intersection(node.output):
             before.update(node.input)
     return before - {""}

@@ -25,6 +25,11 @@ def runs_checkpoint(name: str) -> bool:
     return bool(getattr(backends()[name], "runs_checkpoint", False))
 
 
+def built_where_it_runs(name: str) -> bool:
+    """Whether a backend's artifacts are made into what runs on the device itself: it has `prepare`."""
+    return hasattr(backends().get(name), "prepare")
+
+
 def require_installed(backend: Backend) -> None:
     """Stop where a backend's packages are not there.
 
@@ -53,6 +58,7 @@ def artifact_of(path: Path, *, graph: Graph, backend: str, target: Target) -> Ar
         size_bytes=sum(each.stat().st_size for each in files_of(path)),
         frame=graph.frame,
         built_for=target.name,
+        lineage=graph.lineage,
     )
 
 

@@ -31,6 +31,7 @@ class Graph:
         frame: How the graph treats camera frames.
         precision: Of the weighted layers.
         checkpoint: The checkpoint it was exported from, or None (a user's ONNX, or a graph step changed the numbers).
+        lineage: One line per step that made it, oldest first; empty where the file does not say.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Graph:
     frame: FrameSpec
     precision: Precision
     checkpoint: Path | None = None
+    lineage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class Artifact:
         size_bytes: What a device must store to run it: weights and graph.
         frame: How the model treats camera frames.
         built_for: Name of the target.
+        lineage: One line per step that made it, oldest first; empty where that is not known.
     """
 
     path: Path
@@ -61,15 +64,22 @@ class Artifact:
     size_bytes: int
     frame: FrameSpec
     built_for: str
+    lineage: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Give the JSON form that `from_json` reads; the path is written as text."""
-        return {**asdict(self), "path": str(self.path), "frame": self.frame.to_json()}
+        plain = {"path": str(self.path), "frame": self.frame.to_json(), "lineage": list(self.lineage)}
+        return {**asdict(self), **plain}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Artifact:
         """Read what `to_json` wrote."""
-        return cls(**{**value, "path": Path(value["path"]), "frame": FrameSpec.from_json(value["frame"])})
+        rebuilt = {
+            "path": Path(value["path"]),
+            "frame": FrameSpec.from_json(value["frame"]),
+            "lineage": tuple(str(line) for line in value.get("lineage", ())),
+        }
+        return cls(**{**value, **rebuilt})
 
     def moved_to(self, path: Path) -> Artifact:
         """Give the same artifact at another place."""
@@ -94,7 +104,10 @@ class Decision:
 
 
 class Session(Protocol):
-    """A loaded artifact; a context manager that frees the engine on exit. Not thread-safe."""
+    """A loaded artifact; a context manager that frees the engine on exit. Not thread-safe.
+
+    One that knows which device executes it has `runs_on` besides; see `executing_device`.
+    """
 
     def __enter__(self) -> Self:
         """Take the engine."""
@@ -115,10 +128,18 @@ class Session(Protocol):
         ...
 
 
+def executing_device(session: Session) -> str | None:
+    """Name the device or provider that executes a session, as its runtime calls it; None where it does not say."""
+    found = getattr(session, "runs_on", None)
+    return None if found is None else str(found)
+
+
 class Backend(Protocol):
     """A runtime. One file in `export/backends/` each, with the constant `BACKEND`.
 
-    One that runs the checkpoint behind the graph instead of the graph has `runs_checkpoint = True` besides.
+    One that runs the checkpoint behind the graph instead of the graph has `runs_checkpoint = True` besides. One whose
+    artifacts have to be built on the device itself has `prepare(artifact, *, tell)` besides, which does that ahead of
+    `load` and tells how far it is.
     """
 
     @property

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..compress.graph_bytes import properties_of
+from ..compress.graph_bytes import lineage_of, properties_of
 from ..inspection.errors import BeltlineError, GraphError
 from ..inspection.frame import FrameSpec
 from ..inspection.storage import digest_of_file
@@ -50,7 +50,12 @@ def open_graph(path: Path, *, checkpoint: Path | None = None) -> Graph:
         msg = f"{path}: its property {FRAME_KEY} wants {frame}, its input is [{height}, {width}, {channels}]"
         raise GraphError(msg)
     return Graph(
-        path=path, digest=digest_of_file(path), frame=frame, precision=precision_of(model), checkpoint=checkpoint
+        path=path,
+        digest=digest_of_file(path),
+        frame=frame,
+        precision=precision_of(model),
+        checkpoint=checkpoint,
+        lineage=lineage_of(properties_of(model)),
     )
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..compress.graph_bytes import graph_bytes
+from ..compress.graph_bytes import graph_bytes, with_lineage
 from ..inspection.errors import GraphError, MissingPartError
 from ..inspection.frame import FrameSpec
 from ..inspection.packages import missing_package
@@ -44,7 +44,8 @@ def export_graph(checkpoint_path: Path, folder: Path) -> Graph:
     model = _exported(checkpoint.inspector.eval(), checkpoint.frame, checkpoint_path)
     path = folder / "model.onnx"
     properties = {FRAME_KEY: json.dumps(checkpoint.frame.to_json(), sort_keys=True)}
-    write_bytes(path, graph_bytes(model, properties=properties))
+    told = with_lineage(properties, checkpoint.lineage)
+    write_bytes(path, graph_bytes(model, properties=told))
     return open_graph(path, checkpoint=checkpoint_path)
 
 

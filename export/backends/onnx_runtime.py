@@ -67,9 +67,14 @@ class OnnxRuntime:
 
 
 class OnnxRuntimeSession:
-    """An open ONNX Runtime session; the input is bound in place, without a copy."""
+    """An open ONNX Runtime session; the input is bound in place, without a copy.
+
+    Attributes:
+        runs_on: The providers that execute it, in order.
+    """
 
     def __init__(self, engine: Any, spec: FrameSpec) -> None:
+        self.runs_on = ", ".join(engine.get_providers())
         self._engine = engine
         self._binding = engine.io_binding()
         self._spec = spec

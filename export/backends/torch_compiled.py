@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from ...inspection.errors import StorageError
 from ...inspection.packages import missing_package
 from ...targets.target import Target
 from ..artifacts import require_installed, require_intact
 from ..contracts import Artifact, Graph, Session
+from ..private_folder import private_folder
 from ..torch_session import TorchSession, build_checkpoint
 
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
@@ -73,14 +72,9 @@ class TorchCompiled:
 
 
 def _private_folder() -> Path:
-    """Give the folder for compiled code. What lies there is executed, so nobody else may write to it."""
+    """Give the folder for compiled code, which is executed."""
     folder = Path(tempfile.gettempdir()) / f"beltline-{os.getuid()}.inductor"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        msg = f"{folder} is no folder that only you can write to; remove it, or set {_CACHE} to one that is"
-        raise StorageError(msg)
-    return folder
+    return private_folder(folder, otherwise=f"set {_CACHE} to one that is")
 
 
 BACKEND = TorchCompiled()
