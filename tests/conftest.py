@@ -18,9 +18,10 @@ from beltline.targets.target import Target
 
 if TYPE_CHECKING:
     from beltline.export.bundles.writing import BundleParts
+from chromium import browser
 from loopback import device, make_device
 
-__all__ = ["device", "make_device"]
+__all__ = ["browser", "device", "make_device"]
 
 # A suite started in the background inherits an ignored Ctrl-C; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,13 +1,8 @@
-"""An example report with traces and pictures, and a real Chromium driven over its DevTools pipe."""
+"""An example report with traces and pictures."""
 
 from __future__ import annotations
 
-import base64
-import json
-import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +17,6 @@ from beltline.pipeline.what_if import what_if
 
 DEADLINE_MS = 86.0
 PERIOD_MS = 240.0
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--remote-debugging-pipe",
-)
 
 
 def quality(auroc: float, escapes: int, overkills: int, *, paired: tuple[int, int] | None = None) -> dict[str, Any]:
@@ -211,103 +194,6 @@ def gallery() -> list[GalleryItem]:
         part("test/short/50600031_04.png", "short", size=(900, 1200), seed=2),
         part("test/good/90100005_11.png", "good", seed=3),
     ]
-
-
-class Browser:
-    """Chromium over its DevTools pipe: messages are JSON, ended by a zero byte."""
-
-    def __init__(self, program: str, profile: Path) -> None:
-        to_browser, self._to = os.pipe()
-        self._from, from_browser = os.pipe()
-        wiring = f"exec 3<&{to_browser} 4>&{from_browser}; exec " + '"$@"'
-        self._process = subprocess.Popen(
-            ["bash", "-c", wiring, "bash", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=(to_browser, from_browser),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(to_browser)
-        os.close(from_browser)
-        self._buffer, self._number, self.events = b"", 0, list[dict[str, Any]]()
-        target = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
-        self._session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send a command to the page and give its result; events that arrive meanwhile are kept."""
-        return self._call(method, parameters, session=self._session)
-
-    def open(self, page: Path, *, width: int = 1280, dark: bool = False, media: str = "") -> None:
-        """Show a page and wait until it is loaded."""
-        self.events.clear()
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
-        )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
-        self.call("Page.navigate", url=page.as_uri())
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self.events.append(self._message())
-
-    def evaluate(self, script: str) -> Any:
-        """Run a script in the page and give its JSON value."""
-        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
-
-    def screenshot(self) -> bytes:
-        """Give the whole page as PNG."""
-        content = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
-        return base64.b64decode(content)
-
-    def complaints(self) -> list[str]:
-        """Give console messages, log entries, exceptions and requests that left the page."""
-        told = {"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"}
-        wrong = [json.dumps(event["params"]) for event in self.events if event["method"] in told]
-        requests = [event for event in self.events if event["method"] == "Network.requestWillBeSent"]
-        urls = [event["params"]["request"]["url"] for event in requests]
-        return wrong + [url for url in urls if not url.startswith(("file:", "data:", "about:"))]
-
-    def close(self) -> None:
-        """End the browser that this object started."""
-        self._send({"id": 10**6, "method": "Browser.close"})
-        self._process.wait(timeout=20)
-        os.close(self._to)
-        os.close(self._from)
-
-    def _call(self, method: str, parameters: dict[str, Any], *, session: str | None = None) -> dict[str, Any]:
-        self._number += 1
-        number = self._number
-        self._send(
-            {"id": number, "method": method, "params": parameters, **({"sessionId": session} if session else {})}
-        )
-        while (message := self._message()).get("id") != number:
-            self.events.append(message)
-        if "error" in message:
-            pytest.fail(f"{method}: {message['error']}")
-        return dict(message["result"])
-
-    def _send(self, message: dict[str, Any]) -> None:
-        os.write(self._to, json.dumps(message).encode() + b"\0")
-
-    def _message(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            chunk = os.read(self._from, 1 << 16)
-            if not chunk:
-                pytest.fail("the browser ended; see whether it starts by hand")
-            self._buffer += chunk
-        first, self._buffer = self._buffer.split(b"\0", 1)
-        return dict(json.loads(first))
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium; tests that need one are skipped where none is installed."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no chromium on PATH; install it with `apt-get install chromium`")
-    started = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
 
 
 @pytest.fixture

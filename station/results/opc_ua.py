@@ -1,0 +1,201 @@
+"""Outcomes into a PLC's variables over OPC UA: the station is the client, the PLC (or its gateway) the server.
+
+All variables of an outcome are written in one Write service call, `number` last: servers work such a list off in its
+order, so a PLC that waits for `number` to change finds the rest in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import TimeoutError as NotInTime
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...inspection.errors import DeliveryError
+from ...inspection.packages import missing_package
+from ..delivery import Delivery, Link
+from ..outcomes import Outcome, Sink
+from ..secret_files import read_secret
+
+if TYPE_CHECKING:
+    from asyncua import Client, Node, ua
+
+Variable = Literal["reject", "score", "latency_ms", "standing", "source", "name", "bundle", "number"]
+_NO_SCORE = -1.0
+_ANSWER_S, _CONNECT_S, _CLOSE_S = 2.0, 10.0, 3.0
+_UNSIGNED_BITS = {"Byte": 8, "UInt16": 16, "UInt32": 32, "UInt64": 64}
+_SIGNED_BITS = {"SByte": 7, "Int16": 15, "Int32": 31, "Int64": 63}
+
+AnyResult = TypeVar("AnyResult")
+
+
+class OpcUaSettings(BaseModel):
+    """The server and its variables.
+
+    Attributes:
+        url: Such as `opc.tcp://192.168.0.10:4840`.
+        variables: What is written where: `reject` (whether to eject), `number`, `score` (-1 where the model did not say
+            in time), `latency_ms`, `standing`, `source`, `name`, `bundle`; each with a node such as
+            `ns=3;s="Station"."Reject"`. Each value takes the type of its variable; a number too large for it starts
+            again from 0.
+        user: To log in as; None: anonymous.
+        password_file: Holds the password.
+        certificate: Of this station, PEM or DER; with it everything is signed and encrypted (Basic256Sha256).
+        private_key: That belongs to it.
+        server_certificate: The one that the server must show; None: the one that it shows is believed.
+        keep_s: A PLC has no use for an answer older than this: it is counted as dropped.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: Annotated[str, Field(pattern=r"^opc\.tcp://")]
+    variables: Annotated[dict[Variable, str], Field(min_length=1)]
+    user: str | None = None
+    password_file: Path | None = None
+    certificate: Path | None = None
+    private_key: Path | None = None
+    server_certificate: Path | None = None
+    keep_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+
+
+class _Plc:
+    """A session with the server: a link of `delivery`. Its event loop runs in a thread of its own."""
+
+    def __init__(self, settings: OpcUaSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="opc-ua", daemon=True)
+        self._thread.start()
+        self._client: Client | None = None
+        try:
+            self._variables = self._finished(self._open(), within_s=_CONNECT_S)
+        except BaseException:
+            self.close()
+            raise
+
+    def deliver(self, outcome: Outcome) -> None:
+        values = values_of(outcome)
+        self._finished(self._write([values[name] for name, _, _ in self._variables]), within_s=_ANSWER_S)
+
+    def close(self) -> None:
+        try:
+            if self._client is not None:
+                self._finished(self._client.disconnect(), within_s=_CLOSE_S)
+        except Exception:  # noqa: BLE001 - the partner may be gone; there is nobody left to say goodbye to
+            self._client = None
+        finally:
+            self._finished(self._cancelled(), within_s=_CLOSE_S)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    async def _open(self) -> list[tuple[Variable, Node, ua.VariantType]]:
+        from asyncua import Client
+
+        settings = self._settings
+        self._client = client = Client(settings.url, timeout=_ANSWER_S)
+        if settings.user is not None:
+            client.set_user(settings.user)
+        if settings.password_file is not None:
+            client.set_password(read_secret(settings.password_file))
+        if settings.certificate is not None and settings.private_key is not None:
+            await self._encrypt(client, settings.certificate, settings.private_key)
+        await client.connect()
+        named = sorted(settings.variables.items(), key=lambda pair: pair[0] == "number")
+        nodes = [(name, client.get_node(place)) for name, place in named]
+        return [(name, node, await node.read_data_type_as_variant_type()) for name, node in nodes]
+
+    async def _encrypt(self, client: Client, certificate: Path, private_key: Path) -> None:
+        from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+
+        shown = self._settings.server_certificate
+        await client.set_security(
+            SecurityPolicyBasic256Sha256,
+            certificate=str(certificate),
+            private_key=str(private_key),
+            server_certificate=None if shown is None else str(shown),
+        )
+
+    async def _write(self, values: list[Any]) -> None:
+        from asyncua import ua
+
+        assert self._client is not None  # noqa: S101 - deliver is only called on an open session
+        typed = [
+            ua.DataValue(ua.Variant(fitting(value, kind.name), kind))
+            for value, (_, _, kind) in zip(values, self._variables, strict=True)
+        ]
+        await self._client.write_values([node for _, node, _ in self._variables], typed)
+
+    async def _cancelled(self) -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def _finished(self, work: Coroutine[Any, Any, AnyResult], *, within_s: float) -> AnyResult:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(within_s)
+        except NotInTime as error:
+            future.cancel()
+            msg = f"{self._settings.url} did not answer within {within_s:g} s"
+            raise DeliveryError(msg) from error
+
+
+class OpcUa:
+    """The kind `opc_ua`."""
+
+    name = "opc_ua"
+    settings_type = OpcUaSettings
+
+    def missing(self) -> str | None:
+        """Say whether asyncua is there."""
+        return missing_package("asyncua", "station")
+
+    def open(self, settings: OpcUaSettings) -> Sink:
+        """Connect with the first outcome."""
+
+        def connect() -> Link:
+            return _Plc(settings)
+
+        return Delivery(f"OPC UA server {settings.url}", connect, keep_s=settings.keep_s)
+
+
+def values_of(outcome: Outcome) -> Mapping[Variable, Any]:
+    """Give what each variable is set to, before its type is known."""
+    return {
+        "reject": outcome.answer == "reject",
+        "score": _NO_SCORE if outcome.score is None else outcome.score,
+        "latency_ms": outcome.latency_ms,
+        "standing": outcome.standing,
+        "source": outcome.source,
+        "name": outcome.name,
+        "bundle": outcome.bundle,
+        "number": outcome.number,
+    }
+
+
+def fitting(value: Any, kind: str) -> Any:
+    """Give a value as a variable of a built-in OPC UA type takes it (OPC 10000-6, table 1).
+
+    Raises:
+        DeliveryError: The type takes no such value.
+
+    >>> [fitting(70_000, "UInt16"), fitting(70_000, "Int16"), fitting(True, "Int32"), fitting(0.5, "String")]
+    [4464, 4464, 1, '0.5']
+    """
+    if kind == "Boolean":
+        return bool(value)
+    if kind == "String":
+        return str(value)
+    bits = _UNSIGNED_BITS.get(kind) or _SIGNED_BITS.get(kind)
+    if isinstance(value, str) or (bits is None and kind not in ("Float", "Double")):
+        msg = f"a variable of type {kind} cannot hold {value!r}; name another variable, or give it another type"
+        raise DeliveryError(msg)
+    return float(value) if bits is None else int(value) % (1 << bits)
+
+
+RESULT = OpcUa()
