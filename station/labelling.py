@@ -177,5 +177,7 @@ def _table(rows: Sequence[Mapping[str, str]]) -> bytes:
 
 def _require_label(label: str) -> None:
     if not _LABEL.fullmatch(label):
-        msg = f"wanted a label such as good, scratch or missing_part (letters, digits, `_.-`, at most 64), got {label!r}"
+        msg = (
+            f"wanted a label such as good, scratch or missing_part (letters, digits, `_.-`, at most 64), got {label!r}"
+        )
         raise DataError(msg)

@@ -101,7 +101,7 @@ def test_a_full_disk_costs_lines_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     sink = opened(path, keep_s=0.2)
     sink.send(outcome(number=1))
-    with no_room_beyond(path.stat().st_size + 20), pytest.raises(DeliveryError, match="File too large|the disk took"):
+    with no_room_beyond(path.stat().st_size + 20), pytest.raises(DeliveryError, match=r"File too large|the disk took"):
         sink.send(outcome(number=2))
     sink.send(outcome(number=3))
     sink.close()

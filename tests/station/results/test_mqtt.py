@@ -107,7 +107,7 @@ def test_a_wrong_password_is_said(broker: Any, tmp_path: Path) -> None:
     secret.write_text("wrong\n")
     secret.chmod(0o600)
     sink = RESULT.open(settings(broker, user="station", password_file=secret).model_copy(update={"keep_s": 0.5}))
-    with pytest.raises(DeliveryError, match="[Nn]ot authori"):
+    with pytest.raises(DeliveryError, match=r"[Nn]ot authori"):
         sink.send(outcome())
     sink.close()
 
