@@ -80,8 +80,15 @@ def devices_text(facts: dict[str, Any], *, verbose: bool = False) -> str:
             lines += [
                 f"    {each['name']}: {each['value']} {each['unit']} ({each['source']})" for each in device["figures"]
             ]
+            lines += [f"    {_peak_text(each)}" for each in device["rooflines"]]
             lines += [f"    {note}" for note in device["notes"]]
     return "\n".join(lines)
+
+
+def _peak_text(roofline: dict[str, Any]) -> str:
+    peaks = ", ".join(f"{name} {value:g}" for name, value in roofline["tera_operations_s"].items())
+    where, bandwidth = f"{roofline['mode']} ({roofline['engine']})", f"{roofline['memory_gb_s']:g} GB/s"
+    return f"{where}: {peaks} T operations/s, {bandwidth} ({roofline['source']})"
 
 
 def _parts(kind: str, package: str, constant: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Device profiles: what a data sheet says of a device, each figure with its source; one YAML file per device.
 
-A profile predicts nothing and decides no verdict: latency is measured on the device itself.
+What is predicted from them (`roofline`) decides no verdict: latency is measured on the device itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ..inspection.errors import LineFileError
 from .cpus import cpus_by_core
 from .fingerprint import fingerprint
+from .roofline import Roofline
 from .target import Target
 
 _FOLDER = Path(__file__).with_name("devices")
@@ -54,6 +55,7 @@ class DeviceProfile(BaseModel):
         threads: Threads an engine should use, one per physical core; None: all physical cores found.
         backends: Runtimes that suit it, the best first; None: all.
         figures: From data sheets, never measured by Beltline.
+        rooflines: What predictions are made from, one for each power mode; none where no source tells the figures.
         notes: What a user should know before choosing it.
     """
 
@@ -66,6 +68,7 @@ class DeviceProfile(BaseModel):
     threads: Annotated[int, Field(ge=1, le=256)] | None = None
     backends: tuple[str, ...] | None = None
     figures: tuple[Figure, ...] = ()
+    rooflines: tuple[Roofline, ...] = ()
     notes: tuple[str, ...] = ()
 
     @field_validator("cpu_pattern")
