@@ -15,14 +15,16 @@ from ..export.bundles.fitness import relied_on, versions_behind
 from ..export.bundles.golden import Golden, GoldenFrame, choose_golden, golden_of
 from ..export.bundles.manifest import BudgetFacts, DeviceFacts, Manifest
 from ..export.bundles.parts_list import parts_list
+from ..export.bundles.reference import REFERENCE_FRAMES, Reference, reference_of
 from ..export.bundles.writing import BundleModel, BundleParts, write_bundle
 from ..export.contracts import Frame
-from ..inspection.dataset import Sample
+from ..inspection.appearance import appearance_of
+from ..inspection.dataset import Sample, evenly
 from ..inspection.errors import BundleError, StorageError
 from ..inspection.streaming import frames_of
 from .job import RunJob
-from .quick import QUICK
 from .judging_rows import RowResult
+from .quick import QUICK
 
 SUFFIX = ".beltline"
 
@@ -71,6 +73,7 @@ def bundle_rows(job: RunJob, results: Sequence[RowResult], report: Report, wish:
         report=(job.folder / "report.json").read_bytes(),
         licence=_licence(wish.licence),
         parts_list=parts_list(name, models),
+        reference=_reference(job, chosen),
     )
     path = wish.output or Path(f"{name}-{models[0].row}{SUFFIX}")
     return path, write_bundle(path, parts, key=wish.key)
@@ -181,6 +184,21 @@ def _golden(job: RunJob, chosen: Sequence[RowResult], models: Sequence[BundleMod
     named = [_named(number, samples[place], frame) for number, (place, frame) in pairs]
     said = {model.artifact.backend: row[places].tolist() for model, row in zip(models, scores, strict=True)}
     return golden_of(named, said, {model.artifact.backend: model.threshold for model in models}), frames
+
+
+def _reference(job: RunJob, chosen: Sequence[RowResult]) -> Reference | None:
+    """Take good frames of val, evenly spread: what every model said of them, and how they look."""
+    val = job.dataset.of("val")
+    good = {sample.path: place for place, sample in enumerate(val) if not sample.defective}
+    samples = evenly([val[place] for place in good.values()], REFERENCE_FRAMES)
+    if not samples:
+        return None
+    places = [good[sample.path] for sample in samples]
+    return reference_of(
+        {each.artifact.backend: each.tried.val[places].tolist() for each in chosen},
+        [appearance_of(frame) for frame in frames_of(job.dataset, samples)],
+        drawn_from=f"{len(samples)} of {len(good)} good frames of val",
+    )
 
 
 def _named(number: int, sample: Sample, frame: Frame) -> GoldenFrame:

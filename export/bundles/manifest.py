@@ -14,6 +14,9 @@ from ...inspection.gates import Gates
 from ..contracts import Precision
 
 MANIFEST, SIGNATURE, GOLDEN, REPORT = "manifest.json", "signature.json", "golden.json", "report.json"
+REFERENCE = "reference.json"
+"""What a station compares with; bundles made before it came into being have none."""
+
 LICENCE, PARTS_LIST = "LICENSE", "sbom.cdx.json"
 FORMAT: Final = 1
 """Of the bundle; raised when an older Beltline must not read it."""

@@ -16,8 +16,9 @@ from ..artifacts import require_intact
 from ..contracts import Artifact
 from .container import MAX_BYTES, Member, copy_member, read_member, read_members
 from .golden import Golden
-from .manifest import GOLDEN, MANIFEST, MAX_JSON_BYTES, SIGNATURE, Manifest, ModelFacts, read_part
+from .manifest import GOLDEN, MANIFEST, MAX_JSON_BYTES, REFERENCE, SIGNATURE, Manifest, ModelFacts, read_part
 from .model_files import require_self_contained
+from .reference import Reference
 from .signing import Signer, check_signature
 
 
@@ -79,6 +80,12 @@ class Unpacked:
     def golden(self) -> Golden:
         """Read what the golden frames are and what is expected of them."""
         return read_part((self.folder / GOLDEN).read_bytes(), Golden, name=GOLDEN)
+
+    def reference(self) -> Reference | None:
+        """Read the scores and looks of good parts; None where the bundle is older than they are."""
+        path = self.folder / REFERENCE
+        listed = any(each.path == REFERENCE for each in self.manifest.files)
+        return read_part(path.read_bytes(), Reference, name=REFERENCE) if listed else None
 
     def require_sound(self, model: ModelFacts) -> None:
         """Refuse a model that is not the one named, or that takes weights from elsewhere.
@@ -159,6 +166,8 @@ def _checked(stream: BinaryIO, key: Path | None) -> OpenBundle:
     head = [MANIFEST] if signature is None else [MANIFEST, SIGNATURE]
     _require_listed(manifest, list(members.values()), head)
     read_part(_small(stream, members, GOLDEN), Golden, name=GOLDEN)
+    if REFERENCE in members:
+        read_part(_small(stream, members, REFERENCE), Reference, name=REFERENCE)
     return OpenBundle(manifest=manifest, signer=signer, members=members, stream=stream)
 
 

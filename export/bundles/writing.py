@@ -19,6 +19,7 @@ from .manifest import (
     LICENCE,
     MANIFEST,
     PARTS_LIST,
+    REFERENCE,
     REPORT,
     SIGNATURE,
     BudgetFacts,
@@ -28,6 +29,7 @@ from .manifest import (
     ModelFacts,
     canonical,
 )
+from .reference import Reference
 from .signing import sign
 
 
@@ -74,6 +76,7 @@ class BundleParts:
         report: Content of report.json.
         licence: Its text.
         parts_list: Content of the software bill of materials.
+        reference: Scores and looks of good parts; None: a station cannot tell whether its parts drift away.
     """
 
     name: str
@@ -88,6 +91,7 @@ class BundleParts:
     report: bytes
     licence: bytes
     parts_list: bytes
+    reference: Reference | None = None
 
 
 def write_bundle(path: Path, parts: BundleParts, *, key: Path | None) -> Manifest:
@@ -117,6 +121,8 @@ def _contents(parts: BundleParts) -> dict[str, bytes | Path]:
         LICENCE: parts.licence,
         PARTS_LIST: parts.parts_list,
     }
+    if parts.reference is not None:
+        contents[REFERENCE] = canonical(parts.reference)
     for golden, frame in zip(parts.golden.frames, parts.frames, strict=True):
         contents[golden.file] = frame_bytes(frame)
     for model in parts.models:
