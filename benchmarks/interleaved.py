@@ -80,6 +80,7 @@ def measured_rounds(
     limits: MeasureLimits = TURN,
     progress: Callable[[int, str], None] = lambda _number, _name: None,
     host: Host | None = None,
+    threads: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Round]:
     """Measure the models in turns, back to back.
 
@@ -87,10 +88,11 @@ def measured_rounds(
         artifacts: Name to model, at least two; the order is that of the even rounds.
         frames: Real camera frames; see `measure`.
         numbers: Which rounds to run; those that are there already are left out.
-        target: Threads and CPUs, the same for all.
+        target: Threads and CPUs.
         limits: Of one turn.
         progress: Called with the round and the model before each turn.
         host: Where to measure; None: here.
+        threads: Name to threads of the models that do not take all of the target's.
 
     Yields:
         Each round when it is whole.
@@ -112,7 +114,7 @@ def measured_rounds(
                 arrivals=None,
                 deadline_ms=_NEVER_LATE_MS,
                 gate=MissGate(),
-                target=target,
+                target=target.with_threads(threads.get(name)),
                 limits=limits,
                 host=host,
             )

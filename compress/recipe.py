@@ -152,12 +152,14 @@ class RecipeSettings(BaseModel):
     Attributes:
         name: Row name in the report, unique.
         backend: Name of a backend.
+        threads: Of the engine; None: the line's, which is also the most.
         steps: Module steps first, then graph steps.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(pattern=r"^[\w.-]{1,60}$")
     backend: str = "open_vino"
+    threads: int | None = Field(default=None, ge=1, le=1024)
     steps: tuple[Step, ...] = ()
 
     @model_validator(mode="after")

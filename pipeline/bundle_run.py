@@ -14,6 +14,7 @@ from .quick import quickened
 from .reporting import write_report
 from .rows import RowPlan, planned_rows, require_parts
 from .run import open_job, try_rows
+from .search.found import with_found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish
     Raises:
         BeltlineError: Anything that the user can mend, such as a row that does not fit.
     """
-    asked = quickened(line_file) if quick else line_file
+    asked = with_found(quickened(line_file) if quick else line_file, runs)
     plans = _plans(asked, wish)
     require_parts(plans, runs=True)
     with open_job(asked, runs=runs, console=console) as job:

@@ -16,6 +16,7 @@ from .line_file import LineFile
 from .quick import quickened
 from .rows import RowPlan, planned_rows, require_parts
 from .run import Outcome, open_job, row_artifact
+from .search.found import with_found
 
 _TRACE = ".npz"
 
@@ -65,14 +66,20 @@ def compare_rows(
         LineFileError: No such row, or one row twice.
         BeltlineError: Anything else that the user can mend.
     """
-    asked = quickened(line_file) if quick else line_file
+    asked = with_found(quickened(line_file) if quick else line_file, runs)
     plans = _chosen(asked, names)
     require_parts(plans, runs=True)
     with open_job(asked, runs=runs, console=console) as job:
         device = this_machine(job.devices)
         require_on_devices(plans, (device,))
         artifacts = {plan.name: row_artifact(job, plan) for plan in plans}
-        turns = take_turns(job, artifacts, device, rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS))
+        turns = take_turns(
+            job,
+            artifacts,
+            device,
+            rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
+            threads={plan.name: plan.threads for plan in plans if plan.threads is not None},
+        )
     one, other = (turns[name] for name in names)
     return _outcome(*names, ratio_of_turns(one, other), rounds=len(one.times_ms["p50"]))
 

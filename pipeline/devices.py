@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ..export.artifacts import runs_checkpoint
@@ -97,8 +97,9 @@ def this_machine(devices: Sequence[Device]) -> Device:
 
 
 def devices_of(plan: RowPlan, devices: Sequence[Device]) -> tuple[Device, ...]:
-    """Say where a row is measured: on every device, but a checkpoint (which only torch runs) here."""
-    return (this_machine(devices),) if runs_checkpoint(plan.backend) else tuple(devices)
+    """Say where a row is measured: on every device, but a checkpoint (which only torch runs) here; with its threads."""
+    found = (this_machine(devices),) if runs_checkpoint(plan.backend) else tuple(devices)
+    return tuple(replace(each, target=each.target.with_threads(plan.threads)) for each in found)
 
 
 def require_on_devices(plans: Sequence[RowPlan], devices: Sequence[Device]) -> None:

@@ -50,7 +50,14 @@ class Compared:
         return found
 
 
-def take_turns(job: RunJob, artifacts: Mapping[str, Artifact], device: Device, *, rounds: int) -> Mapping[str, Turns]:
+def take_turns(
+    job: RunJob,
+    artifacts: Mapping[str, Artifact],
+    device: Device,
+    *,
+    rounds: int,
+    threads: Mapping[str, int] = MappingProxyType({}),
+) -> Mapping[str, Turns]:
     """Measure rows in turns, back to back; whole rounds outlive a stop and are not measured again.
 
     Args:
@@ -58,6 +65,7 @@ def take_turns(job: RunJob, artifacts: Mapping[str, Artifact], device: Device, *
         artifacts: Name of the row to what it runs, at least two.
         device: Where.
         rounds: How often each takes its turn, >= 2.
+        threads: Name to threads of the rows that do not take all of the device's.
     """
     inputs = {
         "artifacts": [[name, each.backend, each.digest] for name, each in artifacts.items()],
@@ -66,6 +74,7 @@ def take_turns(job: RunJob, artifacts: Mapping[str, Artifact], device: Device, *
         "target": [device.name, device.target.threads, list(device.target.cpus)],
         "machine": digest_of_json({key: value for key, value in device.facts.items() if key != "conditions"}),
         "data": job.dataset.digest,
+        **({"threads": dict(threads)} if threads else {}),
     }
     stage = Stage(name="measure in turns", inputs=inputs)
 
@@ -78,7 +87,15 @@ def take_turns(job: RunJob, artifacts: Mapping[str, Artifact], device: Device, *
                 advance(f"round {number + 1}: {name}", number, rounds)
 
             frames = list(frames_of(job.dataset, evenly(job.dataset.of("test"), _FRAMES)))
-            found = measured_rounds(artifacts, frames, numbers=missing, target=device.target, progress=tell, host=host)
+            found = measured_rounds(
+                artifacts,
+                frames,
+                numbers=missing,
+                target=device.target,
+                progress=tell,
+                host=host,
+                threads=threads,
+            )
             for each in found:
                 _keep(each, _place(partial, each.number))
         for number in range(rounds):

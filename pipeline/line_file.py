@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from ..compress.families import placed_network
 from ..compress.recipe import RecipeSettings
@@ -21,6 +21,7 @@ from ..targets.profile import profiles
 from ..targets.settings import LOCAL, Targets
 from .mistakes import Mistake, mistakes_in_values, mistakes_of, one_of, raise_if_any
 from .places import Location, PlacedYaml, read_file
+from .search.settings import SearchSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -59,6 +60,7 @@ class LineFile(BaseModel):
         data: Its photographs.
         teacher: The model that the small ones are measured against.
         recipes: The candidates, each a row of the report.
+        search: Instead of recipes: look for them.
         target: The device: `local`, the name of a profile (`beltline devices`), `ssh://user@host`, or a list of these.
         threads: Threads an engine may use; None: the profile's.
         gates: What must hold for the verdict `fits`.
@@ -73,6 +75,7 @@ class LineFile(BaseModel):
     data: DataSettings
     teacher: TeacherSettings = TeacherSettings()
     recipes: tuple[RecipeSettings, ...] = ()
+    search: SearchSettings | None = None
     target: Targets = LOCAL
     threads: int | None = Field(default=None, ge=1, le=1024)
     gates: Gates = Gates()
@@ -99,6 +102,14 @@ class LineFile(BaseModel):
             msg = f"every recipe wants its own name, got {twice[0]!r} more than once; rename one"
             raise ValueError(msg)
         return recipes
+
+    @field_validator("search")
+    @classmethod
+    def _instead_of_recipes(cls, search: SearchSettings | None, info: ValidationInfo) -> SearchSettings | None:
+        if search is not None and info.data.get("recipes"):
+            msg = "recipes are written as well; keep one of the two: search looks for recipes, and its best become rows"
+            raise ValueError(msg)
+        return search
 
 
 def load_line_file(path: Path) -> LineFile:
@@ -137,7 +148,8 @@ def lock_text(line_file: LineFile) -> str:
     >>> lock_text(LineFile(line=line, data=DataSettings(root=Path("/data")))).splitlines()[-1]
     'seed: 0'
     """
-    text: str = yaml.safe_dump(line_file.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    asked = line_file.model_dump(mode="json", exclude={"recipes"} if line_file.search else {"search"})
+    text: str = yaml.safe_dump(asked, sort_keys=False, allow_unicode=True, width=100)
     return text
 
 
@@ -153,6 +165,8 @@ def _unknown_names(checked: LineFile) -> list[Mistake]:
         found.append(one_of(("data", "reader"), checked.data.reader, plugins("inspection.readers", "READER")))
     backends = plugins("export.backends", "BACKEND")
     found += [one_of(("recipes", i, "backend"), each.backend, backends) for i, each in enumerate(checked.recipes)]
+    wanted = checked.search.space.backend if checked.search else ()
+    found += [one_of(("search", "space", "backend", i), each, backends) for i, each in enumerate(wanted)]
     return [mistake for mistake in found if mistake is not None]
 
 

@@ -125,12 +125,13 @@ def _notes(line_file: LineFile, budget: LineBudget) -> list[str]:
 
 def _notes_on_choosing(line_file: LineFile) -> list[str]:
     """Say what it costs to try several candidates on one test split (Bonferroni)."""
-    tried, confidence = len(line_file.recipes), line_file.gates.escape.confidence
+    tried = line_file.search.rows if line_file.search else len(line_file.recipes)
+    confidence, what = line_file.gates.escape.confidence, "rows of the search" if line_file.search else "recipes"
     if tried < 2:
         return []
     shared = 1 - (1 - confidence) / tried
     note = (
-        f"{tried} recipes are tried on one test split, so a lucky one passes a gate wrongly up to {tried} times as "
+        f"{tried} {what} are tried on one test split, so a lucky one passes a gate wrongly up to {tried} times as "
         f"often: to be {confidence:.0%} sure of the one selected, write confidence: {shared:.4g}"
     )
     return [note]

@@ -9,8 +9,11 @@ from pydantic import BaseModel
 from ..compress.fit_settings import FitSettings
 from ..compress.recipe import RecipeSettings, Step
 from .line_file import LineFile
+from .search.settings import SearchSettings
 
 _EPOCHS_SHARE = 8
+_TRIALS = 5
+_SEARCH_MINUTES = 4.0
 _SAMPLES = 1200
 _MINUTES = 0.4
 QUICK = "-quick"
@@ -19,6 +22,8 @@ QUICK = "-quick"
 
 def quickened(line_file: LineFile) -> LineFile:
     """Shrink training to an eighth of its epochs, at most 1,200 views each, and measuring to 24 s a row.
+
+    A search is cut to five trials, four minutes and two rows.
 
     The run gets a folder of its own (`<name>-quick`), so that it never stands in for a real one.
     """
@@ -29,6 +34,7 @@ def quickened(line_file: LineFile) -> LineFile:
             "name": f"{line_file.run_name[:58]}{QUICK}",
             "teacher": teacher.model_copy(update={"fit": _short(teacher.fit)}),
             "recipes": tuple(_short_recipe(recipe) for recipe in line_file.recipes),
+            "search": _short_search(line_file.search),
             "measure": measure.model_copy(update={"minutes": min(_MINUTES, measure.minutes)}),
         }
     )
@@ -38,6 +44,13 @@ def quickened(line_file: LineFile) -> LineFile:
 def _short(fit: FitSettings) -> FitSettings:
     samples = min(_SAMPLES, fit.samples_per_epoch or _SAMPLES)
     return fit.model_copy(update={"epochs": max(1, fit.epochs // _EPOCHS_SHARE), "samples_per_epoch": samples})
+
+
+def _short_search(search: SearchSettings | None) -> SearchSettings | None:
+    if search is None:
+        return None
+    less = {"trials": min(_TRIALS, search.trials), "minutes": min(_SEARCH_MINUTES, search.minutes)}
+    return search.model_copy(update={**less, "rows": min(2, search.rows), "fit": _short(search.fit)})
 
 
 def _short_recipe(recipe: RecipeSettings) -> RecipeSettings:

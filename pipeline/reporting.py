@@ -24,6 +24,7 @@ from .device_facts import device_facts
 from .exhibits import gallery, soak_shown
 from .job import RunJob
 from .judging_rows import Judged, RowResult, chosen_row, judged_rows
+from .search.found import search_of_report
 from .what_if import what_if
 
 _SPEEDS = 24
@@ -76,6 +77,7 @@ def _report(job: RunJob, judged: Sequence[Judged]) -> dict[str, Any]:
         **({"devices": devices} if len(devices) > 1 else {}),
         "rows": rows,
         "selected": chosen_row(judged),
+        **search_of_report(job),
     }
 
 
@@ -90,6 +92,7 @@ def _row(job: RunJob, judged: Judged) -> dict[str, Any]:
         "recipe": [step.sentence() for step in result.plan.steps],
         "backend": result.artifact.backend,
         "precision": result.artifact.precision,
+        "threads": result.device.target.threads,
         "artifact": _from_here(result.artifact.path),
         "size_bytes": result.artifact.size_bytes,
         **result.counts,

@@ -26,12 +26,14 @@ class RowPlan:
         role: What it is there for.
         backend: The runtime it ends in.
         steps: Module steps first, then graph steps; empty: the teacher as it is.
+        threads: Of the engine; None: as many as the device is given.
     """
 
     name: str
     role: Role
     backend: str
     steps: tuple[Step, ...] = ()
+    threads: int | None = None
 
 
 def planned_rows(line_file: LineFile, *, baselines: bool) -> tuple[RowPlan, ...]:
@@ -44,7 +46,8 @@ def planned_rows(line_file: LineFile, *, baselines: bool) -> tuple[RowPlan, ...]
     finished = line_file.teacher.onnx is not None
     teacher = RowPlan(name=TEACHER, role="teacher", backend="onnx_runtime" if finished else "torch_eager")
     recipes = [
-        RowPlan(name=each.name, role="candidate", backend=each.backend, steps=each.steps) for each in line_file.recipes
+        RowPlan(name=each.name, role="candidate", backend=each.backend, steps=each.steps, threads=each.threads)
+        for each in line_file.recipes
     ]
     rows = (teacher, *recipes, *(_baselines(line_file, teacher) if baselines else ()))
     _check(rows, finished=finished)

@@ -29,6 +29,7 @@ from .quick import quickened
 from .reporting import write_report
 from .rows import RowPlan, planned_rows, require_parts, without_missing
 from .run_folder import open_run
+from .search.searching import require_search, search
 from .trying import try_parity, try_quality, try_speed
 
 Until = Literal["train", "compress", "export", "bench", "report"]
@@ -88,13 +89,16 @@ def run_job(
     """
     asked = quickened(line_file) if quick else line_file
     plans = without_missing(planned_rows(asked, baselines=baselines), tell=console.tell)
+    searches = asked.search is not None and until != "train"
     if until != "train":
         require_parts(plans, runs=until != "compress")
-    with open_job(asked, runs=runs, console=console, measures=until in ("bench", "report")) as job:
-        require_on_devices(plans, job.devices)
-        teacher = make_teacher(job)
+        require_search(asked, tell=console.tell)
+    with open_job(asked, runs=runs, console=console, measures=searches or until in ("bench", "report")) as met:
+        require_on_devices(plans, met.devices)
+        teacher = make_teacher(met)
         if until == "train":
             return _made(until, [teacher.path])
+        job, plans = _searched(met, teacher, baselines=baselines) if searches else (met, plans)
         rows = [row for plan in plans for row in _compressed(job, plan, teacher)]
         if until == "compress":
             return _made(until, [row.module.path for row in rows])
@@ -186,6 +190,13 @@ def _job(line_file: LineFile, folder: Path, console: Console, devices: tuple[Dev
     )
 
 
+def _searched(job: RunJob, teacher: Made, *, baselines: bool) -> tuple[RunJob, tuple[RowPlan, ...]]:
+    """Search for recipes; from here on the run is one whose line file names them."""
+    line_file = job.line_file.model_copy(update={"recipes": search(job, teacher).recipes})
+    plans = without_missing(planned_rows(line_file, baselines=baselines), tell=job.console.detail)
+    return replace(job, line_file=line_file), plans
+
+
 def _compressed(job: RunJob, plan: RowPlan, teacher: Made) -> list[_Row]:
     """Work off a row's module steps; a baseline that the teacher does not allow, such as half of a tiny one, is no row.
 
@@ -250,10 +261,13 @@ def _tried(job: RunJob, row: _Row) -> list[RowResult]:
 def _in_turns(job: RunJob, results: Sequence[RowResult], *, rounds: int) -> list[RowResult]:
     """Let all rows of a device take turns, so that their ratios do not hang on the hour each was measured in."""
     found: dict[str, Compared] = {}
-    for device in {result.device.name: result.device for result in results}.values():
-        artifacts = {result.name: result.artifact for result in results if result.device.name == device.name}
+    for name in dict.fromkeys(result.device.name for result in results):
+        here = [result for result in results if result.device.name == name]
+        device = max((result.device for result in here), key=lambda each: each.target.threads)
+        artifacts = {result.name: result.artifact for result in here}
+        threads = {result.name: result.plan.threads for result in here if result.plan.threads is not None}
         if len(artifacts) > 1:
-            found.update(compared(take_turns(job, artifacts, device, rounds=rounds)))
+            found.update(compared(take_turns(job, artifacts, device, rounds=rounds, threads=threads)))
     return [replace(result, compared=found.get(result.name)) for result in results]
 
 

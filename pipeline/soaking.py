@@ -22,6 +22,7 @@ from .line_file import LineFile
 from .quick import quickened
 from .rows import RowPlan, planned_rows, require_parts
 from .run import Outcome, open_job, row_artifact
+from .search.found import with_found
 from .soak_view import soak_view
 
 _OFFERED_FRAMES = 64
@@ -46,14 +47,14 @@ def soak_row(
         LineFileError: There is no such row, or the line names no device that is this machine.
         BeltlineError: Anything else that the user can mend.
     """
-    asked = quickened(line_file) if quick else line_file
+    asked = with_found(quickened(line_file) if quick else line_file, runs)
     if not any(target.ssh is None for target in asked.target):
         msg = "a soak runs on the machine that it is started on, but target names others only; log in there to soak"
         raise LineFileError(msg)
     with open_job(asked, runs=runs, console=console, measures=False) as job:
         plan, artifact = _chosen(job, row)
         folder = soak_folder(job.folder, plan.name)
-        stopped = _soaked(job, plan.name, artifact, folder, seconds)
+        stopped = _soaked(job, plan, artifact, folder, seconds)
         gate = job.line_file.gates.deadline_miss
         console.tell(f"{plan.name}: reading the trace")
         summary = summarise(folder, row=plan.name, asked_s=seconds, deadline_ms=job.budget.deadline_ms, gate=gate)
@@ -90,8 +91,9 @@ def _selected(report: Path) -> str | None:
     return read_report(report)["selected"] if report.exists() else None
 
 
-def _soaked(job: RunJob, name: str, artifact: Artifact, folder: Path, seconds: float) -> bool:
+def _soaked(job: RunJob, plan: RowPlan, artifact: Artifact, folder: Path, seconds: float) -> bool:
     """Run the belt until its time is reached; says whether the user stopped it first."""
+    name = plan.name
     samples = evenly(job.dataset.of("test"), _OFFERED_FRAMES)
     rate, so_far_s = job.budget.arrivals.frames_per_s, already_s(folder)
     if so_far_s:
@@ -105,7 +107,7 @@ def _soaked(job: RunJob, name: str, artifact: Artifact, folder: Path, seconds: f
                 arrivals=job.budget.arrivals,
                 seconds=seconds,
                 deadline_ms=job.budget.deadline_ms,
-                target=job.target,
+                target=job.target.with_threads(plan.threads),
                 folder=folder,
                 progress=progress,
             )

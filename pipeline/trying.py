@@ -55,10 +55,19 @@ def try_quality(job: RunJob, artifact: Artifact, name: str) -> Tried:
     return Tried(**_scored(job, artifact, parts, name))
 
 
+def try_val(job: RunJob, artifact: Artifact, name: str) -> NDArray[np.float64]:
+    """Score every val image and none of test, in the order of `dataset.of("val")`: what a search may look at."""
+    return _scored(job, artifact, {"val": job.dataset.of("val")}, name)["val"]
+
+
 def fitted(job: RunJob, tried: Tried) -> OperatingPoint:
     """Fit the threshold on val, for this artifact."""
-    defective = [sample.defective for sample in job.dataset.of("val")]
-    return _operating_point(job, tried.val, defective)
+    return fitted_on_val(job, tried.val)
+
+
+def fitted_on_val(job: RunJob, scores: NDArray[np.float64]) -> OperatingPoint:
+    """Fit a threshold to scores of val, in the order of `dataset.of("val")`."""
+    return _operating_point(job, scores, [sample.defective for sample in job.dataset.of("val")])
 
 
 def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, name: str) -> Parity:
@@ -122,7 +131,7 @@ def _measured(
         "gate": gate.model_dump(),
         "frames": limits.frames,
         "target": [device.name, device.target.threads, list(device.target.cpus)],
-        "machine": digest_of_json(_lasting(device.facts)),
+        "machine": digest_of_json(lasting(device.facts)),
         "data": job.dataset.digest,
     }
     stage = Stage(name=f"measure {mode}", inputs=inputs)
@@ -164,7 +173,7 @@ def _operating_point(job: RunJob, scores: NDArray[np.float64], defective: list[b
     return operating_point(scores, defective, max_overkill=job.line_file.val_overkill, confidence=confidence)
 
 
-def _lasting(facts: Mapping[str, object]) -> dict[str, object]:
+def lasting(facts: Mapping[str, object]) -> dict[str, object]:
     """Leave out what changes from minute to minute, such as the temperature."""
     return {key: value for key, value in facts.items() if key != "conditions"}
 

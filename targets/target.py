@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from ..inspection.errors import LineFileError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +22,22 @@ class Target:
     threads: int
     cpus: tuple[int, ...]
     differs: tuple[str, ...] = ()
+
+    def with_threads(self, threads: int | None) -> Target:
+        """Give it with so many engine threads, on as many of its CPUs; None: as it is.
+
+        Raises:
+            LineFileError: It has not so many.
+
+        >>> Target(name="local", threads=2, cpus=(0, 1)).with_threads(1).cpus
+        (0,)
+        """
+        if threads is None or threads == self.threads:
+            return self
+        if not 1 <= threads <= len(self.cpus):
+            msg = (
+                f"threads of a recipe must be in [1, {len(self.cpus)}] (those of {self.name}), got {threads}; "
+                "raise `threads` of the line or lower the recipe's"
+            )
+            raise LineFileError(msg)
+        return replace(self, threads=threads, cpus=self.cpus[:threads])

@@ -21,6 +21,7 @@ from .charts.tail import Curve, latency_tail
 from .decision import decided_one_by_one, shown_row, typical_ms
 from .parts import PartRow, made_of, part_rows
 from .schema import Report, Row
+from .search_part import search_points
 
 _WORTH_SHOWING = 0.02
 _WIDE_PX, _HALF_PX, _NARROW_PX = 1040.0, 510.0, 350.0
@@ -78,6 +79,17 @@ def pareto_figure(report: Report) -> Chart | None:
         return None
     deadline_ms = report.budget.deadline_ms
     return _both(lambda width: pareto_chart(points, deadline_ms=deadline_ms, width=width, title=title))
+
+
+def search_figure(report: Report) -> Chart | None:
+    """Draw the trials of the search: what was caught on val against the time in the engine; None without a search."""
+    points = search_points(report.search) if report.search else []
+    if not points:
+        return None
+    title, deadline_ms = "99 % of frames within so many ms in the engine", report.budget.deadline_ms
+    return _both(
+        lambda width: pareto_chart(points, deadline_ms=deadline_ms, width=width, title=title, quality="caught")
+    )
 
 
 def histogram_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart | None:

@@ -31,6 +31,7 @@ from .figures import (
     over_run_figure,
     pareto_figure,
     parts_figure,
+    search_figure,
     soak_figure,
     tail_figure,
 )
@@ -39,6 +40,7 @@ from .gate_cards import GATE_WORDS, gate_cards
 from .notes import notes, proof_table
 from .reading import checked_report
 from .schema import Report
+from .search_part import search_part
 from .soak_part import soak_part
 from .table import step_cells, summary_rows, table_rows
 from .wording import auroc, count, moment, ms, named, percent, plural, size, speed, tied
@@ -141,6 +143,8 @@ def _figures(report: Report, traces: Mapping[str, Measurement]) -> dict[str, Any
         "parts": parts_figure(report, traces),
         "belt_speed": belt_speed_figure(report),
         "pareto": pareto_figure(report),
+        "search": search_part(report),
+        "search_chart": search_figure(report),
         "cold_frames": trace.warmup if trace else 0,
         "on_belt": trace is not None and trace.mode == "belt",
     }

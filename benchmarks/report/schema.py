@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ...inspection.gates import Gates
 from .circumstances import Circumstances
 from .schema_types import Count, Finite, NonNegative, OpenUnit, Positive, Unit, VerdictWord
+from .search_schema import Search
 from .what_if_schema import WhatIf
 
 
@@ -265,6 +266,7 @@ class Report(_Part):
     headline: str | None = None
     started: str | None = None
     command: str | None = None
+    search: Search | None = None
 
     @model_validator(mode="after")
     def _names_fit(self) -> Report:

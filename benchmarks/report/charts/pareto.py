@@ -19,8 +19,8 @@ class Point:
         number: Its place in the table, from 1.
         name: Row name.
         latency_ms: Typical time, > 0.
-        auroc: In [0, 1].
-        interval: The AUROC's 95 % interval.
+        auroc: In [0, 1]; another share where the chart names it.
+        interval: Its 95 % interval.
         verdict: `fits`, `misses` or `inconclusive`.
         selected: Whether this row was chosen.
         predicted: Whether its latency was computed, not measured.
@@ -51,8 +51,10 @@ def frontier(points: Sequence[Point]) -> list[Point]:
     return edge
 
 
-def pareto_chart(points: Sequence[Point], *, deadline_ms: float, width: float, title: str) -> str:
-    """Draw all rows: latency to the right (logarithmic, under `title`), AUROC upwards, the selected row ringed.
+def pareto_chart(
+    points: Sequence[Point], *, deadline_ms: float, width: float, title: str, quality: str = "AUROC"
+) -> str:
+    """Draw all rows: latency to the right (logarithmic, under `title`), quality upwards, the selected row ringed.
 
     Marks are told apart by shape as well as colour: filled circle fits, hollow circle inconclusive, cross misses.
     """
@@ -60,14 +62,14 @@ def pareto_chart(points: Sequence[Point], *, deadline_ms: float, width: float, t
     up = _quality_scale(points)
     numbers_only = width < 500
     names = [str(point.number) if numbers_only else f"{point.number} {point.name}" for point in points]
-    said = "; ".join(f"{point.name}: {ms(point.latency_ms)}, AUROC {auroc(point.auroc)}" for point in points)
+    said = "; ".join(f"{point.name}: {ms(point.latency_ms)}, {quality} {auroc(point.auroc)}" for point in points)
     return picture(
         width,
         _FLOOR + 44,
-        *_axes(across, up, width, title),
+        *_axes(across, up, width, (title, quality)),
         *_deadline(deadline_ms, across),
         *_edge(points, across, up),
-        *(_mark(point, across, up) for point in points),
+        *(_mark(point, across, up, quality) for point in points),
         *_names(points, names, across, up),
         label=f"Quality against latency. {said}",
     )
@@ -89,7 +91,7 @@ def _quality_scale(points: Sequence[Point]) -> Scale:
     return Scale(low=max(0.0, low - margin), high=min(1.0, high + margin), start=_FLOOR, end=_TOP)
 
 
-def _axes(across: Scale, up: Scale, width: float, title: str) -> list[str]:
+def _axes(across: Scale, up: Scale, width: float, titles: tuple[str, str]) -> list[str]:
     marks = [line(_LEFT, _FLOOR, width - _RIGHT, _FLOOR, "axis")]
     for quality in up.ticks(6):
         marks.append(line(_LEFT, up.at(quality), width - _RIGHT, up.at(quality), "grid"))
@@ -97,8 +99,8 @@ def _axes(across: Scale, up: Scale, width: float, title: str) -> list[str]:
     for tick in across.ticks(10 if width > 500 else 5):
         marks.append(line(across.at(tick), _FLOOR, across.at(tick), _FLOOR + 5, "axis"))
         marks.append(text(across.at(tick), _FLOOR + 19, f"{tick:g}", anchor="middle"))
-    marks.append(text((_LEFT + width - _RIGHT) / 2, _FLOOR + 38, title, anchor="middle", class_="label muted"))
-    marks.append(text(_LEFT - 8, 10, "AUROC", anchor="end", class_="label muted"))
+    marks.append(text((_LEFT + width - _RIGHT) / 2, _FLOOR + 38, titles[0], anchor="middle", class_="label muted"))
+    marks.append(text(_LEFT - 8, 10, titles[1], anchor="end", class_="label muted"))
     return marks
 
 
@@ -120,11 +122,11 @@ def _edge(points: Sequence[Point], across: Scale, up: Scale) -> list[str]:
     return [path(steps, "frontier")]
 
 
-def _mark(point: Point, across: Scale, up: Scale) -> str:
+def _mark(point: Point, across: Scale, up: Scale, quality: str) -> str:
     x, y = across.at(point.latency_ms), up.at(point.auroc)
     low, high = up.at(point.interval[0]), up.at(point.interval[1])
     ring = element("circle", cx=x, cy=y, r=10, class_="ring") if point.selected else ""
-    hint = f"{point.name}: {ms(point.latency_ms)}, AUROC {auroc(point.auroc)}, {point.verdict}"
+    hint = f"{point.name}: {ms(point.latency_ms)}, {quality} {auroc(point.auroc)}, {point.verdict}"
     hint += ", predicted" if point.predicted else ""
     return element("g", tooltip(hint), line(x, low, x, high, "whisker"), ring, _shape(x, y, point.verdict))
 

@@ -1,0 +1,146 @@
+"""The search behind the rows: what was tried, the edge of it, and why the chosen row was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...inspection.bounds import rate_lower, rate_upper
+from .charts.pareto import Point
+from .decision import typical_ms
+from .schema import Report, Row
+from .search_schema import Search, SearchTrial
+from .wording import count, ms, percent, plural
+
+_MARKS = {True: "fits", False: "misses"}
+_CONFIDENCE = 0.975
+"""Of each end: together a 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPart:
+    """The words and figures of a search.
+
+    Attributes:
+        lead: How much was tried.
+        why: Why the selected row was chosen, or why none was.
+        lines: For each trial trained whole, fast ones first: name, what it is, time, escapes, and what follows.
+        left_out: How many more trials there were.
+    """
+
+    lead: str
+    why: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    left_out: str
+
+
+def search_part(report: Report) -> SearchPart | None:
+    """Put a search into words; None where the rows were written by hand."""
+    search = report.search
+    if search is None:
+        return None
+    shown = sorted((each for each in search.trials if _is_shown(each)), key=lambda each: each.p99_ms or 0.0)
+    rest = len(search.trials) - len(shown)
+    return SearchPart(
+        lead=_lead(search),
+        why=tuple(_why(report, search)),
+        lines=tuple(_line(each) for each in shown),
+        left_out=f"{plural(rest, 'more trial')} came less far." if rest else "",
+    )
+
+
+def search_points(search: Search) -> list[Point]:
+    """Give the graded trials as marks of the Pareto chart: time in the engine, share of val's defects caught.
+
+    Trained whole and within the gates on val: like a row that fits; trained whole and outside: one that misses; stopped
+    at a rung: not proven.
+    """
+    return [
+        Point(
+            number=each.number,
+            name=each.name,
+            latency_ms=each.p99_ms,
+            auroc=each.caught,
+            interval=_interval(each.escapes or 0, each.defects or 1),
+            verdict=_MARKS[each.holds] if each.ending == "whole" else "inconclusive",
+            selected=each.is_row,
+        )
+        for each in search.trials
+        if each.p99_ms is not None and each.caught is not None
+    ]
+
+
+def _interval(escapes: int, defects: int) -> tuple[float, float]:
+    lower = rate_lower(escapes, defects, confidence=_CONFIDENCE)
+    return 1 - rate_upper(escapes, defects, confidence=_CONFIDENCE), 1 - lower
+
+
+def _is_shown(trial: SearchTrial) -> bool:
+    return trial.ending == "whole" and trial.p99_ms is not None and trial.escapes is not None
+
+
+def _lead(search: Search) -> str:
+    by_ending = {ending: sum(each.ending == ending for each in search.trials) for ending in _ENDINGS}
+    told = [f"{count(number)} {_ENDINGS[ending]}" for ending, number in by_ending.items() if number]
+    rungs = ", ".join(str(epochs) for epochs in search.rungs)
+    return (
+        f"{plural(len(search.trials), 'trial')} in {search.spent_minutes:.3g} minutes (asked for: {search.asked_trials} "
+        f"trials, {search.asked_minutes:g} minutes): {', '.join(told)}. Trained for {rungs} epochs; only the better third "
+        "of each rung went on. Escapes are counted on val, where the search looks; the rows are judged on test, which it "
+        "never sees."
+    )
+
+
+_ENDINGS = {
+    "whole": "trained to the end",
+    "stopped": "stopped at a rung",
+    "too slow": "too slow for the belt before any training",
+    "failed": "failed",
+    "under way": "under way when the time was over",
+}
+
+
+def _why(report: Report, search: Search) -> list[str]:
+    """Compare the selected row with the other rows that the search brought."""
+    names = {each.name for each in search.trials if each.is_row}
+    rows = [row for row in report.rows if row.model_name in names]
+    chosen = next((row for row in rows if row.name == report.selected), None)
+    if chosen is None:
+        other = f" ({report.selected} was, which was not searched for)" if report.selected else ""
+        return [f"None of the {plural(len(rows), 'trial')} that became rows was chosen{other}.", *_reasons(rows)]
+    trial = next(each for each in search.trials if each.name == chosen.model_name)
+    said = [f"{chosen.name} was chosen: of the rows that hold every gate on test it takes the least time."]
+    said.append(f"It is {trial.words}; {_found(trial)}.")
+    return [*said, *_reasons([row for row in rows if row.name != chosen.name])]
+
+
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    told = []
+    for row in rows:
+        time_ms = typical_ms(row, one_by_one=True)
+        time = f" ({ms(time_ms)} one by one)" if time_ms else ""
+        reason = row.reasons[0] if row.reasons else f"the verdict is {row.verdict}."
+        if row.verdict == "fits":
+            reason = "it holds every gate, too, but takes longer."
+        told.append(f"{row.name}{time}: {reason}")
+    return told
+
+
+def _found(trial: SearchTrial) -> str:
+    if trial.p99_ms is None or trial.escapes is None or not trial.defects:
+        return "it was not graded before it became a row"
+    escapes = f"{count(trial.escapes)} of {count(trial.defects)} defects escaped on val"
+    return f"{escapes}, with 99 % of frames within {ms(trial.p99_ms)} in the engine"
+
+
+def _line(trial: SearchTrial) -> tuple[str, ...]:
+    escapes, defects = trial.escapes or 0, trial.defects or 1
+    marks = [word for word, holds in (("row", trial.is_row), ("on the edge", trial.on_edge)) if holds]
+    within = "within the gates" if trial.holds else "outside the gates"
+    return (
+        trial.name,
+        trial.words,
+        ms(trial.p99_ms or 0.0),
+        f"{count(escapes)} of {count(defects)} ({percent(escapes / defects)})",
+        ", ".join([within, *marks]),
+    )

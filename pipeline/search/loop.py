@@ -1,0 +1,131 @@
+"""The loop of a search: hands tasks to an engine, answers to the courses, and what came of them to the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ...inspection.errors import BeltlineError
+from .course import Course, Track
+from .halving import Score
+from .ledger import Ledger
+from .points import Point, trial_name
+from .settings import SearchSettings
+from .tasks import Answer, Engine
+from .trials import Trial
+
+_TURN_S = 1.0
+
+Tell = Callable[[str], None]
+"""Writes a line for everyone."""
+
+Watch = Callable[[list[Trial], float], None]
+"""Called with all trials and the seconds of search whenever something changed, and every second or so."""
+
+
+class Loop:
+    """One call of a search.
+
+    What a killed call left under way is taken up first. Trials that train the same student never run beside each other,
+    so that no stage is worked on twice.
+    """
+
+    def __init__(
+        self, ledger: Ledger, engine: Engine, track: Track, settings: SearchSettings, *, watch: Watch, tell: Tell
+    ) -> None:
+        self._ledger, self._engine, self._track, self._settings = ledger, engine, track, settings
+        self._watch, self._tell = watch, tell
+        self._began = time.monotonic() - ledger.spent_s
+        self._scores: list[list[Score]] = [[] for _ in track.rungs]
+        self._known = {trial.number: trial for trial in ledger.trials}
+        self._ready: list[Course] = []
+        self._at_work: dict[int, Course] = {}
+        for trial in self._known.values():
+            if trial.ending != "under way":
+                self._remember(trial)
+
+    def run(self) -> None:
+        """Search until the trials or the minutes are used up.
+
+        Raises:
+            HostError: A device is gone.
+            StorageError: The disk is full.
+        """
+        for number, point in self._ledger.unfinished():
+            self._begin(number, point)
+        while self._more():
+            self._hand_out()
+            self._watch(list(self._known.values()), self._seconds)
+            for answer in self._engine.wait(_TURN_S):
+                self._take(answer)
+        self._ledger.spend(self._seconds)
+        self._watch(list(self._known.values()), self._seconds)
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
+    def _in_time(self) -> bool:
+        return self._seconds < 60 * self._settings.minutes
+
+    @property
+    def _wants_trials(self) -> bool:
+        return not self._ledger.exhausted and self._ledger.begun < self._settings.trials
+
+    def _more(self) -> bool:
+        return bool(self._at_work or (self._in_time and (self._ready or self._wants_trials)))
+
+    def _hand_out(self) -> None:
+        """Begin what can be begun: trials under way first, then new ones."""
+        if not self._in_time:
+            return
+        self._submit_ready()
+        while self._engine.room > len(self._ready) and self._wants_trials and (asked := self._ledger.ask()):
+            self._begin(*asked)
+            self._submit_ready()
+
+    def _submit_ready(self) -> None:
+        for course in list(self._ready):
+            students = {each.point.student for each in self._at_work.values()}
+            if course.task is not None and course.point.student not in students and self._engine.takes(course.task):
+                self._engine.submit(course.task)
+                self._at_work[course.trial.number] = course
+                self._ready.remove(course)
+
+    def _begin(self, number: int, point: Point) -> None:
+        trial = Trial(number=number, words=point.words(), ending="under way")
+        course = Course(track=self._track, point=point, trial=trial, elsewhere=self._scores)
+        self._known[number] = trial
+        self._ledger.note(trial, course.violations)
+        self._ready.append(course)
+
+    def _take(self, answer: Answer) -> None:
+        if answer.fatal:
+            self._stop(answer)
+        course = self._at_work.pop(answer.trial)
+        course.take(answer, seconds=self._seconds)
+        self._known[answer.trial] = course.trial
+        self._ledger.note(course.trial, course.violations)
+        self._ledger.spend(self._seconds)
+        if course.task is not None:
+            self._ready.insert(0, course)
+        elif course.trial.error is not None:
+            self._tell(f"{trial_name(answer.trial)} failed: {course.trial.error}; the search goes on")
+
+    def _remember(self, trial: Trial) -> None:
+        """Let an earlier call's trial count at each rung that it reached, with what it was timed at in the end."""
+        for rung, grade in enumerate(trial.grades[: len(self._scores)]):
+            if trial.timing is not None:
+                score = Score(p99_ms=trial.timing.engine_p99_ms, escape_rate=grade.escape_rate)
+                self._scores[rung].append(score)
+
+    def _stop(self, answer: Answer) -> None:
+        """Say what is kept; the trial stays under way, so that the next call takes it up."""
+        self._ledger.spend(self._seconds)
+        whole = sum(each.ending != "under way" for each in self._known.values())
+        msg = (
+            f"the search stopped in {trial_name(answer.trial)}: {answer.error}; its {whole} finished trials are kept: "
+            "run again to go on"
+        )
+        raise (answer.fatal or BeltlineError)(msg)

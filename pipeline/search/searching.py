@@ -1,0 +1,177 @@
+"""`search:` from end to end: what can be tried here, the study, its workers, and the recipes that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...compress.recipe import RecipeSettings, methods
+from ...export.artifacts import backends, runs_checkpoint
+from ...inspection.errors import LineFileError, MissingPartError
+from ...inspection.judging import decide
+from ...inspection.packages import missing_package
+from ...inspection.storage import digest_of_json
+from ..devices import Device
+from ..job import Made, RunJob
+from ..line_file import LineFile
+from ..making import build_artifact
+from ..rows import TEACHER
+from ..trying import fitted_on_val, lasting, try_val
+from .choosing import finalists
+from .course import Track
+from .found import FOLDER, keep_found
+from .ledger import open_ledger
+from .loop import Loop
+from .place import Place, place_of
+from .settings import SearchSettings
+from .space import Space, space_of
+from .summary import search_facts
+from .tasks import Engine
+from .trials import Trial
+from .view import search_view
+from .workers import local_workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search brought.
+
+    Attributes:
+        recipes: The rows to make, from fast to slow.
+        trials: All that was tried.
+    """
+
+    recipes: tuple[RecipeSettings, ...]
+    trials: tuple[Trial, ...]
+
+
+def require_search(line_file: LineFile, *, tell: Callable[[str], None]) -> None:
+    """Look for what a search needs before anything is trained; says where a line asks for no candidates at all.
+
+    Raises:
+        LineFileError: The teacher is a finished graph.
+        MissingPartError: A package is not installed; the message holds the command that installs it.
+    """
+    if line_file.search is None:
+        if not line_file.recipes:
+            tell("neither recipes nor search are written: only the teacher is judged; write search: {trials: 40}")
+        return
+    settings = _settings_of(line_file)
+    absent = [missing_package("optuna", "search")]
+    absent += [missing_package("ray", "ray")] if settings.engine == "ray" else []
+    methods_used = ["distill", *(["prune"] if any(settings.space.prune) else [])]
+    methods_used += ["quantize"] if "int8" in settings.space.precision else []
+    absent += [methods()[name].missing() for name in methods_used]
+    if missing := next((each for each in absent if each is not None), None):
+        msg = f"search: {missing}"
+        raise MissingPartError(msg)
+
+
+def search(job: RunJob, teacher: Made) -> Found:
+    """Search until trials or minutes are used up; what earlier calls found and made is taken.
+
+    Args:
+        job: The run, its devices met, its line file with `search`.
+        teacher: Its checkpoint.
+
+    Raises:
+        LineFileError: The teacher is a finished graph, or none of the backends can be had.
+        MissingPartError: optuna or Ray is not installed.
+        HostError: A device is gone; what is finished is kept.
+        RecipeError: No trial could be graded.
+    """
+    settings = _settings_of(job.line_file)
+    track, space = _track(job, teacher, settings), _space(job, settings)
+    folder = job.folder / FOLDER / _key(job, teacher, track, space)
+    place = place_of(job, teacher, _caught(job, teacher))
+    with open_ledger(folder, space, seed=job.line_file.seed) as ledger:
+        with _engine(settings, place, folder) as engine, search_view(job.console, settings, track) as watch:
+            Loop(ledger, engine, track, settings, watch=watch, tell=job.console.tell).run()
+        trials, gates = ledger.trials, job.line_file.gates
+        chosen = finalists(trials, count=settings.rows, budget=job.budget, gates=gates)
+        recipes = tuple(track.recipe(ledger.point(each.number), each.number) for each in chosen)
+        facts = search_facts(trials, settings, track, spent_s=ledger.spent_s, rows={each.number for each in chosen})
+    keep_found(job, recipes, facts)
+    return Found(recipes=recipes, trials=tuple(trials))
+
+
+def _settings_of(line_file: LineFile) -> SearchSettings:
+    if line_file.search is None:
+        msg = "search: wanted a line file with `search`, got one without; write search: {trials: 40, minutes: 60}"
+        raise LineFileError(msg)
+    if line_file.teacher.onnx is not None:
+        msg = (
+            "search: students learn from a torch teacher, but the teacher is a finished ONNX file; "
+            "give its weights, or write recipes"
+        )
+        raise LineFileError(msg)
+    return line_file.search
+
+
+def _track(job: RunJob, teacher: Made, settings: SearchSettings) -> Track:
+    from ...compress.checkpoint import read_header
+
+    frame = read_header(teacher.path)["frame"]
+    return Track(
+        fit=settings.fit,
+        halvings=settings.halvings,
+        input_size=(int(frame["height"]), int(frame["width"])),
+        budget=job.budget,
+        gates=job.line_file.gates,
+    )
+
+
+def _space(job: RunJob, settings: SearchSettings) -> Space:
+    """Leave out the runtimes that are not here or not on a device; says which."""
+    left_out = {name: words for name in settings.space.backend if (words := _unfit(name, job.devices)) is not None}
+    for name, words in left_out.items():
+        job.console.tell(f"search: {name} is left out: {words}")
+    here = [name for name in dict.fromkeys(settings.space.backend) if name not in left_out]
+    if not here:
+        msg = f"search.space.backend: none can be had: {'; '.join(left_out.values())}"
+        raise MissingPartError(msg)
+    threads = min([each.target.threads for each in job.devices], default=job.target.threads)
+    return space_of(settings.space, backends=here, threads=threads)
+
+
+def _unfit(name: str, devices: tuple[Device, ...]) -> str | None:
+    if runs_checkpoint(name):
+        return "it runs the checkpoint, not what is exported"
+    if (missing := backends()[name].missing()) is not None:
+        return missing
+    return next((words for device in devices if (words := device.missing.get(name)) is not None), None)
+
+
+def _key(job: RunJob, teacher: Made, track: Track, space: Space) -> str:
+    """Name the study by all that its trials' values hang on; trials, minutes and workers are not among it."""
+    facts = {
+        "teacher": teacher.key,
+        "data": job.dataset.digest,
+        "fit": track.fit.model_dump(mode="json"),
+        "halvings": track.halvings,
+        "space": space.to_json(),
+        "gates": track.gates.model_dump(mode="json"),
+        "cut": job.line_file.val_overkill,
+        "belt": [str(job.budget.arrivals), job.budget.deadline_ms],
+        "devices": [[each.name, each.target.threads, digest_of_json(lasting(each.facts))] for each in job.devices],
+        "seed": job.line_file.seed,
+    }
+    return digest_of_json(facts).removeprefix("sha256:")[:16]
+
+
+def _caught(job: RunJob, teacher: Made) -> frozenset[str]:
+    """Say which of val's defective parts the teacher rejects, at the threshold that val gives it."""
+    scores = try_val(job, build_artifact(job, "torch_eager", teacher), TEACHER)
+    val, threshold = job.dataset.of("val"), fitted_on_val(job, scores).threshold
+    rejected = decide(TEACHER, scores, val, threshold=threshold).rejected
+    return frozenset(sample.path for sample in val if sample.defective and rejected[sample.path])
+
+
+def _engine(settings: SearchSettings, place: Place, folder: Path) -> AbstractContextManager[Engine]:
+    if settings.engine == "ray":
+        from .on_ray import ray_engine
+
+        return ray_engine(place, settings)
+    return local_workers(place, count=settings.workers, logs=folder)

@@ -1,0 +1,172 @@
+"""What is done for a trial: draw it, time it, grade it; each a chain of the run's own stages, on train and val only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...benchmarks.measurement import Measurement
+from ...benchmarks.measuring import MeasureLimits, measure
+from ...benchmarks.trace import write_trace
+from ...export.contracts import Artifact
+from ...inspection.dataset import evenly
+from ...inspection.errors import RecipeError
+from ...inspection.paired import compare_escapes
+from ...inspection.roc import auroc
+from ...inspection.storage import digest_of_json, write_json
+from ...inspection.streaming import frames_of
+from ..devices import Device, devices_of, on_each
+from ..job import Made, RunJob
+from ..making import build_artifact, make_graph, make_module
+from ..rows import TEACHER, RowPlan
+from ..stages import Stage, run_stage
+from ..trying import fitted_on_val, lasting, try_val
+from .place import Place
+from .trials import Grade, Timing
+
+_TIMED_FRAMES = 64
+_BRIEFLY = MeasureLimits(frames=400, seconds=8)
+_PACED_SECONDS = 20.0
+
+
+def drawn(job: RunJob, plan: RowPlan, teacher: Made) -> Artifact:
+    """Build what a trial would run, with weights that never saw an image.
+
+    Raises:
+        RecipeError: Its pruning cannot be applied.
+        BeltlineError: The backend does not take it.
+    """
+    steps = {step.method: step.settings for step in plan.steps}
+    student, pruning = steps["distill"], steps.get("prune")
+    shape: dict[str, Any] = {"network": student.network, "input_size": student.input_size}
+    if pruning is not None:
+        shape |= {"ratio": pruning.ratio, "round_to": pruning.round_to}
+    stage = Stage(name="draw", inputs={**shape, "teacher": teacher.key, "seed": job.line_file.seed})
+
+    def work(folder: Path) -> None:
+        from ...compress.sketching import Sketch, draw_student
+
+        draw_student(teacher.path, Sketch(**shape), folder / "model.safetensors", seed=job.line_file.seed)
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return _built(job, plan, Made(path=folder / "model.safetensors", key=stage.digest))
+
+
+def graded(job: RunJob, plan: RowPlan, place: Place) -> tuple[Artifact, Grade]:
+    """Train a trial for one rung and grade what comes of it on val.
+
+    Raises:
+        RecipeError: Training broke down, such as by a loss that is no number.
+        BeltlineError: A later step failed.
+    """
+    artifact = _built(job, plan, make_module(job, plan, place.teacher))
+    scores = try_val(job, artifact, plan.name)
+    return artifact, _grade(job, plan, scores, place.caught, size_bytes=artifact.size_bytes)
+
+
+def timed(job: RunJob, plan: RowPlan, artifact: Artifact, *, paced: bool, trained: bool) -> Timing:
+    """Time an artifact on all devices of its row; the slowest counts.
+
+    Args:
+        job: The run.
+        plan: Says with how many threads.
+        artifact: What to run.
+        paced: At the belt's pace, else back to back.
+        trained: Whether its weights are; for the record.
+
+    Raises:
+        HostError: A device cannot be reached any more.
+        MeasurementError: The model failed there.
+    """
+
+    def on(device: Device) -> Timing:
+        times = _times(job, plan, artifact, device, paced=paced)
+        return Timing(**times, paced=paced, trained=trained)
+
+    return max(on_each(devices_of(plan, job.devices), on), key=lambda each: each.engine_p99_ms)
+
+
+def _built(job: RunJob, plan: RowPlan, module: Made) -> Artifact:
+    exported, graph = make_graph(job, plan, module)
+    return build_artifact(job, plan.backend, graph, module if graph is exported else None)
+
+
+def _grade(
+    job: RunJob, plan: RowPlan, scores: NDArray[np.float64], caught: frozenset[str], *, size_bytes: int
+) -> Grade:
+    val, gate = job.dataset.of("val"), job.line_file.gates.escape
+    if not np.isfinite(scores).all():
+        msg = f"{plan.name}: its scores are no numbers; did training diverge?"
+        raise RecipeError(msg)
+    defective = np.array([sample.defective for sample in val])
+    bad = [sample for sample in val if sample.defective]
+    passed = scores[defective] < fitted_on_val(job, scores).threshold
+    paired = compare_escapes(
+        passed,
+        np.array([sample.path not in caught for sample in bad]),
+        paths=[sample.path for sample in bad],
+        groups=[sample.group for sample in bad],
+        against=TEACHER,
+        confidence=gate.confidence,
+    )
+    student = next(step.settings for step in plan.steps if step.method == "distill")
+    return Grade(
+        epochs=student.fit.epochs,
+        escapes=int(passed.sum()),
+        defects=len(bad),
+        increase=paired.increase,
+        auroc=auroc(scores, defective),
+        size_bytes=size_bytes,
+    )
+
+
+def _times(job: RunJob, plan: RowPlan, artifact: Artifact, device: Device, *, paced: bool) -> dict[str, float]:
+    minutes = job.line_file.measure.minutes
+    limits = MeasureLimits(frames=100_000, seconds=min(_PACED_SECONDS, 60 * minutes)) if paced else _BRIEFLY
+    inputs = {
+        "artifact": artifact.digest,
+        "backend": artifact.backend,
+        "paced": [str(job.budget.arrivals), job.budget.deadline_ms] if paced else None,
+        "limits": [limits.frames, limits.seconds],
+        "target": [device.name, device.target.threads, list(device.target.cpus)],
+        "machine": digest_of_json(lasting(device.facts)),
+        "data": job.dataset.digest,
+    }
+
+    def work(folder: Path) -> None:
+        measurement = _measured(job, artifact, device, limits, paced=paced)
+        write_trace(folder / "trace.npz", measurement)
+        write_json(folder / "times.json", _summary(measurement))
+
+    folder = run_stage(job.folder, Stage(name="time", inputs=inputs), work, tell=job.console.detail)
+    found: dict[str, float] = json.loads((folder / "times.json").read_text(encoding="utf-8"))
+    job.console.detail(f"{plan.name} on {device.name}: {found}")
+    return found
+
+
+def _measured(job: RunJob, artifact: Artifact, device: Device, limits: MeasureLimits, *, paced: bool) -> Measurement:
+    samples = evenly(job.dataset.of("val"), _TIMED_FRAMES)
+    with device.host(job.console) as host:
+        return measure(
+            artifact,
+            list(frames_of(job.dataset, samples)),
+            arrivals=job.budget.arrivals if paced else None,
+            target=device.target,
+            host=host,
+            gate=job.line_file.gates.deadline_miss,
+            deadline_ms=job.budget.deadline_ms,
+            limits=limits,
+        )
+
+
+def _summary(measurement: Measurement) -> dict[str, float]:
+    engine_ms, response_ms = measurement.engine_ns / 1e6, measurement.response_ns / 1e6
+    return {
+        "engine_p99_ms": float(np.quantile(engine_ms, 0.99, method="higher")),
+        "p50_ms": float(np.quantile(response_ms, 0.5, method="higher")),
+        "p99_ms": float(np.quantile(response_ms, 0.99, method="higher")),
+    }
