@@ -16,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 from ..compress.recipe import Step, methods
 from ..inspection.errors import LineFileError
 from ..inspection.plugins import plugins
+from ..station.frames import source_kinds
+from ..station.outcomes import result_kinds
 from .places import Location, PlacedYaml
 
 _MOST_SHOWN = 10
@@ -109,6 +111,7 @@ def _into_settings(location: Location, written: Any) -> Location:
 def _settings_type(title: str) -> type[BaseModel] | None:
     known = [method.step_type for method in methods().values()]
     known += [family.settings_type for family in plugins("compress.networks", "NETWORK").values()]
+    known += [kind.settings_type for kind in (*source_kinds().values(), *result_kinds().values())]
     return next((each for each in known if title in (each.__name__, each.model_config.get("title"))), None)
 
 

@@ -58,8 +58,8 @@ class PlacedYaml:
         return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
-def read_file(path: Path) -> PlacedYaml:
-    """Read a YAML file whose outermost value is a block of keys.
+def read_file(path: Path, *, what: str = "line file") -> PlacedYaml:
+    """Read a YAML file whose outermost value is a block of keys; `what` it is stands in messages.
 
     Raises:
         LineFileError: No such file, larger than 1 MB, not UTF-8, not YAML, a key written twice, values that only
@@ -67,7 +67,7 @@ def read_file(path: Path) -> PlacedYaml:
     """
     try:
         if not path.is_file():
-            msg = f"{path}: wanted a line file, got {'a folder' if path.is_dir() else 'no such file'}; check the path"
+            msg = f"{path}: wanted a {what}, got {'a folder' if path.is_dir() else 'no such file'}; check the path"
             raise LineFileError(msg)
         with path.open("rb") as stream:
             content = stream.read(_LIMIT_BYTES + 1)
@@ -75,7 +75,7 @@ def read_file(path: Path) -> PlacedYaml:
         msg = f"{path}: cannot be read: {error.strerror or error}; check the path and its permissions"
         raise LineFileError(msg) from error
     if len(content) > _LIMIT_BYTES:
-        msg = f"{path}: wanted at most {_LIMIT_BYTES} bytes, got more; is this the line file?"
+        msg = f"{path}: wanted at most {_LIMIT_BYTES} bytes, got more; is this the {what}?"
         raise LineFileError(msg)
     return read_text(_decoded(content, source=str(path)), source=str(path))
 

@@ -39,8 +39,12 @@ class Listener(Protocol):
         """Take an engine that died or was killed because it was stuck; nothing asks it any more."""
         ...
 
-    def looked(self, waiting: int, *, idle: bool) -> None:
-        """Take the length of the queue; `idle`: no frame is under way, and a moment may be taken."""
+    def queued(self, frames: int) -> None:
+        """Take how many frames wait now."""
+        ...
+
+    def looked(self, *, idle: bool) -> None:
+        """Take a round of the thread; `idle`: no frame is under way, and a moment may be taken."""
         ...
 
 
@@ -84,6 +88,8 @@ class Dispatcher:
                 sooner = self._desk.enter(frame, future, slot) < self._armed_ns
                 self._desk.feed()
                 ended += self._desk.ended()
+                waiting = self._desk.waiting
+            self._listener.queued(waiting)
         if sooner:
             self._wake()
         self._tell(ended)
@@ -125,7 +131,8 @@ class Dispatcher:
             self._tell(ended)
             if lost is not None:
                 self._listener.engine_lost(*lost)
-            self._listener.looked(waiting, idle=idle)
+            self._listener.queued(waiting)
+            self._listener.looked(idle=idle)
 
     def stop(self) -> None:
         """End `run`; frames under way stay unanswered, so wait for them before."""

@@ -167,9 +167,12 @@ class Service:
         """Take the loss of an engine from the dispatcher."""
         self._keeper.lost(engine, why)
 
-    def looked(self, waiting: int, *, idle: bool) -> None:
+    def queued(self, frames: int) -> None:
+        """Take the length of the queue from the dispatcher."""
+        self.counters.note_waiting(frames)
+
+    def looked(self, *, idle: bool) -> None:
         """Take a round of the dispatcher: the pauses between frames are for garbage."""
-        self.counters.note_waiting(waiting)
         if self._collector is not None:
             self._collector.look(idle=idle)
 

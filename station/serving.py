@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from threading import Event
 from typing import Any
 
-from ..inspection.errors import MissingPartError, StationError
+from ..inspection.errors import StationError
 from .counters import Tally
+from .front import Front, require_results
 from .notifying import notify
-from .outcomes import Seen, Sink, result_kinds
 from .pinning import keeping_to
 from .service import Service, require_sources
-from .settings import ResultChoice, StationSettings
+from .settings import StationSettings
 
 _LOOK_S = 0.5
 
@@ -36,17 +36,21 @@ def serve(settings: StationSettings, say: Say, *, stop: Event | None = None) -> 
         BeltlineError: It cannot start: no bundle works here, or a package is not installed.
         StationError: It cannot go on by itself; whoever supervises it (systemd) is to start it anew.
     """
-    require_parts(settings)
+    require_sources(settings)
+    require_results(settings)
     stopping = stop or Event()
-    with ExitStack() as stack:
-        sinks = [_opened_sink(choice, stack) for choice in settings.results]
+    with _stopped_by_signals(stopping), ExitStack() as stack:
         service = Service(settings)
-        stack.callback(service.stop)
         stack.enter_context(keeping_to(service.other_cpus))
-        for number, (choice, sink) in enumerate(zip(settings.results, sinks, strict=True), start=1):
-            service.subscribe(f"{choice.kind}-{number}", _sender(sink), with_pixels=False)
+        try:
+            front = Front(service)
+        except BaseException:
+            service.stop()
+            raise
+        stack.callback(front.stop)
+        stack.callback(service.stop)
         service.start()
-        stack.enter_context(_stopped_by_signals(stopping))
+        front.start()
         say(_words_at_start(service))
         notify("READY=1", f"STATUS={service.at_work.version}")
         _watch(service, say, stopping)
@@ -54,36 +58,12 @@ def serve(settings: StationSettings, say: Say, *, stop: Event | None = None) -> 
     return service.counters.snapshot()
 
 
-def require_parts(settings: StationSettings) -> None:
-    """Refuse settings whose packages are not there, before anything starts.
-
-    Raises:
-        MissingPartError: One is not; the message says how to get it.
-    """
-    require_sources(settings)
-    for choice in settings.results:
-        if (missing := result_kinds()[choice.kind].missing()) is not None:
-            msg = f"result {choice.kind}: {missing}"
-            raise MissingPartError(msg)
-
-
-def _opened_sink(choice: ResultChoice, stack: ExitStack) -> Sink:
-    sink: Sink = result_kinds()[choice.kind].open(choice.settings)
-    stack.callback(sink.close)
-    return sink
-
-
-def _sender(sink: Sink) -> Callable[[Seen], None]:
-    return lambda seen: sink.send(seen.outcome)
-
-
 def _watch(service: Service, say: Say, stopping: Event) -> None:
     """Pass incidents on as they come, keep systemd's watchdog quiet while all is well."""
     said = 0
     while True:
         ended = stopping.wait(_LOOK_S) or service.ended
-        incidents = service.counters.snapshot().incidents
-        for each in incidents:
+        for each in service.counters.snapshot().incidents:
             if each.number > said:
                 say(f"{each.part}: {each.text}")
                 said = each.number

@@ -15,6 +15,7 @@ from .machine import devices, doctor
 from .planning import plan
 from .rejects import rejects
 from .reporting import report
+from .serving import serve
 from .wheels import wheels
 
 app = typer.Typer(
@@ -70,4 +71,5 @@ app.command(epilog="Example: beltline verify line.beltline --key key.pub.pem")(v
 app.command(epilog="Example: beltline install line.beltline --key key.pub.pem")(install)
 app.command(epilog="Example: beltline rollback")(rollback)
 app.command(epilog="Example: beltline status --json")(status)
+app.command(epilog="Example: beltline serve station.yaml")(serve)
 app.command(epilog="Example: beltline rejects rejects -o labelled")(rejects)
