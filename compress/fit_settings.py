@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from .later_keys import without_idle
 
 Edge = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
 """Height or width of a network's input, in pixels."""
@@ -48,8 +50,12 @@ class FitSettings(BaseModel):
         batch: Views per step.
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: AdamW's.
-        patience: Stop after so many epochs without a better val AUROC; the best epoch's weights are kept.
+        patience: Stop after so many epochs without a better one on val; the best epoch's weights are kept.
         views: How views are cut.
+        ema: Epochs are scored and kept with averaged weights (EMA, Polyak and Juditsky 1992), which keep this share of
+            themselves in each step, less in the first ones; 0: the weights as they are.
+        stop_at_overkill: An epoch is better if fewer defects escape on val when the threshold rejects this share of its
+            good parts, AUROC where as many do; None: by AUROC alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,3 +66,9 @@ class FitSettings(BaseModel):
     weight_decay: float = Field(default=0.02, ge=0, le=1)
     patience: int = Field(default=12, ge=1)
     views: ViewSettings = ViewSettings()
+    ema: float = Field(default=0.998, ge=0, lt=1)
+    stop_at_overkill: float | None = Field(default=None, gt=0, lt=1)
+
+    @model_serializer(mode="wrap")
+    def _without_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_idle(self, write, ("ema", "stop_at_overkill"))

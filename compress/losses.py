@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from .inspector import score_logits
 from .methods.distill import DistillWeights
+from .teacher_terms import FeatureTerm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Batch:
         has_mask: bool `[N]`, see `views.View`.
         defective: float32 `[N]`, 1 = defective.
         certain: float32 `[N]`, 0 = the view is not judged as a whole, see `views.View`.
+        done: Share of the planned training that lies behind, in [0, 1).
     """
 
     pixels: Tensor
@@ -29,6 +31,7 @@ class Batch:
     has_mask: Tensor
     defective: Tensor
     certain: Tensor
+    done: float = 0.0
 
 
 def label_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -52,7 +55,7 @@ def label_loss(logits: Tensor, batch: Batch) -> Tensor:
     return torch.stack(terms).sum()
 
 
-def teacher_loss(logits: Tensor, teacher_logits: Tensor, weights: DistillWeights) -> Tensor:
+def teacher_loss(logits: Tensor, teacher_logits: Tensor, weights: DistillWeights, *, done: float = 0.0) -> Tensor:
     """Score and heatmap terms against the teacher on the same views.
 
     Softened score: Hinton et al. 2015, arXiv 1503.02531. Heatmap as a distribution over cells: Shu et al. 2021 (CWD),
@@ -62,6 +65,7 @@ def teacher_loss(logits: Tensor, teacher_logits: Tensor, weights: DistillWeights
         logits: The student's, `[N, 1, rows, columns]`.
         teacher_logits: The teacher's, `[N, 1, any, any]`; brought to the student's cells.
         weights: Of the terms.
+        done: Share of the training that lies behind, in [0, 1]; for weights that change.
 
     Returns:
         Scalar.
@@ -69,9 +73,7 @@ def teacher_loss(logits: Tensor, teacher_logits: Tensor, weights: DistillWeights
     warmth = weights.temperature
     soft_score = torch.sigmoid(score_logits(teacher_logits) / warmth)
     score_term = functional.binary_cross_entropy_with_logits(score_logits(logits) / warmth, soft_score) * warmth
-    aligned = teacher_logits
-    if aligned.shape[-2:] != logits.shape[-2:]:
-        aligned = functional.interpolate(aligned, size=logits.shape[-2:], mode="bilinear", align_corners=False)
+    aligned = _at_cells_of(logits, teacher_logits)
     cells = functional.binary_cross_entropy_with_logits(logits / warmth, torch.sigmoid(aligned / warmth)) * warmth
     spread = functional.kl_div(
         functional.log_softmax(logits.flatten(1) / warmth, dim=1),
@@ -79,7 +81,45 @@ def teacher_loss(logits: Tensor, teacher_logits: Tensor, weights: DistillWeights
         reduction="batchmean",
         log_target=True,
     )
-    return weights.score * score_term + weights.heatmap * (cells + 0.1 * spread * warmth)
+    score = weights.score * weights.ramps.multiple("score", done)
+    heatmap = weights.heatmap * weights.ramps.multiple("heatmap", done)
+    return score * score_term + heatmap * (cells + 0.1 * spread * warmth)
+
+
+def feature_loss(features: Tensor, teacher_features: Tensor, term: FeatureTerm) -> Tensor:
+    """Compare feature maps, each channel of the one with the same channel of the other.
+
+    `channels`: Kullback-Leibler divergence of a channel's softmax over the frame (Shu et al. 2021, CWD, arXiv
+    2011.13256): where something is to be seen, whatever its size. `values`: the mean squared difference
+    (Romero et al. 2015, FitNets, arXiv 1412.6550) in mean squares of the teacher's map, so that 1 is what an empty map
+    costs.
+
+    Args:
+        features: The student's, adapted, `[N, channels, rows, columns]`.
+        teacher_features: The teacher's, `[N, channels, any, any]`; brought to the student's cells.
+        term: How to compare.
+
+    Returns:
+        Scalar, >= 0.
+    """
+    aligned = _at_cells_of(features, teacher_features)
+    if term.match == "values":
+        return functional.mse_loss(features, aligned) / aligned.square().mean().clamp(min=1e-6)
+    warmth = term.temperature
+    spread = functional.kl_div(
+        functional.log_softmax(features.flatten(2) / warmth, dim=2),
+        functional.log_softmax(aligned.flatten(2) / warmth, dim=2),
+        reduction="none",
+        log_target=True,
+    )
+    return spread.sum(dim=2).mean() * warmth**2
+
+
+def _at_cells_of(maps: Tensor, others: Tensor) -> Tensor:
+    """Bring other maps to the rows and columns of the first ones."""
+    if others.shape[-2:] == maps.shape[-2:]:
+        return others
+    return functional.interpolate(others, size=maps.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _cell_loss(logits: Tensor, masks: Tensor) -> Tensor:

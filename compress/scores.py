@@ -10,8 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..inspection.dataset import Dataset, Sample
+from ..inspection.roc import auroc
 from ..inspection.streaming import frames_of
+from ..inspection.threshold import operating_point
 from .inspector import Inspector, score_logits
+
+_AS_LIKELY_AS_NOT = 0.5
 
 
 @torch.inference_mode()
@@ -25,6 +29,29 @@ def batch_scores(
         for inputs in _inputs(inspector, dataset, samples, device, batch)
     ]
     return np.concatenate(scores).astype(np.float64) if scores else np.empty(0)
+
+
+def judged_on_val(
+    inspector: Inspector, dataset: Dataset, device: torch.device, *, overkill: float | None
+) -> tuple[float, int | None]:
+    """Say how good an inspector is while it is trained.
+
+    Args:
+        inspector: On `device`.
+        dataset: Its val split.
+        device: Where.
+        overkill: Share of the good parts that the threshold rejects, as likely as not, in (0, 1); None: no threshold.
+
+    Returns:
+        AUROC, and how many defects the threshold passes; None without one.
+    """
+    val = dataset.of("val")
+    scores, defective = batch_scores(inspector, dataset, val, device), np.array([sample.defective for sample in val])
+    area = auroc(scores, defective)
+    if overkill is None:
+        return area, None
+    point = operating_point(scores, defective, max_overkill=overkill, confidence=_AS_LIKELY_AS_NOT)
+    return area, point.escapes
 
 
 def _inputs(

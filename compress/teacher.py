@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..inspection.dataset import Dataset
@@ -38,6 +39,7 @@ def train_teacher(
     torch.manual_seed(seed)
     frame = frame_spec(dataset, settings.input_size)
     inspector = Inspector(build_network(settings.network, frame.channels), frame)
+    teacher = Checkpoint(network=settings.network, frame=frame, lineage=(), inspector=inspector)
     job = Job(
         name="teacher",
         inspector=inspector,
@@ -48,12 +50,11 @@ def train_teacher(
         seed=seed,
         partial=partial,
         progress=progress,
+        checkpoint=teacher,
     )
     history = fit(job)
     lineage = (f"teacher {settings.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}",)
-    save_checkpoint(
-        target_file, Checkpoint(network=settings.network, frame=frame, lineage=lineage, inspector=inspector)
-    )
+    save_checkpoint(target_file, replace(teacher, lineage=lineage))
     return history
 
 

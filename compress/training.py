@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..inspection.dataset import Dataset, Sample
+from ..inspection.dataset import Dataset
 from ..inspection.errors import RecipeError
-from ..inspection.roc import auroc
 from ..inspection.storage import write_bytes
-from .fit_settings import FitSettings, ViewSettings
+from .checkpoint import Checkpoint
+from .fit_settings import FitSettings
 from .inspector import Inspector, score_logits
+from .last_good import keep_last_good
 from .losses import Batch
 from .recipe import Progress
-from .scores import batch_scores
+from .scores import judged_on_val
+from .showing import batch_of, draw, shown, views_for
 from .views import View, ViewMaker
 
 Loss = Callable[[Tensor, Batch], Tensor]
 """Logits `[N, 1, rows, columns]` and their batch to a scalar."""
-
-_EMA_DECAY = 0.998
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class Job:
         seed: Of everything random.
         partial: Folder for the state that a killed run goes on from, or None.
         progress: Called after every step.
+        alongside: What the loss learns itself, such as adapters: trained and resumed with the inspector, then left.
+        checkpoint: What the inspector came in: the best weights of a training that breaks down are kept as such a file.
     """
 
     name: str
@@ -59,6 +62,8 @@ class Job:
     seed: int
     partial: Path | None
     progress: Progress
+    alongside: nn.Module = field(default_factory=nn.Module)
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,16 +73,35 @@ class History:
     Attributes:
         epoch: Epochs done.
         best_epoch: 1-based; 0 before the first.
-        best_auroc: On val, of the averaged weights.
+        best_auroc: On val, of the best epoch's averaged weights.
+        best_escapes: Likewise; 0 where escapes are not counted.
         rows: One `(epoch, mean loss, val AUROC)` per epoch.
+        escapes: Val defects passed after each epoch, where they are counted, see `FitSettings.stop_at_overkill`.
         hardness: Running score of each train sample, `[0, 1]`: what looks defective is shown more often.
     """
 
     epoch: int = 0
     best_epoch: int = 0
     best_auroc: float = -1.0
+    best_escapes: int = 0
     rows: list[tuple[int, float, float]] = field(default_factory=list)
+    escapes: list[int] = field(default_factory=list)
     hardness: list[float] = field(default_factory=list)
+
+    def take(self, loss: float, area: float, escapes: int | None) -> bool:
+        """Add an epoch; says whether it is the best so far: fewest escapes, then the largest AUROC."""
+        self.epoch += 1
+        self.rows.append((self.epoch, loss, area))
+        self.escapes += [] if escapes is None else [escapes]
+        better = not self.best_epoch or (-(escapes or 0), area) > (-self.best_escapes, self.best_auroc)
+        if better:
+            self.best_epoch, self.best_auroc, self.best_escapes = self.epoch, area, escapes or 0
+        return better
+
+    def best(self) -> str:
+        """Say how good the best epoch is."""
+        passed = f", {self.best_escapes} escapes" if self.escapes else ""
+        return f"val AUROC {self.best_auroc:.4f}{passed}"
 
 
 def fit(job: Job) -> History:
@@ -86,7 +110,8 @@ def fit(job: Job) -> History:
     Weights are averaged (EMA, Polyak and Juditsky 1992); good frames that look defective are drawn more often.
 
     Raises:
-        RecipeError: The loss is no longer a number.
+        RecipeError: The loss is no longer a number; the best weights before are in `job.inspector`, and in a file where
+            the job says what checkpoint they make.
         StorageError: The state cannot be written.
     """
     torch.manual_seed(job.seed)
@@ -104,9 +129,8 @@ class _Trainer:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        views = _views_for(job)
-        self.samples = _shown(job.dataset.of("train"), views)
-        self.val = job.dataset.of("val")
+        views = views_for(job.dataset, job.settings.views)
+        self.samples = shown(job.dataset.of("train"), views)
         self.history = History(hardness=[0.5] * len(self.samples))
         self.maker = ViewMaker(
             dataset=job.dataset,
@@ -115,11 +139,13 @@ class _Trainer:
             grounds=tuple(sample for sample in self.samples if not sample.defective),
         )
         self.model = job.inspector.to(job.device).to(memory_format=torch.channels_last)
+        self.alongside = job.alongside.to(job.device)
         self.average = copy.deepcopy(self.model)
         self.best = _state_of(self.model)
         settings = job.settings
         self.steps = max(1, (settings.samples_per_epoch or len(self.samples)) // settings.batch)
-        self.optimizer = torch.optim.AdamW(_groups(self.model, settings.weight_decay), lr=settings.learning_rate)
+        groups = _groups((self.model, self.alongside), settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
         total = self.steps * settings.epochs + 1
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, settings.learning_rate, total_steps=total, pct_start=0.15, cycle_momentum=False
@@ -135,36 +161,35 @@ class _Trainer:
         """Train one epoch and score val."""
         number = self.history.epoch + 1
         total = 0.0
-        for step, (chosen, batch) in enumerate(self._batches(number)):
-            total += self._step(number, chosen, batch)
-            self.job.progress(self._label(number), step + 1, self.steps)
-        val_scores = batch_scores(self.average, self.job.dataset, self.val, self.job.device)
-        value = auroc(val_scores, np.array([sample.defective for sample in self.val]))
-        self.history.epoch = number
-        self.history.rows.append((number, total / self.steps, value))
-        if value > self.history.best_auroc:
-            self.history.best_auroc, self.history.best_epoch = value, number
+        for step, (chosen, batch) in enumerate(self._batches(number), start=1):
+            value = self._step(chosen, batch)
+            if not isfinite(value):
+                raise RecipeError(self._broken_down(value, f"epoch {number}, step {step} of {self.steps}"))
+            total += value
+            self.job.progress(self._label(number), step, self.steps)
+        area, escapes = judged_on_val(
+            self.average, self.job.dataset, self.job.device, overkill=self.job.settings.stop_at_overkill
+        )
+        if self.history.take(total / self.steps, area, escapes):
             self.best = _state_of(self.average)
 
     def _label(self, number: int) -> str:
-        best = f", best val AUROC {self.history.best_auroc:.4f}" if self.history.best_epoch else ""
+        best = f", best {self.history.best()}" if self.history.best_epoch else ""
         return f"epoch {number}/{self.job.settings.epochs}{best}, step"
 
-    def _step(self, number: int, chosen: NDArray[np.int64], batch: Batch) -> float:
+    def _step(self, chosen: NDArray[np.int64], batch: Batch) -> float:
+        """Take one step and give its loss; where that is no number, no weight is changed."""
         self.model.train()
         with torch.autocast(self.job.device.type, enabled=self.scaler.is_enabled()):
             logits = self.model.network(batch.pixels)
             loss = self.job.loss(logits.float(), batch)
         if not isfinite(value := float(loss.detach())):
-            msg = (
-                f"{self.job.name}: the loss became {value} in epoch {number}; lower fit.learning_rate "
-                f"({self.job.settings.learning_rate:g}) and run again"
-            )
-            raise RecipeError(msg)
+            return value
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
+        for trained in (self.model, self.alongside):
+            nn.utils.clip_grad_norm_(list(trained.parameters()), 2.0)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.schedule.step()
@@ -176,7 +201,7 @@ class _Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         done = self.schedule.last_epoch
-        decay = min(_EMA_DECAY, (1 + done) / (10 + done))
+        decay = min(self.job.settings.ema, (1 + done) / (10 + done))
         for mean, value in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
             if mean.is_floating_point():
                 mean.lerp_(value, 1 - decay)
@@ -184,11 +209,12 @@ class _Trainer:
                 mean.copy_(value)
 
     def _batches(self, number: int) -> Iterator[tuple[NDArray[np.int64], Batch]]:
-        order = _draw(self.samples, self.history.hardness, self.steps * self.job.settings.batch, self.job.seed, number)
-        chunks = order.reshape(self.steps, self.job.settings.batch)
+        settings, seed = self.job.settings, self.job.seed
+        order = draw(self.samples, self.history.hardness, self.steps * settings.batch, seed, number)
+        chunks = order.reshape(self.steps, settings.batch)
 
         def load(step: int) -> list[View]:
-            generator = np.random.default_rng([self.job.seed, number, step])
+            generator = np.random.default_rng([seed, number, step])
             return [self.maker.view(self.samples[index], generator) for index in chunks[step]]
 
         with ThreadPoolExecutor(1) as reader:
@@ -197,19 +223,8 @@ class _Trainer:
                 views = ahead.result()
                 if step + 1 < self.steps:
                     ahead = reader.submit(load, step + 1)
-                yield chunks[step], self._batch(views)
-
-    def _batch(self, views: list[View]) -> Batch:
-        device = self.job.device
-        pixels = torch.from_numpy(np.stack([view.pixels for view in views])).permute(0, 3, 1, 2).to(device)
-        masks = torch.from_numpy(np.stack([view.mask for view in views])).unsqueeze(1).to(device)
-        return Batch(
-            pixels=self.model.normalise(pixels.float()).contiguous(memory_format=torch.channels_last),
-            masks=masks.float() / 255,
-            has_mask=torch.tensor([view.has_mask for view in views], device=device),
-            defective=torch.tensor([float(view.defective) for view in views], device=device),
-            certain=torch.tensor([float(view.certain) for view in views], device=device),
-        )
+                done = (number - 1 + step / self.steps) / settings.epochs
+                yield chunks[step], batch_of(views, self.model, done=done)
 
     def resume(self) -> None:
         """Go on from the state that a killed run left, if there is one."""
@@ -218,6 +233,7 @@ class _Trainer:
         state: dict[str, Any] = torch.load(path, map_location=self.job.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
+        self.alongside.load_state_dict(state.get("alongside", {}))
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         if state["scaler"]:  # empty where the killed run was on the CPU
@@ -233,6 +249,7 @@ class _Trainer:
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
+            "alongside": self.alongside.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": {key: value for key, value in self.schedule.state_dict().items() if key != "_anneal_func_type"},
             "scaler": self.scaler.state_dict(),
@@ -250,40 +267,26 @@ class _Trainer:
         self.model.to("cpu").to(memory_format=torch.contiguous_format).eval()
         return self.history
 
-
-def _views_for(job: Job) -> ViewSettings:
-    """Whole frames where most defective images have a label but no mask: a crop might not show the defect."""
-    masks = [sample.mask is not None for sample in job.dataset.of("train") if sample.defective]
-    crops = 2 * sum(masks) >= len(masks)
-    return job.settings.views if crops else job.settings.views.model_copy(update={"crop": None})
-
-
-def _shown(samples: tuple[Sample, ...], views: ViewSettings) -> tuple[Sample, ...]:
-    """Leave out defective images without a mask where views are crops."""
-    whole = views.crop is None
-    return tuple(sample for sample in samples if whole or not sample.defective or sample.mask is not None)
-
-
-def _draw(samples: tuple[Sample, ...], hardness: list[float], count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Draw sample indices, half of them defective; good ones by how defective they look, defective ones evenly."""
-    generator = np.random.default_rng([seed, epoch, 7])
-    defective = np.array([sample.defective for sample in samples])
-    bad, good = np.nonzero(defective)[0], np.nonzero(~defective)[0]
-    weight = 0.2 + np.asarray(hardness)[good]
-    hits = _evenly(bad, count // 2, generator)
-    calm = generator.choice(good, size=count - len(hits), p=weight / weight.sum())
-    return generator.permutation(np.concatenate([hits, calm])).astype(np.int64)
+    def _broken_down(self, value: float, place: str) -> str:
+        """Keep the best weights so far, and say where it happened, where they are and what to do."""
+        history, job = self.finish(), self.job
+        kept = "no epoch was finished before it"
+        if history.best_epoch:
+            kept = f"the best epoch before it is {history.best_epoch} ({history.best()})"
+            if job.checkpoint is not None and job.partial is not None:
+                line = f"{job.name} stopped in {place}, {kept}"
+                kept += f", kept as {keep_last_good(job.checkpoint, job.partial, line)}"
+        return (
+            f"{job.name}: the loss became {value} in {place}; {kept}; "
+            f"lower fit.learning_rate ({job.settings.learning_rate:g}) and run again"
+        )
 
 
-def _evenly(indices: NDArray[np.int64], count: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    rounds = -(-count // len(indices))
-    return np.concatenate([generator.permutation(indices) for _ in range(rounds)])[:count]
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def _groups(modules: tuple[nn.Module, ...], weight_decay: float) -> list[dict[str, Any]]:
     """Decay weights, but neither biases nor norms."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    free = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    parameters = list(chain.from_iterable(module.parameters() for module in modules))
+    decayed = [parameter for parameter in parameters if parameter.ndim > 1]
+    free = [parameter for parameter in parameters if parameter.ndim <= 1]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
 
 

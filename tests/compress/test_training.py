@@ -12,15 +12,17 @@ import torch
 from beltline.compress.checkpoint import load_checkpoint
 from beltline.compress.fit_settings import FitSettings, ViewSettings
 from beltline.compress.inspector import Inspector
-from beltline.compress.losses import label_loss
+from beltline.compress.last_good import LAST_GOOD
+from beltline.compress.losses import Batch, label_loss
 from beltline.compress.methods.distill import METHOD as DISTILL
 from beltline.compress.methods.distill import DistillStep
 from beltline.compress.methods.prune import METHOD as PRUNE
 from beltline.compress.methods.prune import PruneStep
 from beltline.compress.recipe import ModuleContext
+from beltline.compress.scores import batch_scores
 from beltline.compress.teacher import train_teacher
 from beltline.compress.teacher_settings import TeacherSettings
-from beltline.compress.training import Job, _draw, _Trainer, fit
+from beltline.compress.training import History, Job, _Trainer, fit
 from beltline.inspection.dataset import Dataset
 from beltline.inspection.errors import RecipeError
 
@@ -94,11 +96,70 @@ def _job(data: Dataset, inspector: Inspector) -> Job:
     )
 
 
+class BreakingLoss:
+    """The labels' loss, and no number from one step on."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __call__(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        self.left -= 1
+        return label_loss(logits, batch) * (float("nan") if self.left < 0 else 1.0)
+
+
 def test_nan_stops_and_names_the_step(line_data: Dataset, teacher: Path) -> None:
-    job = _job(line_data, load_checkpoint(teacher).inspector)
-    job = replace(job, loss=lambda logits, batch: label_loss(logits, batch) * float("nan"))
-    with pytest.raises(RecipeError, match="distill: the loss became nan in epoch 1"):
+    job = replace(_job(line_data, load_checkpoint(teacher).inspector), loss=BreakingLoss(2))
+    words = "distill: the loss became nan in epoch 1, step 3 of 4; no epoch was finished before it; lower fit.learning"
+    with pytest.raises(RecipeError, match=words):
         fit(job)
+
+
+def test_nan_leaves_the_best_weights_as_a_checkpoint(line_data: Dataset, teacher: Path, tmp_path: Path) -> None:
+    given, line = load_checkpoint(teacher), "best epoch before it is 1 .val AUROC 0"
+    job = replace(_job(line_data, given.inspector), loss=BreakingLoss(5), checkpoint=given, partial=tmp_path)
+    with pytest.raises(RecipeError, match=f"nan in epoch 2, step 2 of 4; the {line}.*kept as .*{LAST_GOOD}; lower"):
+        fit(job)
+    kept = load_checkpoint(tmp_path / LAST_GOOD)
+    assert kept.lineage[:-1] == given.lineage
+    assert kept.lineage[-1].startswith("distill stopped in epoch 2, step 2 of 4")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert all(torch.equal(tensor, state["best"][name]) for name, tensor in kept.inspector.state_dict().items())
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in state["best"].values())
+
+
+def test_without_averaging_the_weights_themselves_are_kept(line_data: Dataset, teacher: Path) -> None:
+    trainer = _Trainer(
+        replace(
+            _job(line_data, load_checkpoint(teacher).inspector),
+            settings=FIT.model_copy(update={"ema": 0.0, "epochs": 1}),
+        )
+    )
+    trainer.epoch()
+    pairs = zip(trainer.average.parameters(), trainer.model.parameters(), strict=True)
+    assert all(torch.equal(mean, value) for mean, value in pairs)
+
+
+def test_fewer_escapes_make_a_better_epoch_and_auroc_breaks_ties() -> None:
+    history = History()
+    kept = [history.take(1.0, area, escapes) for area, escapes in ((0.9, 5), (0.95, 7), (0.8, 4), (0.85, 4))]
+    assert kept == [True, False, True, True]
+    assert (history.best_epoch, history.best_auroc, history.best_escapes) == (4, 0.85, 4)
+    assert history.best() == "val AUROC 0.8500, 4 escapes"
+    by_area = History()
+    assert [by_area.take(1.0, area, None) for area in (0.9, 0.95, 0.8)] == [True, True, False]
+
+
+def test_escapes_are_counted_on_val_at_the_overkill_asked_for(line_data: Dataset, teacher: Path) -> None:
+    settings = FIT.model_copy(update={"stop_at_overkill": 0.2, "epochs": 1})
+    job = replace(_job(line_data, load_checkpoint(teacher).inspector), settings=settings)
+    history = fit(job)
+    val = line_data.of("val")
+    scores = batch_scores(job.inspector, line_data, val, torch.device("cpu"))
+    defective = np.array([sample.defective for sample in val])
+    good = np.sort(scores[~defective])
+    passed = [int((scores[defective] < cut).sum()) for cut in (good[int(0.75 * len(good))], good[-1])]
+    assert passed[0] <= history.escapes[0] <= passed[1]
+    assert history.best_escapes == history.escapes[0]
 
 
 def test_labels_without_masks_train_too(line_data: Dataset, tmp_path: Path) -> None:
@@ -107,31 +168,6 @@ def test_labels_without_masks_train_too(line_data: Dataset, tmp_path: Path) -> N
         for index, sample in enumerate(line_data.samples)
     )
     assert load_checkpoint(train(replace(line_data, samples=samples), tmp_path)).parameters > 0
-
-
-@pytest.mark.parametrize(("every", "crop", "shown"), [(4, 64, "masked"), (1, None, "all")])
-def test_a_few_missing_masks_do_not_cost_the_crops(
-    line_data: Dataset, teacher: Path, every: int, crop: int | None, shown: str
-) -> None:
-    bad = [sample.path for sample in line_data.of("train") if sample.defective]
-    gone = set(bad[::every])
-    data = replace(line_data, samples=tuple(replace(s, mask=None) if s.path in gone else s for s in line_data.samples))
-    trainer = _Trainer(_job(data, load_checkpoint(teacher).inspector))
-    assert trainer.maker.settings.crop == crop
-    left_out = {sample.path for sample in data.of("train")} - {sample.path for sample in trainer.samples}
-    assert left_out == (gone if shown == "masked" else set())
-
-
-def test_draws_are_half_defective_and_prefer_hard_good_parts(line_data: Dataset) -> None:
-    samples = line_data.of("train")
-    good = [index for index, sample in enumerate(samples) if not sample.defective]
-    hardness = [0.0] * len(samples)
-    hardness[good[0]] = 1.0
-    drawn = _draw(samples, hardness, 4000, seed=0, epoch=1)
-    defective = np.array([samples[index].defective for index in drawn])
-    assert defective.mean() == pytest.approx(0.5, abs=0.01)
-    counts = np.bincount(drawn, minlength=len(samples))
-    assert counts[good[0]] > 3 * np.median(counts[good[1:]])
 
 
 def context(data: Dataset, teacher: Path, folder: Path) -> ModuleContext:
