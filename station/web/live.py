@@ -1,0 +1,101 @@
+"""What the live page shows, as facts: the light, the rate, the misses, the last frames."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from typing import Any
+
+from ..counters import Tally
+from ..drift import DriftWatch, drift_words
+from ..outcomes import Outcome
+from .face import Face
+from .last_frames import Shown
+
+_HOLD_S = 1.5
+"""A rejected part keeps the light red so long, or a fast belt would show it for the blink of an eye."""
+
+_QUIET_S = 5.0
+_RATE_OVER_S = 10.0
+_INCIDENTS = 5
+
+
+class Rate:
+    """Frames a second over the last ten seconds, from counts at the moments when somebody looks."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def per_s(self, offered: int) -> float | None:
+        """Note a count and give the rate; None: nobody looked before."""
+        now_s = time.monotonic()
+        self._seen.append((now_s, offered))
+        while len(self._seen) > 2 and now_s - self._seen[1][0] >= _RATE_OVER_S:
+            self._seen.popleft()
+        first_s, first = self._seen[0]
+        return (offered - first) / (now_s - first_s) if now_s - first_s > 0.2 else None
+
+
+def live_facts(face: Face, rate: Rate) -> dict[str, Any]:
+    """Give everything that the page shows; JSON-able."""
+    tally, served = face.snapshot(), face.served()
+    return {
+        "light": _light(face),
+        "bundle": tally.bundle,
+        "rate_per_s": rate.per_s(tally.offered),
+        "offered": tally.offered,
+        "rejected": tally.rejected,
+        "misses": tally.late + tally.refused + tally.faulty,
+        "standings": {"late": tally.late, "refused": tally.refused, "faulty": tally.faulty},
+        "waiting": tally.waiting,
+        "deadline_ms": served.deadline_ms,
+        "latency_ms": {"p50": _finite(tally.latency_ms.quantile(0.5)), "p99": _finite(tally.latency_ms.quantile(0.99))},
+        "threshold": served.threshold,
+        "drift": _drift(face.drift),
+        "frames": [_frame(shown) for shown in face.last.shown()],
+        "incidents": _incidents(tally),
+    }
+
+
+def _light(face: Face) -> dict[str, Any]:
+    """Choose the light: a rejection stays for a moment; nothing lights where no part came for a while."""
+    passed, rejected = face.last.last("pass"), face.last.last("reject")
+    latest = max((each for each in (passed, rejected) if each), key=lambda each: each.decided_ns, default=None)
+    if latest is None or _age_s(latest) > max(_QUIET_S, 10 * face.served().period_ms / 1000):
+        return {"state": "quiet", "word": "NO PARTS", "why": "" if face.ready() else "no model is at work"}
+    if rejected is not None and (latest is rejected or _age_s(rejected) < _HOLD_S):
+        why = "" if rejected.standing == "answered" else rejected.standing
+        return {"state": "reject", "word": "REJECT", "why": why}
+    return {"state": "pass", "word": "PASS", "why": "" if latest.standing == "answered" else latest.standing}
+
+
+def _age_s(outcome: Outcome) -> float:
+    return (time.monotonic_ns() - outcome.decided_ns) / 1e9
+
+
+def _frame(shown: Shown) -> dict[str, Any]:
+    outcome = shown.outcome
+    return {
+        "key": shown.key,
+        "name": outcome.name or f"{outcome.source} {outcome.number}",
+        "answer": outcome.answer,
+        "standing": outcome.standing,
+        "score": outcome.score,
+        "age_s": round(_age_s(outcome), 1),
+    }
+
+
+def _drift(watch: DriftWatch | None) -> dict[str, Any] | None:
+    if watch is None or watch.latest is None:
+        return None
+    return {"drifting": bool(watch.latest.drifting), "words": drift_words(watch.latest)}
+
+
+def _incidents(tally: Tally) -> list[dict[str, Any]]:
+    latest = list(tally.incidents)[-_INCIDENTS:][::-1]
+    return [{"unix_s": each.unix_ns // 1_000_000_000, "part": each.part, "text": each.text} for each in latest]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

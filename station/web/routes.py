@@ -1,0 +1,223 @@
+"""What can be asked of the station over HTTP, and how it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...inspection.errors import DataError
+from ..frames import FaultyFrame, OfferedFrame
+from ..outcome_json import outcome_facts
+from ..outcomes import Outcome
+from .face import Face
+from .inference import MOST_JSON_BYTES, infer_request, infer_response, model_facts
+from .live import Rate, live_facts
+from .metrics import metrics_text
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+SOURCE = "http"
+_PAGE = Path(__file__).parent / "page"
+_PAGE_KINDS = {"live.html": "text/html", "live.css": "text/css", "live.js": "text/javascript"}
+_BODY_S = 10.0
+_SPARE_S = 5.0
+_BODIES_AT_ONCE = 16
+_JSON_HEADER = "Inference-Header-Content-Length"
+_NAME_CHARACTERS = 200
+
+Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
+
+
+class Routes:
+    """The handlers, around one station; they run in one event loop."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self._rate = Rate()
+        self._numbers = itertools.count(1)
+        self._bodies = 0
+        self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="web-decode")
+        self._pages = {name: (_PAGE / name).read_bytes() for name in _PAGE_KINDS}
+
+    def close(self) -> None:
+        """Free the thread that decodes."""
+        self._decoder.shutdown(wait=False, cancel_futures=True)
+
+    def table(self) -> list[tuple[str, str, Handler]]:
+        """List method, path and handler of everything that can be asked."""
+        model = "/v2/models/{model}"
+        return [
+            ("GET", "/", self._page("live.html")),
+            ("GET", "/live.css", self._page("live.css")),
+            ("GET", "/live.js", self._page("live.js")),
+            ("GET", "/live.json", self._live),
+            ("GET", r"/live/{key:\d{1,18}}.jpg", self._picture),
+            ("GET", "/metrics", self._metrics),
+            ("POST", "/frames", self._frame),
+            ("GET", "/v2", self._server),
+            ("GET", "/v2/health/live", self._alive),
+            ("GET", "/v2/health/ready", self._ready),
+            *((method, f"{start}{end}", handler)
+              for start in (model, model + "/versions/{version}")
+              for method, end, handler in (
+                  ("GET", "", self._model), ("GET", "/ready", self._model_ready), ("POST", "/infer", self._infer))),
+        ]  # fmt: skip
+
+    def _page(self, name: str) -> Handler:
+        async def handler(_request: web.Request) -> web.Response:
+            from aiohttp import web
+
+            return web.Response(body=self._pages[name], content_type=_PAGE_KINDS[name], charset="utf-8")
+
+        return handler
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return _json(live_facts(self._face, self._rate))
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        picture = self._face.last.picture(int(request.match_info["key"]))
+        if picture is None:
+            return _json({"error": "this picture is gone"}, status=404)
+        return web.Response(body=picture, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        drift = None if self._face.drift is None else self._face.drift.latest
+        ring = None if self._face.ring is None else self._face.ring.tally()
+        text, kind = metrics_text(self._face.snapshot(), drift=drift, ring=ring)
+        return web.Response(body=text, headers={"Content-Type": kind})
+
+    async def _server(self, _request: web.Request) -> web.Response:
+        version = self._face.served().version
+        return _json({"name": "beltline", "version": version, "extensions": ["binary_tensor_data"]})
+
+    async def _alive(self, _request: web.Request) -> web.Response:
+        return _json({"live": True})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        ready = self._face.ready()
+        return _json({"ready": ready}, status=200 if ready else 503)
+
+    async def _model(self, request: web.Request) -> web.Response:
+        return self._unknown(request) or _json(model_facts(self._face.served()))
+
+    async def _model_ready(self, request: web.Request) -> web.Response:
+        return self._unknown(request) or await self._ready(request)
+
+    async def _infer(self, request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        if (unknown := self._unknown(request)) is not None:
+            return unknown
+        served = self._face.served()
+        body = await self._body(request, most=self._face.largest_frame_bytes + MOST_JSON_BYTES)
+        asked = infer_request(body, _json_bytes(request), served.frame)
+        outcome = await self._answer(self._offered(asked.image, asked.id))
+        raw, json_bytes = infer_response(asked, outcome, served)
+        if json_bytes is None:
+            return web.Response(body=raw, content_type="application/json")
+        headers = {_JSON_HEADER: str(json_bytes)}
+        return web.Response(body=raw, content_type="application/octet-stream", headers=headers)
+
+    async def _frame(self, request: web.Request) -> web.Response:
+        """Take a photograph as an image file; one that cannot be read is a part all the same, and is answered."""
+        name = request.query.get("name", "")[:_NAME_CHARACTERS]
+        body = await self._body(request, most=self._face.largest_frame_bytes)
+        captured_ns = time.monotonic_ns()
+        work = asyncio.get_running_loop().run_in_executor(self._decoder, _decoded, body, self._face)
+        try:
+            offered: OfferedFrame | FaultyFrame = self._offered(await work, name, captured_ns=captured_ns)
+        except DataError as error:
+            offered = FaultyFrame(
+                number=next(self._numbers), source=SOURCE, name=name, captured_ns=captured_ns, why=str(error)
+            )
+        outcome = await self._answer(offered)
+        return _json(outcome_facts(outcome), status=422 if outcome.standing == "faulty" else 200)
+
+    def _offered(self, image: NDArray[np.uint8], name: str, *, captured_ns: int | None = None) -> OfferedFrame:
+        return OfferedFrame(
+            number=next(self._numbers),
+            source=SOURCE,
+            name=name,
+            image=image,
+            captured_ns=time.monotonic_ns() if captured_ns is None else captured_ns,
+        )
+
+    async def _answer(self, frame: OfferedFrame | FaultyFrame) -> Outcome:
+        """Wait for the outcome; whoever hangs up does not cancel it, for the part is on the belt."""
+        answered = asyncio.shield(asyncio.wrap_future(self._face.offer(frame)))
+        return await asyncio.wait_for(answered, self._face.served().deadline_ms / 1000 + _SPARE_S)
+
+    def _unknown(self, request: web.Request) -> web.Response | None:
+        served = self._face.served()
+        named, version = request.match_info["model"], request.match_info.get("version", served.version)
+        if (named, version) == (served.name, served.version):
+            return None
+        told = f"wanted the model {served.name!r} in version {served.version!r}, got {named[:80]!r} in {version[:80]!r}"
+        return _json({"error": told}, status=404)
+
+    async def _body(self, request: web.Request, *, most: int) -> bytes:
+        """Read a body of bounded size in bounded time; only so many are read at once.
+
+        Raises:
+            HTTPException: It is too large or compressed, came too slowly, or too many came at once.
+        """
+        from aiohttp import web
+
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            raise web.HTTPUnsupportedMediaType(text="wanted a body that is not compressed")
+        if request.content_length is not None and request.content_length > most:
+            raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=request.content_length)
+        if self._bodies >= _BODIES_AT_ONCE:
+            raise web.HTTPServiceUnavailable(text=f"{_BODIES_AT_ONCE} frames are being received already")
+        self._bodies += 1
+        try:
+            return await asyncio.wait_for(request.read(), _BODY_S)
+        except asyncio.TimeoutError:
+            raise web.HTTPRequestTimeout(text=f"the body did not come within {_BODY_S:g} s") from None
+        finally:
+            self._bodies -= 1
+
+
+def _decoded(body: bytes, face: Face) -> NDArray[np.uint8]:
+    """Decode an image file; its header is read first, so that a small file cannot ask for much memory.
+
+    Raises:
+        DataError: It is none, damaged, or larger than a frame may be.
+    """
+    from ...inspection.headers import header_of
+    from ...inspection.images import frame_of_content
+
+    channels, header = face.served().frame.channels, header_of(body)
+    if header.height * header.width * channels > face.largest_frame_bytes:
+        msg = f"wanted a frame of at most {face.largest_frame_bytes} bytes, got {header.width} x {header.height} pixels"
+        raise DataError(msg)
+    return frame_of_content(Path("the frame"), body, channels=channels)
+
+
+def _json_bytes(request: web.Request) -> int | None:
+    told = request.headers.get(_JSON_HEADER)
+    if told is None:
+        return None
+    if not (told.isascii() and told.isdecimal() and len(told) < 12):
+        msg = f"{_JSON_HEADER}: wanted a number of bytes, got {told[:80]!r}"
+        raise DataError(msg)
+    return int(told)
+
+
+def _json(value: dict[str, Any], *, status: int = 200) -> web.Response:
+    from aiohttp import web
+
+    return web.json_response(value, status=status)

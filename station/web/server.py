@@ -1,0 +1,151 @@
+"""The web server in a thread and an event loop of its own; whatever comes in, the line does not wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from concurrent.futures import Future
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from ...inspection.errors import LineFileError, MissingPartError, StationError
+from ...inspection.packages import missing_package
+from ..secret_files import read_secret
+from ..settings import HttpSettings
+from .answering import answering
+from .doors import Doors
+from .face import Face
+from .guard import Guard
+from .routes import Routes
+
+if TYPE_CHECKING:
+    pass
+
+_LOG = logging.getLogger(__name__)
+_HANDSHAKE_S = 10.0
+_LINGER_S = 2.0
+_START_S = 20.0
+_END_S = 2.0
+_HEAD_BYTES = 4096
+_JSON_SPARE_BYTES = 1 << 20
+
+
+class WebServer:
+    """One server for everything; start it once.
+
+    Attributes:
+        port: Where it listens once it is started.
+    """
+
+    def __init__(self, settings: HttpSettings, face: Face) -> None:
+        """Take what it needs to know.
+
+        Raises:
+            MissingPartError: What it needs is not installed.
+            LineFileError: Token, certificate or key cannot be used.
+        """
+        if (missing := web_missing()) is not None:
+            raise MissingPartError(missing)
+        self._settings, self._face = settings, face
+        self._token = None if settings.token_file is None else read_secret(settings.token_file)
+        self._tls = _tls_of(settings)
+        self._thread: Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over: asyncio.Event | None = None
+        self.port = settings.port
+
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"{'http' if self._tls is None else 'https'}://{host}:{self.port}"
+
+    def start(self) -> None:
+        """Listen; returns when requests are answered.
+
+        Raises:
+            StationError: The address is taken or not this machine's.
+        """
+        started: Future[int] = Future()
+        self._thread = Thread(target=self._run, args=(started,), name="web", daemon=True)
+        self._thread.start()
+        try:
+            self.port = started.result(_START_S)
+        except OSError as error:
+            msg = f"cannot listen at {self._settings.host}:{self._settings.port}: {error}; choose another http.port"
+            raise StationError(msg) from error
+
+    def stop(self) -> None:
+        """End it; requests under way are given a moment."""
+        if self._loop is not None and self._over is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._over.set)
+        if self._thread is not None:
+            self._thread.join(_START_S)
+
+    def _run(self, started: Future[int]) -> None:
+        try:
+            asyncio.run(self._serve(started))
+        except Exception as error:  # noqa: BLE001 - the line goes on without its web server, whatever ended it
+            if started.done():
+                _LOG.exception("the web server ended")
+            else:
+                started.set_exception(error)
+
+    async def _serve(self, started: Future[int]) -> None:
+        from aiohttp import web
+
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        routes = Routes(self._face)
+        application = web.Application(client_max_size=self._face.largest_frame_bytes + _JSON_SPARE_BYTES)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=_HEAD_BYTES,
+            max_field_size=_HEAD_BYTES,
+            lingering_time=_LINGER_S,
+            shutdown_timeout=_END_S,
+        )
+        doors = Doors(runner)
+        application.middlewares.append(answering(Guard(self._settings, token=self._token), doors.note_spoke))
+        for method, path, handler in routes.table():
+            application.router.add_route(method, path, handler)
+        await runner.setup()
+        try:
+            await self._listen(doors, started)
+        finally:
+            await runner.cleanup()
+            routes.close()
+
+    async def _listen(self, doors: Doors, started: Future[int]) -> None:
+        server = await asyncio.get_running_loop().create_server(
+            doors,
+            self._settings.host,
+            self._settings.port,
+            ssl=self._tls,
+            ssl_handshake_timeout=None if self._tls is None else _HANDSHAKE_S,
+        )
+        started.set_result(int(server.sockets[0].getsockname()[1]))
+        if self._over is not None:
+            await self._over.wait()
+        server.close()
+
+
+def web_missing() -> str | None:
+    """Say what the server needs and is not installed, or None."""
+    packages = ("aiohttp", "cv2", "prometheus_client")
+    return next((found for name in packages if (found := missing_package(name, "station")) is not None), None)
+
+
+def _tls_of(settings: HttpSettings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:
+        msg = f"{settings.tls_certificate} and {settings.tls_key}: wanted a certificate and its key (PEM): {error}"
+        raise LineFileError(msg) from error
+    return context
