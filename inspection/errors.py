@@ -71,3 +71,13 @@ class StationError(BeltlineError, RuntimeError):
 
 class SourceError(BeltlineError, OSError):
     """A camera, folder or stream that a station cannot take frames from."""
+
+
+class GpuError(BeltlineError, RuntimeError):
+    """A GPU or its driver that failed while it worked, or that has no room."""
+
+
+class TooSlowError(BeltlineError, TimeoutError):
+    """A model that cannot keep the belt's deadline on this device."""
+
+    exit_code: ClassVar[int] = 3

@@ -69,7 +69,12 @@ class Golden(BaseModel):
 
 
 def choose_golden(
-    scores: NDArray[np.float64], defective: Sequence[bool], *, threshold: float, size_bytes: int
+    scores: NDArray[np.float64],
+    defective: Sequence[bool],
+    *,
+    threshold: float,
+    size_bytes: int,
+    margin: float = _ROUNDING,
 ) -> list[int]:
     """Choose the frames that tell most about a model.
 
@@ -81,6 +86,7 @@ def choose_golden(
         defective: For each of them.
         threshold: Of the model.
         size_bytes: Of one frame: large frames are fewer, 64 MiB in all, but never below 6.
+        margin: Frames nearer to the threshold than this are left out: another runtime may score them on its other side.
 
     Returns:
         Positions, ascending.
@@ -90,7 +96,7 @@ def choose_golden(
     """
     count = min(FRAMES, max(_LEAST_FRAMES, _MAX_BYTES // max(1, size_bytes)))
     distance = np.abs(scores - threshold)
-    usable = np.flatnonzero(distance >= _ROUNDING)
+    usable = np.flatnonzero(distance >= margin)
     near = [int(each) for each in usable[np.argsort(distance[usable], kind="stable")]]
     nearest = min(_NEAREST, count // 3)
     below = [each for each in near if scores[each] < threshold][: nearest // 2]

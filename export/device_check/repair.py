@@ -5,6 +5,8 @@
 - uint8 around 0 (values that are never negative) becomes int8 with the scale times 255 / 127: the range stays, half of
   the levels go. That is TensorRT's own symmetric int8 for such a tensor.
 
+- Camera pixels (uint8 inputs) that are moved and then cast are cast first and then moved: no number changes.
+
 Any other zero point needs new calibration, since the range itself has to change.
 """
 
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...compress.graph_bytes import graph_bytes, properties_of
+from ...compress.pixels_first import cast_pixels_first
 from ...inspection.storage import write_bytes
 from .graph_view import GraphView, name_of, view_of
 
@@ -36,12 +39,14 @@ class Repaired:
         shifted: Quantizers moved from uint8 around 128 to int8; no number changes.
         coarser: Quantizers moved from uint8 around 0 to int8; half of the levels are left.
         calibrate_again: Names of quantizers that no rewriting helps.
+        pixels: Whether camera pixels are cast first now, and were not.
     """
 
     biases: int
     shifted: int
     coarser: int
     calibrate_again: tuple[str, ...]
+    pixels: bool
 
 
 def repair_file(source: Path, target: Path) -> Repaired:
@@ -69,8 +74,9 @@ def repair_file(source: Path, target: Path) -> Repaired:
             else:
                 counts[done] += 1
     _drop_unread(view)
+    pixels = cast_pixels_first(view.model)
     write_bytes(target, graph_bytes(view.model, properties=properties_of(view.model)))
-    return Repaired(biases=len(biases), calibrate_again=tuple(again), **counts)
+    return Repaired(biases=len(biases), calibrate_again=tuple(again), pixels=pixels, **counts)
 
 
 def _kind(view: GraphView, node: NodeProto) -> Any:

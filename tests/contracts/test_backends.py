@@ -22,7 +22,10 @@ TARGET = Target(name="local", threads=1, cpus=(0,))
 HEATMAP_ROUNDING = 1  # a grey value: sums in another order can fall on the other side of a half
 
 
-@pytest.fixture(params=sorted(backends()), scope="module")
+NEEDS = {"tensor_rt": [pytest.mark.tensorrt]}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=NEEDS.get(name, [])) for name in sorted(backends())], scope="module")
 def backend(request: pytest.FixtureRequest) -> Backend:
     found = backends()[request.param]
     if (missing := found.missing()) is not None:

@@ -9,6 +9,7 @@ from ..findings import Hits, Rule
 from ..graph_view import GraphView, name_of
 
 _LARGEST_INT32 = (1 << 31) - 1
+_TAKE_PIXELS = frozenset({"Cast", "DequantizeLinear", "Shape"})  # quantized uint8 has rules of its own
 
 
 def _double(view: GraphView, _: DeviceRuntime) -> Hits:
@@ -45,6 +46,17 @@ def _varying_inputs(view: GraphView, _: DeviceRuntime) -> Hits:
             yield value.name, f"its shape is {list(shape)}"
 
 
+def _pixels(view: GraphView, _: DeviceRuntime) -> Hits:
+    from onnx import TensorProto
+
+    for node in view.nodes:
+        if node.op_type in _TAKE_PIXELS:
+            continue
+        for name in node.input:
+            if view.types.get(name) == TensorProto.UINT8 and name not in view.constants:
+                yield name_of(node), f"a {node.op_type} reads uint8"
+
+
 RULES = (
     Rule(
         name="no-float64",
@@ -73,5 +85,12 @@ RULES = (
         why="An input whose shape varies needs an optimization profile, and CUDA graphs need a fixed one.",
         way_out="Export with the line's frame size, or build with --minShapes, --optShapes and --maxShapes.",
         find=_varying_inputs,
+    ),
+    Rule(
+        name="uint8-only-into-cast",
+        level="refused",
+        why="Only a Cast may read uint8, not even a Transpose (NVIDIA/TensorRT issue 3985).",
+        way_out="`--repair` casts pixels first, exactly; the backend tensor_rt and `quantize` for it do so anyway.",
+        find=_pixels,
     ),
 )

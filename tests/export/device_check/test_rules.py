@@ -14,6 +14,7 @@ from beltline.compress.recipe import GraphContext
 from beltline.export.contracts import Frame, Graph
 from beltline.export.device_check.check import RULES, check_file
 from beltline.export.device_check.device_runtime import RUNTIMES, runtime_named
+from beltline.export.device_check.repair import repair_file
 from beltline.inspection.errors import GraphError
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -148,6 +149,16 @@ def resize(**how: Any) -> ModelProto:
     return model_of([node], {"scales": np.array([1, 1, 0.5, 0.5], np.float32)})
 
 
+def moved_pixels() -> ModelProto:
+    """Make what exporters make of a camera frame: moved first, cast then."""
+    model = plain(
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),
+        helper.make_node("Cast", ["t"], ["y"], to=TensorProto.FLOAT),
+    )
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    return model
+
+
 TRIPPING: dict[str, Callable[[], ModelProto]] = {
     "opset": lambda: plain(helper.make_node("Relu", ["x"], ["y"]), opset=21),
     "standard-operators": lambda: plain(helper.make_node("FakeQuantize", ["x"], ["y"], domain="org.openvinotoolkit")),
@@ -179,6 +190,7 @@ TRIPPING: dict[str, Callable[[], ModelProto]] = {
     ),
     "float16-throughout": float_leftover,
     "fixed-input-shape": varying,
+    "uint8-only-into-cast": moved_pixels,
 }
 
 
@@ -242,8 +254,11 @@ def test_what_real_producers_make_is_judged_for_what_they_do(produced: tuple[str
         assert "int8-only" in rules_broken(path), "both make uint8 activations"
 
 
-def test_a_float_model_is_taken(tiny_graph: Graph) -> None:
-    checked = check_file(tiny_graph.path, JETPACK)
+def test_a_float_model_is_taken_once_its_pixels_are_cast_first(tiny_graph: Graph, tmp_path: Path) -> None:
+    findings = check_file(tiny_graph.path, JETPACK).findings
+    assert {each.rule for each in findings if each.level == "refused"} == {"uint8-only-into-cast"}
+    assert repair_file(tiny_graph.path, tmp_path / "repaired.onnx").pixels
+    checked = check_file(tmp_path / "repaired.onnx", JETPACK)
     assert checked.takes, checked.findings
     assert checked.weight_types == {"float": checked.weighted}
 

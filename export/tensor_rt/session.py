@@ -1,0 +1,144 @@
+"""An open engine: one frame in, one decision out, nothing left on the GPU's queue.
+
+Copy in, engine and copies out stand in one CUDA stream. Where all frames have one size they are captured once as a CUDA
+graph and launched as one call a frame; an engine that cannot be captured is queued step by step as before.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from typing_extensions import Self
+
+from ...inspection.errors import DataError, GpuError, GraphError
+from ...inspection.frame import FrameSpec
+from ..contracts import Decision, Frame
+from ..frame_check import require_frame
+from .cuda import Cuda
+from .listening import listen, said
+from .memory import TensorMemory
+
+_TENSORS = ("frame", "score", "heatmap")
+
+
+class TensorRtSession:
+    """Device buffers, stream and engine; all of it is freed on exit."""
+
+    def __init__(self, trt: Any, engine: bytes, spec: FrameSpec, cuda: Cuda) -> None:
+        self._log = listen(trt)
+        self._runtime = trt.Runtime(self._log)
+        self._engine = self._runtime.deserialize_cuda_engine(engine)
+        if self._engine is None:
+            msg = f"TensorRT {trt.__version__} does not open the engine it built: {said(self._log.errors)}"
+            raise GraphError(msg)
+        _require_tensors(trt, self._engine)
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            msg = f"TensorRT has no room to run the engine: {said(self._log.errors)}; end other programs on the GPU"
+            raise GpuError(msg)
+        self._spec, self._cuda = spec, cuda
+        self._fixed = _only_shape(self._engine)
+        self._stream, self._graph = cuda.stream(), 0
+        self._memory = {name: TensorMemory(cuda, trt.nptype(self._engine.get_tensor_dtype(name))) for name in _TENSORS}
+        self._shape: tuple[int, ...] = ()
+
+    def __enter__(self) -> Self:
+        """Give the session itself; where the size is known, everything is set up before the first frame."""
+        if self._fixed is not None:
+            self._take_shape(self._fixed)
+            self._capture()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free the engine and all memory."""
+        if self._graph:
+            self._cuda.destroy_graph(self._graph)
+        for memory in self._memory.values():
+            memory.free()
+        if self._stream:
+            self._cuda.destroy_stream(self._stream)
+        self._graph = self._stream = 0
+        self._context = self._engine = self._runtime = None
+
+    @property
+    def captured(self) -> bool:
+        """Whether a frame is one launch of a CUDA graph."""
+        return bool(self._graph)
+
+    def infer(self, frame: Frame) -> Decision:
+        """Decide on one frame; returns when the decision is in host memory.
+
+        Raises:
+            DataError: The frame is not what the model takes, or of a size that the engine was not built for.
+            GpuError: The GPU failed.
+        """
+        require_frame(frame, self._spec)
+        if frame.shape != self._shape:
+            self._take_shape(frame.shape)
+        np.copyto(self._memory["frame"].host, frame)
+        started_ns = time.perf_counter_ns()
+        if self._graph:
+            self._cuda.launch(self._graph, self._stream)
+        else:
+            self._queue()
+        self._cuda.synchronize(self._stream)
+        ended_ns = time.perf_counter_ns()
+        return Decision(
+            score=float(self._memory["score"].host.reshape(-1)[0]),
+            heatmap=self._memory["heatmap"].host.copy(),
+            engine_start_ns=started_ns,
+            engine_end_ns=ended_ns,
+        )
+
+    def _take_shape(self, shape: tuple[int, ...]) -> None:
+        """Set the engine and its memory to a frame's size."""
+        if not self._context.set_input_shape("frame", shape):
+            least, _, most = (tuple(each) for each in self._engine.get_tensor_profile_shape("frame", 0))
+            msg = f"frame: the engine was built for {least} to {most}, got {shape}; bundle with the line's frame sizes"
+            raise DataError(msg)
+        self._shape = shape
+        for name, memory in self._memory.items():
+            if memory.take_shape(tuple(self._context.get_tensor_shape(name))):
+                self._context.set_tensor_address(name, memory.device_address)
+
+    def _queue(self) -> None:
+        self._memory["frame"].to_device(self._stream)
+        if not self._context.execute_async_v3(self._stream):
+            msg = f"TensorRT did not run the engine: {said(self._log.errors)}"
+            raise GpuError(msg)
+        self._memory["score"].to_host(self._stream)
+        self._memory["heatmap"].to_host(self._stream)
+
+    def _capture(self) -> None:
+        """Capture a frame's work, after it has run once as TensorRT asks for; what cannot be captured is not."""
+        self._memory["frame"].host.fill(0)
+        self._queue()
+        self._cuda.synchronize(self._stream)
+        self._cuda.begin_capture(self._stream)
+        try:
+            self._queue()
+            self._graph = self._cuda.end_capture(self._stream)
+        except GpuError:
+            self._cuda.abandon_capture(self._stream)
+
+
+def _only_shape(engine: Any) -> tuple[int, ...] | None:
+    """Give the one shape of frames that an engine takes; None: it takes several."""
+    shape = tuple(engine.get_tensor_shape("frame"))
+    if -1 not in shape:
+        return shape
+    least, _, most = (tuple(each) for each in engine.get_tensor_profile_shape("frame", 0))
+    return least if least == most else None
+
+
+def _require_tensors(trt: Any, engine: Any) -> None:
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
+    if inputs != ["frame"] or set(names) != set(_TENSORS):
+        msg = f"engine: wanted input `frame` and outputs `score` and `heatmap`, got {names}; build the artifact again"
+        raise GraphError(msg)
