@@ -77,9 +77,13 @@ def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, tell: Te
     say(f"{stage.name}: working")
     _note(run, stage, "started")
     started = time.monotonic()
-    with new_folder(folder) as temporary:
-        work(temporary)
-        write_json(temporary / "stage.json", _manifest(stage, temporary))
+    try:
+        with new_folder(folder) as temporary:
+            work(temporary)
+            write_json(temporary / "stage.json", _manifest(stage, temporary))
+    except OSError:  # another process of the same search was thought dead and finished it after all
+        if finished_stage(run, stage) is None:
+            raise
     _note(run, stage, "finished")
     shutil.rmtree(_partial_of(run, stage), ignore_errors=True)
     say(f"{stage.name}: done in {time.monotonic() - started:.1f} s")

@@ -46,7 +46,8 @@ class SearchSettings(BaseModel):
         fit: How a student is trained in the end; earlier rungs have fewer epochs.
         space: What to choose from.
         engine: `local`: worker processes on this machine; `ray`: tasks on a Ray cluster.
-        workers: Trainings at the same time; None: one for each four CPUs, on Ray one for each node.
+        workers: Trainings at the same time; None: one for each four CPUs, on Ray one for each node that has CPUs.
+        cpus: Ray: CPUs that a training holds.
         gpus: Ray: GPUs (or the share of one) that a training holds.
         address: Ray: of the cluster's head, such as `auto` or `10.0.0.5:6379`; None: RAY_ADDRESS, else `auto`.
     """
@@ -60,5 +61,6 @@ class SearchSettings(BaseModel):
     space: SpaceSettings = SpaceSettings()
     engine: Literal["local", "ray"] = "local"
     workers: int | None = Field(default=None, ge=1, le=1024)
+    cpus: int = Field(default=1, ge=1, le=1024)
     gpus: float = Field(default=0, ge=0, le=64, allow_inf_nan=False)
     address: str | None = Field(default=None, max_length=200)
