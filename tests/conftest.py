@@ -116,6 +116,7 @@ def bundle_parts(graph: Graph, frames: list[Frame], folder: Path) -> BundleParts
         report=b"{}\n",
         licence=b"a licence\n",
         parts_list=parts_list("tiny", [model]),
+        packed=False,
     )
 
 

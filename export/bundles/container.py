@@ -94,7 +94,7 @@ def read_members(stream: BinaryIO) -> tuple[Member, ...]:
     if not members or head + stream.read(len(directory)) != directory:
         msg = "wanted a bundle as Beltline writes it, got other bytes behind its members; get it again"
         raise BundleError(msg)
-    _require_apart([member.name for member in members])
+    require_apart([member.name for member in members])
     return tuple(members)
 
 
@@ -200,8 +200,12 @@ def _entry(member: Member) -> bytes:
     return _CENTRAL.pack(b"PK\x01\x02", _UNIX | _VERSION, _VERSION, 0, 0, 0, _DATE, *sizes) + name
 
 
-def _require_apart(names: Sequence[str]) -> None:
-    """No name may stand there twice, or be a folder for another one."""
+def require_apart(names: Sequence[str]) -> None:
+    """Refuse names of which one stands there twice, or is a folder for another one.
+
+    Raises:
+        BundleError: One is.
+    """
     folders = {name[:end] for name in names for end, sign in enumerate(name) if sign == "/"}
     for name in names:
         if names.count(name) > 1 or name in folders:

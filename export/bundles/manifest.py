@@ -6,7 +6,15 @@ import hashlib
 import json
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ...inspection.errors import BundleError
 from ...inspection.frame import FrameSpec
@@ -19,8 +27,13 @@ REFERENCE = "reference.json"
 
 LICENCE, PARTS_LIST = "LICENSE", "sbom.cdx.json"
 FORMAT: Final = 1
-"""Of the bundle; raised when an older Beltline must not read it."""
+PACKED_FORMAT: Final = 2
+"""Of the bundle; raised when an older Beltline must not read it. The second has files that are packed for the way."""
 
+MOST_BYTES = 1 << 30
+"""Of all files of a bundle as they are installed."""
+
+PACKED_SUFFIX = ".xz"
 MAX_JSON_BYTES = 4 << 20
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 RowName = Annotated[str, Field(pattern=r"^[\w.@-]{1,128}$")]
@@ -28,6 +41,7 @@ Sentence = Annotated[str, Field(max_length=2_000)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[int, Field(ge=0)]
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -35,12 +49,31 @@ class _Part(BaseModel):
     model_config = _STRICT
 
 
+class PackedFacts(_Part):
+    """How a file travels: coded as `<path>.xz`, so long and with this content."""
+
+    size_bytes: Size
+    sha256: Hex
+
+
 class FileFacts(_Part):
-    """One file of the bundle: its name, length and content."""
+    """One file of the bundle: its name, length and content as it is installed, and as it travels if that differs."""
 
     path: str
     size_bytes: Size
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Hex
+    packed: PackedFacts | None = None
+
+    @property
+    def member(self) -> str:
+        """Its name in the bundle."""
+        return self.path if self.packed is None else f"{self.path}{PACKED_SUFFIX}"
+
+    @model_serializer(mode="wrap")
+    def _without_packed(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not: a bundle without packed files is written as it always was."""
+        written: dict[str, Any] = write(self)
+        return written if self.packed is not None else {k: v for k, v in written.items() if k != "packed"}
 
 
 class ModelFacts(_Part):
@@ -96,7 +129,7 @@ class Manifest(_Part):
     """The whole of manifest.json.
 
     Attributes:
-        format: Of the bundle.
+        format: Of the bundle; 2 where a file is packed.
         name: Of the run.
         beltline: Version that made it.
         models: One for each runtime, the one to take first first.
@@ -107,7 +140,7 @@ class Manifest(_Part):
         files: Every file but the manifest and its signature, sorted by name.
     """
 
-    format: Literal[1]
+    format: Literal[1, 2]
     name: Word
     beltline: Sentence
     models: Annotated[tuple[ModelFacts, ...], Field(min_length=1, max_length=16)]
@@ -120,12 +153,24 @@ class Manifest(_Part):
     @model_validator(mode="after")
     def _hangs_together(self) -> Manifest:
         names = [each.path for each in self.files]
+        coded = {each.path for each in self.files if each.packed is not None}
         backends = [model.backend for model in self.models]
         required = {GOLDEN, REPORT, LICENCE, PARTS_LIST, *(model.path for model in self.models)}
         if names != sorted(set(names)) or len(set(backends)) != len(backends) or not required <= set(names):
             msg = "files and models do not hang together"
             raise ValueError(msg)
+        if (self.format == PACKED_FORMAT) != bool(coded) or coded & {GOLDEN, REFERENCE}:
+            msg = "format and packed files do not hang together"
+            raise ValueError(msg)
+        if self.installed_bytes > MOST_BYTES:
+            msg = f"wanted files of at most {MOST_BYTES} bytes together, got more"
+            raise ValueError(msg)
         return self
+
+    @property
+    def installed_bytes(self) -> int:
+        """What its files take on a device."""
+        return sum(each.size_bytes for each in self.files)
 
     @property
     def digest(self) -> str:
@@ -171,8 +216,9 @@ def _words(raw: bytes, name: str, error: ValidationError) -> str:
     first: Any = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(each)[:40] for each in first["loc"][:6])
     found = _format_of(raw)
-    if found not in (None, FORMAT):
-        return f"{name}: wanted a bundle of format {FORMAT}, got format {found}; update Beltline on this machine"
+    if found not in (None, FORMAT, PACKED_FORMAT):
+        wanted = f"{FORMAT} or {PACKED_FORMAT}"
+        return f"{name}: wanted a bundle of format {wanted}, got format {found}; update Beltline on this machine"
     return f"{name}: {place or 'the file'}: {str(first['msg'])[:200]}; get the bundle again from where it was made"
 
 

@@ -14,10 +14,11 @@ from ...inspection.errors import BundleError, GraphError, StorageError
 from ...inspection.storage import digest_of_file
 from ..artifacts import require_intact
 from ..contracts import Artifact
-from .container import MAX_BYTES, Member, copy_member, read_member, read_members
+from .container import MAX_BYTES, Member, copy_member, read_member, read_members, require_apart
 from .golden import Golden
 from .manifest import GOLDEN, MANIFEST, MAX_JSON_BYTES, REFERENCE, SIGNATURE, Manifest, ModelFacts, read_part
 from .model_files import require_self_contained
+from .packing import unpacking
 from .reference import Reference
 from .signing import Signer, check_signature
 
@@ -45,8 +46,12 @@ class OpenBundle:
             BundleError: The bundle changed while it was read, or a model takes weights from elsewhere.
             StorageError: The disk is full or cannot be written.
         """
+        coded = {each.member: each for each in self.manifest.files if each.packed is not None}
         for name, member in self.members.items():
-            _write(folder / name, copy_member(self.stream, member))
+            chunks = copy_member(self.stream, member)
+            if (each := coded.get(name)) is not None:
+                chunks = unpacking(chunks, size_bytes=each.size_bytes, sha256=each.sha256, name=each.path)
+            _write(folder / (name if each is None else each.path), chunks)
         unpacked = Unpacked(folder=folder, manifest=self.manifest)
         for model in self.manifest.models:
             unpacked.require_sound(model)
@@ -179,12 +184,14 @@ def _small(stream: BinaryIO, members: Mapping[str, Member], name: str) -> bytes:
 
 
 def _require_listed(manifest: Manifest, members: list[Member], head: list[str]) -> None:
-    """What the manifest lists is what there is, in the same order."""
-    if [member.name for member in members] != [*head, *(each.path for each in manifest.files)]:
+    """What the manifest lists is what there is, in the same order; what is packed may not come out over another."""
+    require_apart([*head, *(each.path for each in manifest.files)])
+    if [member.name for member in members] != [*head, *(each.member for each in manifest.files)]:
         msg = "its files are not those that its manifest lists; do not use this bundle"
         raise BundleError(msg)
     for member, listed in zip(members[len(head) :], manifest.files, strict=True):
-        if (member.size_bytes, member.sha256) != (listed.size_bytes, listed.sha256):
+        facts = listed.packed or listed
+        if (member.size_bytes, member.sha256) != (facts.size_bytes, facts.sha256):
             msg = f"{member.name} is not the file that the manifest names; do not use this bundle"
             raise BundleError(msg)
 

@@ -18,6 +18,7 @@ from .manifest import (
     GOLDEN,
     LICENCE,
     MANIFEST,
+    PACKED_FORMAT,
     PARTS_LIST,
     REFERENCE,
     REPORT,
@@ -27,8 +28,10 @@ from .manifest import (
     FileFacts,
     Manifest,
     ModelFacts,
+    PackedFacts,
     canonical,
 )
+from .packing import packed
 from .reference import Reference
 from .signing import sign
 
@@ -77,6 +80,7 @@ class BundleParts:
         licence: Its text.
         parts_list: Content of the software bill of materials.
         reference: Scores and looks of good parts; None: a station cannot tell whether its parts drift away.
+        packed: Whether files that shrink by it are coded for the way; they are installed bit by bit as they were.
     """
 
     name: str
@@ -92,6 +96,7 @@ class BundleParts:
     licence: bytes
     parts_list: bytes
     reference: Reference | None = None
+    packed: bool = True
 
 
 def write_bundle(path: Path, parts: BundleParts, *, key: Path | None) -> Manifest:
@@ -107,10 +112,12 @@ def write_bundle(path: Path, parts: BundleParts, *, key: Path | None) -> Manifes
         StorageError: The disk is full or the folder cannot be written.
     """
     contents = _contents(parts)
-    manifest = _manifest(parts, contents)
+    coded = _coded(contents) if parts.packed else {}
+    manifest = _manifest(parts, contents, coded)
     raw = canonical(manifest)
     head = {MANIFEST: raw} if key is None else {MANIFEST: raw, SIGNATURE: sign(raw, key)}
-    write_chunks(path, pack({**head, **contents}))
+    travelling = {each.member: coded.get(each.path, contents[each.path]) for each in manifest.files}
+    write_chunks(path, pack({**head, **travelling}))
     return manifest
 
 
@@ -130,9 +137,16 @@ def _contents(parts: BundleParts) -> dict[str, bytes | Path]:
     return dict(sorted(contents.items()))
 
 
-def _manifest(parts: BundleParts, contents: Mapping[str, bytes | Path]) -> Manifest:
+def _coded(contents: Mapping[str, bytes | Path]) -> dict[str, bytes]:
+    """Code what shrinks by it; what is read before anything is unpacked stays as it is."""
+    later = {name: content for name, content in contents.items() if name not in (GOLDEN, REFERENCE)}
+    raw = {name: each if isinstance(each, bytes) else each.read_bytes() for name, each in later.items()}
+    return {name: coded for name, each in raw.items() if (coded := packed(each)) is not None}
+
+
+def _manifest(parts: BundleParts, contents: Mapping[str, bytes | Path], coded: Mapping[str, bytes]) -> Manifest:
     return Manifest(
-        format=FORMAT,
+        format=PACKED_FORMAT if coded else FORMAT,
         name=parts.name,
         beltline=parts.beltline,
         models=tuple(_model_facts(model) for model in parts.models),
@@ -140,7 +154,7 @@ def _manifest(parts: BundleParts, contents: Mapping[str, bytes | Path]) -> Manif
         budget=parts.budget,
         gates=parts.gates,
         cautions=parts.cautions,
-        files=tuple(_file_facts(name, content) for name, content in contents.items()),
+        files=tuple(_file_facts(name, content, coded.get(name)) for name, content in contents.items()),
     )
 
 
@@ -164,8 +178,13 @@ def _model_facts(model: BundleModel) -> ModelFacts:
     )
 
 
-def _file_facts(name: str, content: bytes | Path) -> FileFacts:
+def _file_facts(name: str, content: bytes | Path, coded: bytes | None) -> FileFacts:
+    on_the_way = None if coded is None else PackedFacts(size_bytes=len(coded), sha256=_sha256(coded))
     if isinstance(content, bytes):
-        return FileFacts(path=name, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+        return FileFacts(path=name, size_bytes=len(content), sha256=_sha256(content), packed=on_the_way)
     digest = digest_of_file(content).removeprefix("sha256:")
-    return FileFacts(path=name, size_bytes=content.stat().st_size, sha256=digest)
+    return FileFacts(path=name, size_bytes=content.stat().st_size, sha256=digest, packed=on_the_way)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

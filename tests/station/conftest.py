@@ -26,8 +26,9 @@ class Pair:
 @pytest.fixture(scope="session")
 def pair(bundle: Any, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     folder = tmp_path_factory.mktemp("pair")
-    old = write_bundle(folder / "old.beltline", bundle.parts, key=bundle.key)
-    new = write_bundle(folder / "new.beltline", replace(bundle.parts, report=b'{"newer": true}\n'), key=bundle.key)
+    parts = replace(bundle.parts, packed=True)
+    old = write_bundle(folder / "old.beltline", parts, key=bundle.key)
+    new = write_bundle(folder / "new.beltline", replace(parts, report=b'{"newer": true}\n'), key=bundle.key)
     return Pair(
         old=folder / "old.beltline",
         new=folder / "new.beltline",

@@ -188,7 +188,7 @@ def of_model(**changes: Any) -> Callable[[Contents], None]:
 
 
 MANIFESTS: dict[str, tuple[Callable[[Contents], None], str]] = {
-    "a newer format": (edited(format=2), "got format 2; update Beltline"),
+    "a newer format": (edited(format=3), "got format 3; update Beltline"),
     "an unknown key": (edited(run="rm -rf /"), "run"),
     "a name that climbs": (edited(name="../../etc"), "name"),
     "no models": (edited(models=[]), "models"),
