@@ -187,6 +187,8 @@ class Routes:
             return await asyncio.wait_for(request.read(), _BODY_S)
         except asyncio.TimeoutError:
             raise web.HTTPRequestTimeout(text=f"the body did not come within {_BODY_S:g} s") from None
+        except ConnectionError:
+            raise web.HTTPBadRequest(text="whoever asked hung up") from None
         finally:
             self._bodies -= 1
 

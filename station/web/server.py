@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from concurrent.futures import Future
 from threading import Thread
@@ -28,6 +29,7 @@ _LINGER_S = 2.0
 _START_S = 20.0
 _END_S = 2.0
 _HEAD_BYTES = 4096
+_KNOCKING = 64
 _JSON_SPARE_BYTES = 1 << 20
 
 
@@ -101,6 +103,7 @@ class WebServer:
         runner = web.AppRunner(
             application,
             access_log=None,
+            logger=_quiet_log(),
             auto_decompress=False,
             max_line_size=_HEAD_BYTES,
             max_field_size=_HEAD_BYTES,
@@ -119,17 +122,30 @@ class WebServer:
             routes.close()
 
     async def _listen(self, doors: Doors, started: Future[int]) -> None:
+        """Take connections until it is over; one at a time, so that the doors know how many there are."""
+        listening = socket.create_server((self._settings.host, self._settings.port), family=self._family())
         server = await asyncio.get_running_loop().create_server(
             doors,
-            self._settings.host,
-            self._settings.port,
+            sock=listening,
+            backlog=1,
             ssl=self._tls,
             ssl_handshake_timeout=None if self._tls is None else _HANDSHAKE_S,
         )
-        started.set_result(int(server.sockets[0].getsockname()[1]))
+        listening.listen(_KNOCKING)
+        started.set_result(int(listening.getsockname()[1]))
         if self._over is not None:
             await self._over.wait()
         server.close()
+
+    def _family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
+
+
+def _quiet_log() -> logging.Logger:
+    """Give the library a log that takes no tracebacks: it writes one for each malformed request, which fills disks."""
+    log = logging.getLogger(f"{__name__}.library")
+    log.setLevel(logging.CRITICAL)
+    return log
 
 
 def web_missing() -> str | None:
