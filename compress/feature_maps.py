@@ -72,6 +72,14 @@ class FeatureTap:
             for name, place in places.items()
         ]
 
+    def taken(self, place: str) -> Tensor:
+        """Give a map once, so that none of an earlier pass is ever taken for one of this.
+
+        Raises:
+            KeyError: There was no pass since it was last taken.
+        """
+        return self.seen.pop(place)
+
     def close(self) -> None:
         """Listen no more."""
         for handle in self._handles:

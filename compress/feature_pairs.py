@@ -50,7 +50,7 @@ class FeaturePairs(nn.Module):
     def forward(self) -> Tensor:
         """Give the mean of the places' losses for the latest pass of both; scalar."""
         losses = [
-            feature_loss(adapter(self._ours.seen[place]).float(), self._theirs.seen[place].clone().float(), self.term)
+            feature_loss(adapter(self._ours.taken(place)).float(), self._theirs.taken(place).clone().float(), self.term)
             for place, adapter in self.adapters.items()
         ]
         return torch.stack(losses).mean()

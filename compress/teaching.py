@@ -47,8 +47,9 @@ def taught(
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
         weight = pairs.term.weight * weights.ramps.multiple("features", batch.done)
+        spoken_of = spoken(logits, batch)  # first: it lets the teacher see the batch
         matched: Tensor = pairs()
-        return spoken(logits, batch) + weight * matched
+        return spoken_of + weight * matched
 
     try:
         yield loss, pairs

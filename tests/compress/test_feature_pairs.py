@@ -95,3 +95,12 @@ def test_a_student_is_left_as_it_was() -> None:
 def test_networks_without_a_common_map_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"teacher\.features at all: .* got none of the student's and stride_4"):
         FeaturePairs("distill", Inspector(OneCell(), FRAME), inspector(8), FeatureTerm())
+
+
+def test_maps_of_an_earlier_pass_are_never_compared() -> None:
+    student, teacher = inspector(8), inspector(12)
+    pairs = FeaturePairs("distill", student, teacher, FeatureTerm())
+    compared(pairs, student, teacher)
+    student.network(torch.zeros(2, 1, 64, 64))
+    with pytest.raises(KeyError):
+        pairs()
