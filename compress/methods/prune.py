@@ -6,24 +6,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from ...inspection.packages import missing_package
 from ..fit_settings import FitSettings
+from ..later_keys import without_idle
 from ..recipe import ModuleContext
 from .distill import DistillWeights
 
 _USUAL_RATIO = 0.3
+_HOW_MUCH = ("ratio", "macs", "engine_ms")
 
 
 class PruneStep(BaseModel):
-    """Settings of one `prune` step: how much leaves is either `ratio` or `macs`.
+    """Settings of one `prune` step: how much leaves is either `ratio`, `macs` or `engine_ms`.
 
     Attributes:
         ratio: Share of channels to remove, in (0, 1), chosen over all layers together by group L2 norm
-            (DepGraph, arXiv 2301.12900); 0.3 where neither is written.
+            (DepGraph, arXiv 2301.12900); 0.3 where none of the three is written.
         macs: Share of multiply-accumulates to keep at most, in (0, 1); channels leave bit by bit until it is
             reached.
+        engine_ms: Milliseconds that the engine may take for a frame, on the first device of `target` and in the
+            recipe's backend and precision (int8 where `quantize` follows): measured, not estimated. The widths that
+            keep the most importance for that time are chosen with a latency table of the device.
+        importance: What `engine_ms` takes for important. `taylor`: what the loss would lose; `norm`: large weights.
         round_to: Channels left are a multiple of this: 8 suits VNNI and tensor cores.
         fit: Fine-tuning.
         teacher: The weights of the teacher's terms while fine-tuning.
@@ -32,20 +45,26 @@ class PruneStep(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     ratio: float | None = Field(default=None, gt=0, lt=1)
     macs: float | None = Field(default=None, gt=0, lt=1)
+    engine_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    importance: Literal["taylor", "norm"] = "taylor"
     round_to: int = Field(default=8, ge=1, le=64)
     fit: FitSettings = FitSettings(epochs=6, learning_rate=0.001)
     teacher: DistillWeights = DistillWeights()
 
     @model_validator(mode="before")
     @classmethod
-    def _ratio_or_macs(cls, written: Any) -> Any:
+    def _one_way(cls, written: Any) -> Any:
         if not isinstance(written, dict):
             return written
-        given = [name for name in ("ratio", "macs") if written.get(name) is not None]
+        given = [name for name in _HOW_MUCH if written.get(name) is not None]
         if len(given) > 1:
-            msg = "ratio and macs both say how much leaves; drop one of them"
+            msg = f"{' and '.join(given)} both say how much leaves; keep one of them"
             raise ValueError(msg)
         return written if given else {**written, "ratio": _USUAL_RATIO}
+
+    @model_serializer(mode="wrap")
+    def _without_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_idle(self, write, ("engine_ms", "importance"))
 
 
 @dataclass(frozen=True, slots=True)
