@@ -13,9 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from ..inspection.dataset import Dataset
 from ..inspection.plugins import plugins
+from .engine_time import EngineTimer
+from .escape_judge import EscapeJudge
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
+
+
+def _tell_nobody(_text: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +36,8 @@ class ModuleContext:
         device: `auto`, `cpu` or `cuda`.
         seed: Of everything random.
         progress: Called often.
+        timer: Times networks as the recipe goes on with them; None where there is no device to measure on.
+        tell: Told in words what a user should know.
     """
 
     dataset: Dataset
@@ -39,6 +47,8 @@ class ModuleContext:
     device: str
     seed: int
     progress: Progress
+    timer: EngineTimer | None = None
+    tell: Callable[[str], None] = _tell_nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +61,7 @@ class GraphContext:
         calibration_count: How many frames one pass gives.
         backend: Name of the backend that the recipe ends in.
         progress: Called often.
+        judge: Says what a graph lets escape on val; None where nobody can.
     """
 
     target_file: Path
@@ -58,6 +69,7 @@ class GraphContext:
     calibration_count: int
     backend: str
     progress: Progress
+    judge: EscapeJudge | None = None
 
 
 class Method(Protocol):
@@ -132,6 +144,23 @@ class Step(BaseModel):
     def works_on(self) -> Literal["module", "graph"]:
         """What the step's method works on."""
         return methods()[self.method].works_on
+
+    @property
+    def engine_ms(self) -> float | None:
+        """Milliseconds in the engine that the step works towards; None where it asks for no time."""
+        found: float | None = getattr(self.settings, "engine_ms", None)
+        return found
+
+    @property
+    def judged(self) -> bool:
+        """Whether the step asks what it costs on val, and so depends on the teacher, the gates and val."""
+        return bool(getattr(self.settings, "keep_escapes", False))
+
+    def unjudged(self) -> Step:
+        """Give the same step without asking what it costs on val."""
+        if not self.judged:
+            return self
+        return self.model_copy(update={"settings": self.settings.model_copy(update={"keep_escapes": False})})
 
     def sentence(self) -> str:
         """Give the step in one line for reports.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..benchmarks.engine_timing import Graphs
 from ..compress.families import source_digests
 from ..compress.recipe import GraphContext, ModuleContext, Step, methods
 from ..export.artifacts import backends, require_installed
@@ -23,6 +25,10 @@ from ..targets.fingerprint import fingerprint
 from .job import Made, RunJob
 from .rows import RowPlan
 from .stages import Stage, run_resumable_stage, run_stage
+from .timing import engine_timer, timing_facts
+
+if TYPE_CHECKING:
+    from .val_judge import ValJudge
 
 _CALIBRATION_FRAMES = 512
 
@@ -64,7 +70,7 @@ def make_module(job: RunJob, row: RowPlan, teacher: Made) -> Made:
     made = teacher
     for step in row.steps:
         if step.works_on == "module":
-            made = _module_step(job, step, made, teacher)
+            made = _module_step(job, step, made, teacher, row=row)
     return made
 
 
@@ -178,7 +184,7 @@ def _brought(job: RunJob, weights: Path) -> Made:
     return Made(path=folder / "teacher.safetensors", key=stage.digest)
 
 
-def _module_step(job: RunJob, step: Step, source: Made, teacher: Made) -> Made:
+def _module_step(job: RunJob, step: Step, source: Made, teacher: Made, *, row: RowPlan) -> Made:
     method = methods()[step.method]
     inputs = {
         "step": step.model_dump(mode="json"),
@@ -188,7 +194,12 @@ def _module_step(job: RunJob, step: Step, source: Made, teacher: Made) -> Made:
         "seed": job.line_file.seed,
     }
     inputs.update(_own_code(getattr(step.settings, "network", {})))
+    if timed := step.engine_ms is not None:
+        inputs["timed"] = timing_facts(job, row)
     stage = Stage(name=step.method, inputs=inputs)
+
+    def graphs(checkpoint: Path) -> Graphs:
+        return _graphs(job, row, checkpoint)
 
     def work(folder: Path, partial: Path) -> None:
         with job.console.progress(step.method) as advance:
@@ -200,11 +211,24 @@ def _module_step(job: RunJob, step: Step, source: Made, teacher: Made) -> Made:
                 device=job.line_file.teacher.device,
                 seed=job.line_file.seed,
                 progress=advance,
+                timer=engine_timer(job, row, graphs=graphs, progress=advance) if timed else None,
+                tell=job.console.tell,
             )
             method.apply(source.path, step.settings, context)
 
     folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
     return Made(path=folder / "model.safetensors", key=stage.digest)
+
+
+def _graphs(job: RunJob, row: RowPlan, checkpoint: Path) -> Graphs:
+    """Export a network that is to be timed and work off its row's graph steps; no bars, since a step is under way.
+
+    Escapes are not asked for: it is not mended yet, and would lose its int8 layers for that.
+    """
+    quiet = replace(job, console=job.console.in_lines_only())
+    unjudged = replace(row, steps=tuple(step.unjudged() for step in row.steps))
+    exported, final = make_graph(quiet, unjudged, Made(path=checkpoint, key=digest_of_file(checkpoint)))
+    return Graphs(exported=open_graph(exported.path), final=open_graph(final.path))
 
 
 def _export(job: RunJob, module: Made) -> Made:
@@ -226,6 +250,9 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
         "frames": [sample.digest for sample in samples],
         "for": backend,
     }
+    judge = _judge_for(job, step, backend)
+    if judge is not None:
+        inputs["judged"] = judge.facts()
     stage = Stage(name=step.method, inputs=inputs)
 
     def calibration() -> Iterator[Frame]:
@@ -239,11 +266,20 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
                 calibration_count=len(samples),
                 backend=backend,
                 progress=advance,
+                judge=judge,
             )
             method.apply(source.path, step.settings, context)
 
     folder = run_stage(job.folder, stage, work, tell=job.console.detail)
     return Made(path=folder / "model.onnx", key=stage.digest)
+
+
+def _judge_for(job: RunJob, step: Step, backend: str) -> ValJudge | None:
+    """Give a step that asks what it costs somebody who says so."""
+    from .val_judge import ValJudge  # it scores what is made here
+
+    quiet = replace(job, console=job.console.in_lines_only())  # a bar is up while the step asks
+    return ValJudge(job=quiet, backend=backend) if step.judged else None
 
 
 def _graph_of(source: Made, checkpoint: Made | None) -> Graph:
