@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
 from beltline.compress.families import build_network
 from beltline.compress.inspector import Inspector
@@ -15,7 +16,7 @@ from beltline.inspection.synthetic import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import LineFile, load_line_file
 from beltline.pipeline.stages import journal
-from beltline.pipeline.studies.distillation import Cell, ablation, student_step, variants
+from beltline.pipeline.studies.distillation import Cell, ablation, main, student_step, variants
 from beltline.pipeline.studies.distillation_table import ablation_table
 from beltline.pipeline.studies.seeds import over_seeds
 
@@ -120,3 +121,27 @@ def test_the_table_compares_seed_by_seed() -> None:
 
 def test_one_seed_has_no_interval() -> None:
     assert (over_seeds([0.5]).lower, over_seeds([0.5]).text(".1f")) == (None, "0.5")
+
+
+def test_the_command_prints_its_table_and_keeps_it(
+    line_file: LineFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = line_file.data.root.parent / "line.yaml"
+    main(path, runs=tmp_path, seeds=1, epochs=1, samples=8)
+    table = (tmp_path / "small-distillation" / "table.md").read_text()
+    assert capsys.readouterr().out == table
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [
+        "teacher",
+        *variants(student_step(line_file)),
+    ]
+
+
+def test_the_command_answers_a_line_without_a_student(
+    line_file: LineFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = line_file.data.root.parent / "bare.yaml"
+    path.write_text(LINE[: LINE.index("recipes:")])
+    with pytest.raises(typer.Exit) as ended:
+        main(path, runs=tmp_path)
+    assert ended.value.exit_code == 2
+    assert "wanted a recipe with a distill step, got none; add one" in capsys.readouterr().err
