@@ -111,7 +111,7 @@ class DriftWatch:
 
         Args:
             settings: When parts count as other.
-            reference_of: Gives a bundle's reference by its version; None: it has none.
+            reference_of: Gives a bundle's reference by its version; empty: it has none; None: ask again later.
             period_ms: From one frame to the next, for the number of looks in a day.
             alarm: Told in one sentence when drift begins.
         """
@@ -127,18 +127,21 @@ class DriftWatch:
     def take(self, seen: Seen) -> None:
         """Add a frame that the model decided; others are passed over."""
         outcome = seen.outcome
-        if outcome.bundle != self._bundle:
-            self._begin(outcome.bundle)
+        if outcome.bundle != self._bundle and not self._begin(outcome.bundle):
+            return
         if not self._reference or outcome.score is None or seen.image is None:
             return
         self._rows.append({"score": outcome.score, **appearance_of(seen.image)})
         if len(self._rows) >= self._settings.window_frames:
             self._look()
 
-    def _begin(self, bundle: str) -> None:
-        found = self._reference_of(bundle) or {}
+    def _begin(self, bundle: str) -> bool:
+        found = self._reference_of(bundle)
+        if found is None:
+            return False
         self._bundle, self._rows, self._number, self.latest = bundle, [], 0, None
         self._reference = {name: np.asarray(values, np.float64) for name, values in found.items()}
+        return True
 
     def _look(self) -> None:
         rows, self._rows = self._rows, []
