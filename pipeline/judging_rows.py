@@ -16,6 +16,7 @@ from ..inspection.judging import TeacherDecisions, decide, judge_quality
 from ..inspection.quality import Quality
 from ..inspection.threshold import OperatingPoint
 from .devices import Device
+from .int8_gain import with_int8_weighed, without_idle_int8
 from .interleaving import Compared
 from .job import RunJob
 from .rows import TEACHER, RowPlan
@@ -59,6 +60,7 @@ class Judged:
         verdict: What the gates say.
         latency: The report's `latency_ms`.
         point: Where the threshold was fitted on val.
+        rather: Of an int8 row that is not faster: its float sibling.
     """
 
     result: RowResult
@@ -66,6 +68,7 @@ class Judged:
     verdict: Verdict
     latency: dict[str, Any]
     point: OperatingPoint
+    rather: str | None = None
 
 
 def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
@@ -74,9 +77,9 @@ def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
     teacher = next(result for result in results if result.plan.name == TEACHER)
     test = job.dataset.of("test")
     reference = decide(TEACHER, teacher.tried.test, test, threshold=points[TEACHER].threshold)
-    return [
-        _judge(job, result, points[result.plan.name], None if result is teacher else reference) for result in results
-    ]
+    return with_int8_weighed(
+        [_judge(job, result, points[result.plan.name], None if result is teacher else reference) for result in results]
+    )
 
 
 def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: TeacherDecisions | None) -> Judged:
@@ -109,8 +112,11 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
 
 
 def chosen_row(judged: Sequence[Judged]) -> str | None:
-    """Give the name of the cheapest row that fits on every device it was measured on, or None."""
-    return select(_standings(judged))
+    """Give the name of the cheapest row that fits on every device it was measured on, or None.
+
+    An int8 row that is not faster than its float sibling is not chosen where that one fits.
+    """
+    return select(_standings(without_idle_int8(judged)))
 
 
 def _standings(judged: Sequence[Judged]) -> list[Standing]:

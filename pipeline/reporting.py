@@ -25,6 +25,7 @@ from .exhibits import gallery, soak_shown
 from .job import RunJob
 from .judging_rows import Judged, RowResult, chosen_row, judged_rows
 from .search.found import search_of_report
+from .transport import transport_size
 from .what_if import what_if
 
 _SPEEDS = 24
@@ -94,7 +95,9 @@ def _row(job: RunJob, judged: Judged) -> dict[str, Any]:
         "precision": result.artifact.precision,
         "threads": result.device.target.threads,
         "artifact": _from_here(result.artifact.path),
+        "lineage": list(result.artifact.lineage),
         "size_bytes": result.artifact.size_bytes,
+        **transport_size(job, result),
         **result.counts,
         "latency_ms": latency,
         "back_to_back_ms": {"frames": int(response_ms.size), **_quantiles(response_ms)},

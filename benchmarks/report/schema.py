@@ -216,7 +216,8 @@ class Row(_Part):
 
     `gate_verdicts` and `gate_next_steps` by the gate's key in line.yaml, where gates were judged apart. `device` names
     an entry of the report's `devices`, None its only one; of a model that was measured on several devices there is a
-    row for each, called `<model>@<device>`.
+    row for each, called `<model>@<device>`. `size_bytes` is what a device stores, `transport_bytes` what is sent to it.
+    `lineage` says in words how the file was made, step by step.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -225,7 +226,9 @@ class Row(_Part):
     backend: str
     precision: str
     artifact: str | None = None
+    lineage: list[str] = []
     size_bytes: Count | None = None
+    transport_bytes: Count | None = None
     parameters: Count | None = None
     macs: Count | None = None
     latency_ms: Latency | None = None

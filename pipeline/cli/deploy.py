@@ -51,6 +51,18 @@ def bundle(
         Path | None, typer.Option("--license", metavar="FILE", help="Text to enclose instead of Beltline's licence.")
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Take a row that does not fit; the bundle says so.")] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="DEVICE", help="A device with TensorRT: its engine is built when it is installed."
+        ),
+    ] = None,
+    workspace_mib: Annotated[
+        int, typer.Option("--workspace-mib", metavar="N", min=16, help="With --for: scratch memory for a layer.")
+    ] = 1024,
+    dla_core: Annotated[
+        int | None, typer.Option("--dla-core", metavar="N", min=0, max=1, help="With --for: use this accelerator.")
+    ] = None,
     runs: Runs = Path("runs"),
     quick: Annotated[bool, typer.Option("--quick", help="Take the run that `run --quick` makes.")] = False,
     as_json: Json = False,
@@ -62,8 +74,11 @@ def bundle(
             _make_key(new_key, as_json=as_json)
             return
         from ..bundling import BundleWish
+        from ..device_bundle import DeviceWish
 
-        wish = BundleWish(rows=tuple(row or ()), anyway=anyway, key=key, output=output, licence=licence)
+        there = DeviceWish(profile=device, workspace_mib=workspace_mib, dla_core=dla_core) if device else None
+        rows = tuple(row or ())
+        wish = BundleWish(rows=rows, anyway=anyway, key=key, output=output, licence=licence, device=there)
         _bundle(line_file, wish, runs=runs, quick=quick, as_json=as_json, verbose=verbose)
 
 
@@ -74,7 +89,7 @@ def verify(
     with answered(as_json=as_json):
         from ...station.admission import verify_bundle
 
-        verified = verify_bundle(bundle, key=key, other_device=other_device)
+        verified = verify_bundle(bundle, key=key, other_device=other_device, tell=_say)
         _tell({"bundle": str(bundle), **verified.to_json()}, _words(verified), as_json=as_json)
 
 
@@ -122,7 +137,7 @@ def install(
 
         places = _places(root)
         wish = InstallWish(key=key, allow_unsigned=allow_unsigned, other_device=other_device)
-        installed = install_bundle(bundle, places, wish)
+        installed = install_bundle(bundle, places, wish, tell=_say)
         removed = prune(places, keep=keep) if keep is not None else ()
         facts = {
             "installed": installed.activation.version,
@@ -171,8 +186,18 @@ def _bundle(path: Path | None, wish: BundleWish, *, runs: Path, quick: bool, as_
     if path is None:
         write_builtin_data(runs)
     made = bundle_job(line_file, runs=runs, quick=quick, wish=wish, console=Console(verbose=verbose))
-    facts = {"bundle": str(made.path), "size_bytes": made.path.stat().st_size, **made.verified.to_json()}
-    _tell(facts, f"{_words(made.verified)}\nbundle: {made.path} ({made.path.stat().st_size:,} bytes)", as_json=as_json)
+    facts: dict[str, Any] = {
+        "bundle": str(made.path),
+        "size_bytes": made.path.stat().st_size,
+        "installed_bytes": made.verified.manifest.installed_bytes,
+        **made.verified.to_json(),
+    }
+    sizes = f"{facts['size_bytes']:,} bytes to send, {facts['installed_bytes']:,} installed"
+    words = f"{_words(made.verified)}\nbundle: {made.path} ({sizes})"
+    if made.trtexec is not None:
+        facts["trtexec"] = made.trtexec
+        words += f"\nthe same engine by hand, beside its model.onnx: {made.trtexec}"
+    _tell(facts, words, as_json=as_json)
 
 
 def _words(verified: Verified) -> str:
@@ -187,7 +212,13 @@ def _words(verified: Verified) -> str:
         f"(largest score difference {each.max_abs:.2g})"
         for each in verified.proven
     ]
+    lines += [f"measured here: {each.words}" for each in verified.measured]
     return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    """Tell of work that takes its time."""
+    typer.echo(text, err=True)
 
 
 def _places(root: Path | None) -> Places:

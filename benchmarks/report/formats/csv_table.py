@@ -24,6 +24,7 @@ _COLUMNS: dict[str, Callable[[Report, Row], _Value]] = {
     "precision": lambda _, row: row.precision,
     "recipe": lambda _, row: "; ".join(row.recipe),
     "size_bytes": lambda _, row: row.size_bytes,
+    "transport_bytes": lambda _, row: row.transport_bytes,
     "parameters": lambda _, row: row.parameters,
     "macs": lambda _, row: row.macs,
     "period_ms": lambda report, _: report.budget.period_ms,
