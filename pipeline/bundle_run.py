@@ -9,6 +9,7 @@ from ..inspection.errors import BeltlineError, BundleError
 from ..station.admission import Verified, verify_bundle
 from .bundling import BundleWish, bundle_rows
 from .console import Console
+from .device_bundle import trtexec_of
 from .line_file import LineFile
 from .quick import quickened
 from .reporting import write_report
@@ -24,10 +25,12 @@ class Bundled:
     Attributes:
         path: The file.
         verified: What it stood.
+        trtexec: The command that builds the engine by hand; None: the bundle is for this kind of machine.
     """
 
     path: Path
     verified: Verified
+    trtexec: str | None = None
 
 
 def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish, console: Console) -> Bundled:
@@ -43,7 +46,7 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish
         results = try_rows(job, plans)
         path, _ = bundle_rows(job, results, write_report(job, results), wish)
     try:
-        return Bundled(path=path, verified=verify_bundle(path, other_device=True))
+        return Bundled(path=path, verified=verify_bundle(path, other_device=True), trtexec=trtexec_of(path))
     except BeltlineError:
         path.unlink()
         raise

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from ..inspection.appearance import appearance_of
 from ..inspection.dataset import Sample, evenly
 from ..inspection.errors import BundleError, StorageError
 from ..inspection.streaming import frames_of
+from .device_bundle import DeviceModel, DeviceWish, device_model, golden_there, margin_for
 from .job import RunJob
 from .judging_rows import RowResult
 from .quick import QUICK
@@ -39,6 +41,7 @@ class BundleWish:
         key: Private key to sign with; None: unsigned.
         output: The file; None: `<run>-<row>.beltline` in the current folder.
         licence: Text file that takes the place of Beltline's own licence; None: Beltline's.
+        device: A device that the first row's engine is built on when it is installed there; None: none is.
     """
 
     rows: tuple[str, ...] = ()
@@ -46,37 +49,56 @@ class BundleWish:
     key: Path | None = None
     output: Path | None = None
     licence: Path | None = None
+    device: DeviceWish | None = None
 
 
 def bundle_rows(job: RunJob, results: Sequence[RowResult], report: Report, wish: BundleWish) -> tuple[Path, Manifest]:
     """Write a bundle with the wanted rows.
 
     Raises:
-        BundleError: No row is wanted and none was selected, a row does not fit and `anyway` was not said, or two rows
-            need one runtime.
+        BundleError: No row is wanted and none was selected, a row does not fit and `anyway` was not said, two rows need
+            one runtime, or a row is not one for the device.
+        GraphError: The device's runtime does not take the row.
         StorageError: The disk is full or the file cannot be written.
     """
     chosen = _chosen(results, report, wish)
-    models = [_model(each, report) for each in chosen]
-    golden, frames = _golden(job, chosen, models)
+    measured = [_model(each, report) for each in chosen]
+    with TemporaryDirectory(prefix="beltline-") as folder:
+        there = [] if wish.device is None else [device_model(measured[0], wish.device, job.dataset, Path(folder))]
+        parts = _parts(job, chosen, report, models=measured, there=there, licence=wish.licence)
+        path = wish.output or Path(f"{_file_name(parts, wish)}{SUFFIX}")
+        return path, write_bundle(path, parts, key=wish.key)
+
+
+def _parts(
+    job: RunJob,
+    chosen: Sequence[RowResult],
+    report: Report,
+    *,
+    models: Sequence[BundleModel],
+    there: Sequence[DeviceModel],
+    licence: Path | None,
+) -> BundleParts:
+    """Put together what was measured here, with the models that are built elsewhere before it."""
+    golden, frames = _golden(job, chosen, models, margin=margin_for(there))
     name = report_name(job)
-    parts = BundleParts(
+    everything = (*(each.model for each in there), *models)
+    cautions = [*_caution_of_run(name), *(each for model in models for each in _cautions(model, report))]
+    return BundleParts(
         name=name,
         beltline=_version(),
-        models=models,
+        models=everything,
         device=_device(chosen[0]),
         budget=BudgetFacts(period_ms=job.budget.period_ms, deadline_ms=job.budget.deadline_ms),
         gates=job.line_file.gates,
-        cautions=(*_caution_of_run(name), *(each for model in models for each in _cautions(model, report))),
-        golden=golden,
+        cautions=(*cautions, *(each.caution for each in there)),
+        golden=golden_there(golden, models[0], there),
         frames=frames,
         report=(job.folder / "report.json").read_bytes(),
-        licence=_licence(wish.licence),
-        parts_list=parts_list(name, models),
+        licence=_licence(licence),
+        parts_list=parts_list(name, everything),
         reference=_reference(job, chosen),
     )
-    path = wish.output or Path(f"{name}-{models[0].row}{SUFFIX}")
-    return path, write_bundle(path, parts, key=wish.key)
 
 
 def bundle_selected(job: RunJob, results: Sequence[RowResult], report: Report) -> Path | None:
@@ -166,7 +188,9 @@ def _device(result: RowResult) -> DeviceFacts:
     )
 
 
-def _golden(job: RunJob, chosen: Sequence[RowResult], models: Sequence[BundleModel]) -> tuple[Golden, list[Frame]]:
+def _golden(
+    job: RunJob, chosen: Sequence[RowResult], models: Sequence[BundleModel], *, margin: float
+) -> tuple[Golden, list[Frame]]:
     """Choose frames of val and test by the first model's scores, with what every model said of them."""
     samples = (*job.dataset.of("val"), *job.dataset.of("test"))
     scores = [np.concatenate([each.tried.val, each.tried.test]) for each in chosen]
@@ -175,6 +199,7 @@ def _golden(job: RunJob, chosen: Sequence[RowResult], models: Sequence[BundleMod
         [sample.defective for sample in samples],
         threshold=models[0].threshold,
         size_bytes=max(sample.height * sample.width for sample in samples) * job.dataset.channels,
+        margin=margin,
     )
     if not places:
         msg = f"row {models[0].row}: every frame lies at its threshold, so none can prove it; train it again"
@@ -199,6 +224,11 @@ def _reference(job: RunJob, chosen: Sequence[RowResult]) -> Reference | None:
         [appearance_of(frame) for frame in frames_of(job.dataset, samples)],
         drawn_from=f"{len(samples)} of {len(good)} good frames of val",
     )
+
+
+def _file_name(parts: BundleParts, wish: BundleWish) -> str:
+    device = f"-{wish.device.profile}" if wish.device is not None else ""
+    return f"{parts.name}-{parts.models[0].row}{device}"
 
 
 def _named(number: int, sample: Sample, frame: Frame) -> GoldenFrame:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ..export.bundles.proof import Proven
 from ..export.bundles.reading import Unpacked, read_unpacked
+from ..export.bundles.speed import Speed
 from ..inspection.errors import BundleError, StorageError
 from ..inspection.storage import new_folder, sync, write_json
 from .places import Places
@@ -31,6 +32,7 @@ class Activation:
         previous: The generation to go back to; None: there is none.
         signer: Who vouches for the bundle, in words.
         self_test: What came of its golden frames just before.
+        measured: How fast the models were that were built here.
     """
 
     number: int
@@ -40,6 +42,7 @@ class Activation:
     previous: int | None
     signer: str
     self_test: tuple[Proven, ...]
+    measured: tuple[Speed, ...] = ()
 
     @property
     def name(self) -> str:
@@ -73,7 +76,8 @@ def read_activation(places: Places, number: int) -> Activation:
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         tests = tuple(Proven(**each) for each in value["self_test"])
-        return Activation(**{**value, "self_test": tests})
+        speeds = tuple(Speed(**each) for each in value.get("measured", ()))
+        return Activation(**{**value, "self_test": tests, "measured": speeds})
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{path} cannot be read: {error}; install the bundle again"
         raise BundleError(msg) from error
@@ -102,7 +106,14 @@ def earlier_activations(places: Places, activation: Activation) -> list[Activati
 
 
 def activate(
-    places: Places, version: str, *, why: Why, previous: int | None, signer: str, self_test: tuple[Proven, ...]
+    places: Places,
+    version: str,
+    *,
+    why: Why,
+    previous: int | None,
+    signer: str,
+    self_test: tuple[Proven, ...],
+    measured: tuple[Speed, ...] = (),
 ) -> Activation:
     """Put a whole version to work: a new generation, then one rename.
 
@@ -113,6 +124,7 @@ def activate(
         previous: The generation to go back to later.
         signer: Who vouches for it.
         self_test: What came of it.
+        measured: How fast its models are, those that were built here.
 
     Raises:
         StorageError: The disk is full or cannot be written; what worked before goes on.
@@ -125,6 +137,7 @@ def activate(
         previous=previous,
         signer=signer,
         self_test=self_test,
+        measured=measured,
     )
     with new_folder(places.generations / activation.name) as folder:
         write_json(folder / "activation.json", asdict(activation))

@@ -11,7 +11,7 @@ from ..inspection.errors import BundleError, StorageError
 from ..inspection.locking import locked
 from ..inspection.storage import new_folder, sync, write_bytes
 from .activation import Activation, activate, current_activation
-from .admission import Verified, proven_in, require_machine
+from .admission import Tell, Verified, proven_in, require_machine, say_nothing
 from .places import Places
 from .tidying import remove_leftovers
 
@@ -46,7 +46,7 @@ class Installed:
     verified: Verified
 
 
-def install(path: Path, places: Places, wish: InstallWish) -> Installed:
+def install(path: Path, places: Places, wish: InstallWish, *, tell: Tell = say_nothing) -> Installed:
     """Install a bundle and put it to work.
 
     Whatever happens, power failure included, either what worked before or the new version works afterwards.
@@ -55,12 +55,14 @@ def install(path: Path, places: Places, wish: InstallWish) -> Installed:
         path: The bundle.
         places: Where versions are kept; made where there is nothing.
         wish: What the user allows.
+        tell: Told what is built here and how far that is.
 
     Raises:
         BundleError: It is damaged, forged, hostile, unsigned, or for another architecture.
         MissingPartError: No runtime for it is here.
         ParityError: A golden decision flipped.
         StorageError: The disk is full, or another process installs (it is named).
+        TooSlowError: A model that was built here is too slow for the belt.
     """
     make_root(places)
     with locked(places.root, instead=_INSTEAD):
@@ -68,7 +70,7 @@ def install(path: Path, places: Places, wish: InstallWish) -> Installed:
         key = wish.key or (places.trusted_key if places.trusted_key.exists() and not wish.allow_unsigned else None)
         with open_bundle(path, key=key) as bundle:
             _require_vouched(bundle, wish)
-            version, verified = _brought_in(bundle, places, wish)
+            version, verified = _brought_in(bundle, places, wish, tell)
         if wish.key is not None and not places.trusted_key.exists():
             write_bytes(places.trusted_key, public_pem(wish.key))
         return Installed(activation=_put_to_work(places, version, verified), verified=verified)
@@ -99,15 +101,15 @@ def _require_vouched(bundle: OpenBundle, wish: InstallWish) -> None:
         raise BundleError(msg)
 
 
-def _brought_in(bundle: OpenBundle, places: Places, wish: InstallWish) -> tuple[str, Verified]:
+def _brought_in(bundle: OpenBundle, places: Places, wish: InstallWish, tell: Tell) -> tuple[str, Verified]:
     """Unpack and test a bundle under a name of its own; a version that is there already is tested as it lies there."""
     machine = require_machine(bundle, other_device=wish.other_device)
     folder = _folder_for(bundle, places)
     if folder.exists():
         sync(folder.parent)  # whoever put it there may have been killed before that
-        return folder.name, proven_in(bundle, read_unpacked(folder), machine)
+        return folder.name, proven_in(bundle, read_unpacked(folder), machine, tell=tell)
     with new_folder(folder) as temporary:
-        verified = proven_in(bundle, bundle.unpack(temporary), machine)
+        verified = proven_in(bundle, bundle.unpack(temporary), machine, tell=tell)
     return folder.name, verified
 
 
@@ -140,4 +142,5 @@ def _put_to_work(places: Places, version: str, verified: Verified) -> Activation
         previous=None if before is None else before.number,
         signer=verified.signer.words,
         self_test=verified.proven,
+        measured=verified.measured,
     )

@@ -33,6 +33,11 @@ class Places:
         return self.root / "generations"
 
     @property
+    def engines(self) -> Path:
+        """Engines that were built here from the versions' models, see `export.tensor_rt.engine_store`."""
+        return self.root / "engines"
+
+    @property
     def current(self) -> Path:
         """The link that decides what works."""
         return self.root / "current"

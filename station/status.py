@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..export.bundles.fitness import cautions_for
+from ..export.bundles.speed import Speed
 from ..inspection.errors import BundleError
 from ..targets.fingerprint import fingerprint
 from .activation import current_activation, earlier_activations, unpacked_of
@@ -17,8 +18,8 @@ def status(places: Places) -> dict[str, Any]:
 
     Returns:
         JSON-able: `root`, `version`, `generation`, `since`, `why`, `signer`, `self_test` (of when it was put to
-        work), `models` (row, backend, precision, threshold, verdict), `cautions`, `back` (versions that a
-        rollback would take, in order), `versions` (all on disk).
+        work), `measured` (then, of models built here), `models` (row, backend, precision, threshold, verdict),
+        `cautions`, `back` (versions that a rollback would take, in order), `versions` (all on disk).
 
     Raises:
         BundleError: Nothing is installed, or what is has been damaged.
@@ -38,6 +39,7 @@ def status(places: Places) -> dict[str, Any]:
         "why": now.why,
         "signer": now.signer,
         "self_test": [asdict(each) for each in now.self_test],
+        "measured": [asdict(each) for each in now.measured],
         "models": [model.model_dump(mode="json", include=shown) for model in manifest.models],
         "cautions": list(cautions_for(manifest, fingerprint())),
         "back": [version for version in dict.fromkeys(earlier) if version != now.version],
@@ -53,6 +55,7 @@ def status_text(facts: dict[str, Any]) -> str:
         f"signer     {facts['signer']}",
         *(f"model      {_model(model)}" for model in facts["models"]),
         *(f"self-test  {_test(test)}" for test in facts["self_test"]),
+        *(f"measured   {Speed(**each).words}" for each in facts["measured"]),
         *(f"caution    {sentence}" for sentence in facts["cautions"]),
         f"back to    {', '.join(facts['back']) or 'nothing: it is the first'}",
         f"on disk    {', '.join(facts['versions'])}",

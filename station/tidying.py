@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from ..export.bundles.manifest import MANIFEST, Manifest, read_part
+from ..export.tensor_rt.engine_store import remove_engines
 from ..inspection.errors import BundleError, StorageError
 from ..inspection.locking import locked
 from .activation import Activation, current_activation, earlier_activations
@@ -13,7 +15,7 @@ from .places import Places
 
 def remove_leftovers(places: Places) -> None:
     """Remove temporary names that only a killed process leaves; whoever holds the lock owns them all."""
-    for folder in (places.root, places.versions, places.generations):
+    for folder in (places.root, places.versions, places.generations, places.engines):
         for each in folder.iterdir() if folder.is_dir() else ():
             if each.name.startswith(".") and each.name.endswith(".tmp"):
                 _remove(each)
@@ -47,7 +49,18 @@ def prune(places: Places, *, keep: int) -> tuple[str, ...]:
         numbers = {each.name for each in kept}
         for folder in [*(each for each in places.generations.iterdir() if each.name not in numbers), *gone]:
             _remove_whole(folder)
+        _remove_unused_engines(places)
         return tuple(each.name for each in gone)
+
+
+def _remove_unused_engines(places: Places) -> None:
+    """Remove engines of models that no version has any more; where a version cannot be read, none is removed."""
+    try:
+        raw = [(each / MANIFEST).read_bytes() for each in places.versions.iterdir()]
+        manifests = [read_part(each, Manifest, name=MANIFEST) for each in raw]
+    except (OSError, BundleError):
+        return
+    remove_engines(places.engines, keep=[model.digest for each in manifests for model in each.models])
 
 
 def _kept(places: Places, keep: int) -> list[Activation]:

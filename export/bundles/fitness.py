@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...inspection.errors import BundleError
+from ..artifacts import built_where_it_runs
 from ..contracts import Precision
 from .manifest import Manifest, ModelFacts
 from .proof import runtime_missing
@@ -39,7 +40,7 @@ def versions_behind(backend: str, versions: Mapping[str, str]) -> dict[str, str]
 
 
 def require_architecture(manifest: Manifest, machine: Mapping[str, Any]) -> None:
-    """Refuse a bundle that was measured on another architecture.
+    """Refuse a bundle that was measured on another architecture; not for a model that is built and measured here.
 
     Args:
         manifest: Of the bundle.
@@ -49,7 +50,8 @@ def require_architecture(manifest: Manifest, machine: Mapping[str, Any]) -> None
         BundleError: It was; the message says what to do.
     """
     here, there = machine["architecture"], manifest.device.architecture
-    if here != there:
+    built_here = (each for each in manifest.models if built_where_it_runs(each.backend))
+    if here != there and all(runtime_missing(each) is not None for each in built_here):
         msg = (
             f"wanted a machine with {there} ({manifest.device.cpu}), got {here} ({machine['cpu']}): no figure of this "
             "bundle holds here; measure on such a machine, or pass --other-device to check decisions all the same"

@@ -22,7 +22,7 @@ FRAMES = 48
 _NEAREST = 16
 _MAX_BYTES = 64 << 20
 _LEAST_FRAMES = 6
-_ROUNDING = 1e-4
+ROUNDING = 1e-4
 """Another processor may round a score by so much; a frame that near to the threshold would prove nothing."""
 
 _HEADER = re.compile(rb"P([56])\n(\d{1,5}) (\d{1,5})\n255\n")
@@ -74,7 +74,7 @@ def choose_golden(
     *,
     threshold: float,
     size_bytes: int,
-    margin: float = _ROUNDING,
+    margin: float = ROUNDING,
 ) -> list[int]:
     """Choose the frames that tell most about a model.
 

@@ -117,20 +117,12 @@ def read_recipe(path: Path) -> BuildRecipe:
     """
     try:
         with path.open("rb") as stream:
-            return parse_recipe(stream.read(_MAX_BYTES + 1), name=str(path))
+            raw = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         msg = f"{path}: wanted the model's build recipe, got nothing ({error.strerror}); build the artifact again"
         raise GraphError(msg) from error
-
-
-def parse_recipe(raw: bytes, *, name: str) -> BuildRecipe:
-    """Parse a recipe; `name` is what messages call it.
-
-    Raises:
-        GraphError: It is too large, or of another form.
-    """
     if len(raw) > _MAX_BYTES:
-        msg = f"{name}: wanted a build recipe of at most {_MAX_BYTES} bytes, got more; build the artifact again"
+        msg = f"{path}: wanted a build recipe of at most {_MAX_BYTES} bytes, got more; build the artifact again"
         raise GraphError(msg)
     try:
         return BuildRecipe.model_validate_json(raw)
@@ -138,6 +130,6 @@ def parse_recipe(raw: bytes, *, name: str) -> BuildRecipe:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(each)[:40] for each in first["loc"][:6]) or "the file"
         msg = (
-            f"{name}: {place}: {str(first['msg'])[:200]}; build the artifact again, or update Beltline on this machine"
+            f"{path}: {place}: {str(first['msg'])[:200]}; build the artifact again, or update Beltline here"
         )
         raise GraphError(msg) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,9 @@ def check(
         Path | None,
         typer.Option("--repair", metavar="FILE", help="Write a repaired copy there first, and check that one."),
     ] = None,
+    trtexec: Annotated[
+        bool, typer.Option("--trtexec", help="Also give the trtexec command that builds its engine as Beltline would.")
+    ] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -39,10 +43,11 @@ def check(
         if repair is not None:
             typer.echo(_repaired(model, repair), err=True)
         checked = check_file(repair or model, wanted)
+        command = _command(repair or model) if trtexec else None
         if as_json:
-            print_json(asdict(checked))
+            print_json({**asdict(checked), **({"trtexec": command} if command else {})})
         else:
-            typer.echo("\n".join(_lines(checked, all_places=verbose)))
+            typer.echo("\n".join([*_lines(checked, all_places=verbose), *([command] if command else [])]))
     raise typer.Exit(0 if checked.takes else _REFUSED)
 
 
@@ -53,8 +58,17 @@ def _repaired(source: Path, target: Path) -> str:
     again = f"; calibrate again for {', '.join(done.calibrate_again)}" if done.calibrate_again else ""
     return (
         f"{target}: {done.biases} biases made float32, {done.shifted} quantizers moved to int8 exactly, "
-        f"{done.coarser} with half of their levels{again}"
+        f"{done.coarser} with half of their levels{again}{'; pixels are cast first' if done.pixels else ''}"
     )
+
+
+def _command(path: Path) -> str:
+    """Give the command for a graph of the inspector contract: the sizes of its frames must be known."""
+    from ...export.graph_file import open_graph
+    from ...export.tensor_rt.freezing import PLAIN, recipe_for
+    from ...export.tensor_rt.trtexec import trtexec_command
+
+    return shlex.join(trtexec_command(recipe_for(open_graph(path), path, PLAIN), onnx=str(path)))
 
 
 def _lines(checked: Checked, *, all_places: bool) -> Iterator[str]:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from beltline.export.bundles.reading import open_bundle
 from beltline.export.contracts import Graph
+from beltline.export.tensor_rt.presence import missing_parts
 from beltline.inspection.errors import BundleError
 from beltline.inspection.synthetic import write_synthetic_line
 from beltline.pipeline.bundle_run import Bundled, bundle_job
 from beltline.pipeline.bundling import BundleWish, _caution_of_run
 from beltline.pipeline.console import Console
+from beltline.pipeline.device_bundle import MARGIN, DeviceWish
 from beltline.pipeline.line_file import load_line_file
 from beltline.pipeline.run import Outcome, run_job
 
@@ -87,6 +89,29 @@ def test_a_bundle_holds_what_was_measured_and_proves_itself(home: Path, first: B
     assert all((home / "data" / frame.source).is_file() for frame in golden.frames)
     assert {decision for decisions in golden.rejects.values() for decision in decisions} == {True, False}
     assert [(each.row, each.max_abs) for each in first.verified.proven] == [("small", 0.0), ("teacher", 0.0)]
+
+
+def test_a_row_for_a_jetson_is_built_there_and_expected_to_decide_as_here(
+    home: Path, done: Outcome, tmp_path: Path
+) -> None:
+    assert done.verdict == "fits"
+    there = DeviceWish(profile="jetson-orin-nano")
+    made = bundled(home, rows=("teacher",), device=there, output=home / "jetson.beltline")
+    manifest = made.verified.manifest
+    assert [(model.backend, model.built_for, model.verdict) for model in manifest.models] == [
+        ("tensor_rt", "jetson-orin-nano", "inconclusive"),
+        ("onnx_runtime", "local", "fits"),
+    ]
+    with open_bundle(made.path) as bundle:
+        golden = bundle.unpack(tmp_path).golden()
+    assert golden.scores["tensor_rt"] == golden.scores["onnx_runtime"]
+    threshold = manifest.models[0].threshold
+    assert min(abs(score - threshold) for score in golden.scores["tensor_rt"]) >= MARGIN["fp32"]
+    assert [each.backend for each in made.verified.proven] == ["onnx_runtime"]
+    told = " ".join(made.verified.cautions)
+    assert "neither run nor measured before this bundle was made" in told
+    assert (missing_parts() or "") in told
+    assert (made.trtexec or "").startswith("trtexec --onnx=model.onnx")
 
 
 def test_the_same_run_gives_the_same_bytes(home: Path, first: Bundled) -> None:

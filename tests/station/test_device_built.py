@@ -1,0 +1,163 @@
+"""A bundle whose engine is built where it is installed: build, compare, measure, and only then work."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from beltline.export.artifacts import backends
+from beltline.export.bundles.golden import golden_of
+from beltline.export.bundles.manifest import BudgetFacts
+from beltline.export.bundles.writing import BundleModel, BundleParts, write_bundle
+from beltline.export.tensor_rt import presence
+from beltline.export.tensor_rt.freezing import freeze
+from beltline.inspection.errors import BundleError, ParityError, TooSlowError
+from beltline.pipeline.device_bundle import trtexec_of
+from beltline.station.activation import current_activation
+from beltline.station.admission import verify_bundle
+from beltline.station.installing import InstallWish, install
+from beltline.station.places import Places
+from beltline.station.rollback import roll_back
+from beltline.station.status import status, status_text
+from beltline.station.tidying import prune
+from beltline.targets.target import Target
+from tensor_rt_machine import VERSIONS, Machine, machine_with
+
+FREELY = InstallWish(allow_unsigned=True)
+
+
+@dataclass(frozen=True)
+class Jetson:
+    """A bundle with its parts, and the machine that it is installed on."""
+
+    path: Path
+    parts: BundleParts
+    machine: Machine
+
+    def changed(self, folder: Path, **changes: Any) -> Path:
+        write_bundle(folder / "changed.beltline", replace(self.parts, **changes), key=None)
+        return folder / "changed.beltline"
+
+
+@pytest.fixture(params=VERSIONS)
+def jetson(
+    request: pytest.FixtureRequest, bundle: Any, tiny_graph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Jetson:
+    """The tiny inspector for TensorRT alone, expected to decide as ONNX Runtime does."""
+    machine = machine_with(request.param, tmp_path / "cache", monkeypatch)
+    (tmp_path / "frozen").mkdir()
+    artifact = freeze(tiny_graph, Target(name="jetson-orin-nano", threads=1, cpus=(0,)), tmp_path / "frozen")
+    reference = bundle.parts.models[0]
+    model = BundleModel(
+        row="tiny", artifact=artifact, threshold=reference.threshold, verdict="inconclusive", relies_on=(), runtime={}
+    )
+    golden = bundle.parts.golden
+    said = golden_of(golden.frames, {"tensor_rt": golden.scores["onnx_runtime"]}, {"tensor_rt": reference.threshold})
+    generous = BudgetFacts(period_ms=60_000, deadline_ms=60_000)
+    parts = replace(bundle.parts, models=(model,), golden=said, report=b'{"for": "jetson"}\n', budget=generous)
+    path = tmp_path / "jetson.beltline"
+    write_bundle(path, parts, key=None)
+    return Jetson(path=path, parts=parts, machine=machine)
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+def test_install_builds_compares_measures_and_then_it_works(jetson: Jetson, places: Places, told: list[str]) -> None:
+    installed = install(jetson.path, places, FREELY, tell=told.append)
+    assert told[0].startswith("building the engine of model.onnx for TensorRT")
+    (speed,) = installed.activation.measured
+    assert (speed.backend, speed.frames, installed.verified.proven[0].frames) == ("tensor_rt", 200, 12)
+    assert 0 < speed.p50_ms <= speed.p99_ms <= speed.worst_ms
+    assert len(list(places.engines.glob("*.engine"))) == 1
+    assert jetson.machine.scene.builds == 1
+    shown = status(places)
+    assert shown["measured"][0]["frames"] == 200
+    assert "measured   tiny on tensor_rt: " in status_text(shown)
+
+
+def test_verify_builds_once_and_install_takes_that_engine(jetson: Jetson, places: Places, told: list[str]) -> None:
+    verified = verify_bundle(jetson.path, tell=told.append)
+    assert verified.to_json()["measured"][0]["backend"] == "tensor_rt"
+    install(jetson.path, places, FREELY)
+    assert jetson.machine.scene.builds == 1
+
+
+def test_the_engine_is_built_again_when_jetpack_changes(
+    jetson: Jetson, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(jetson.path, places, FREELY)
+    monkeypatch.setattr("beltline.export.tensor_rt.engine_store.l4t_release", lambda: "39.2.0")
+    artifact = replace(jetson.parts.models[0].artifact, path=places.current / "bundle/models/tensor_rt/model.onnx")
+    with backends()["tensor_rt"].load(artifact, threads=1):
+        assert jetson.machine.scene.builds == 2
+    assert len(list(places.engines.glob("*.engine"))) == 1, "the new one has taken the old one's place"
+    with backends()["tensor_rt"].load(artifact, threads=1):
+        assert jetson.machine.scene.builds == 2
+
+
+def test_a_flipped_decision_keeps_it_from_work(jetson: Jetson, places: Places, tmp_path: Path) -> None:
+    scores = jetson.parts.golden.scores["tensor_rt"]
+    threshold = jetson.parts.models[0].threshold
+    other = [float(score < threshold) for score in scores]
+    wrong = golden_of(jetson.parts.golden.frames, {"tensor_rt": other}, {"tensor_rt": threshold})
+    with pytest.raises(ParityError, match="12 flipped of 12"):
+        install(jetson.changed(tmp_path, golden=wrong), places, FREELY)
+    assert current_activation(places) is None
+
+
+def test_a_model_that_is_too_slow_here_is_kept_from_work(jetson: Jetson, places: Places, tmp_path: Path) -> None:
+    install(jetson.path, places, FREELY)
+    hasty = jetson.changed(tmp_path, budget=BudgetFacts(period_ms=1e-6, deadline_ms=1e-6))
+    with pytest.raises(TooSlowError, match=r"wanted decisions within 1e-06 ms .*nvpmodel"):
+        install(hasty, places, FREELY)
+    now = current_activation(places)
+    assert now is not None
+    assert now.number == 1
+
+
+def test_a_model_that_tensorrt_refuses_is_kept_from_work(jetson: Jetson, places: Places) -> None:
+    jetson.machine.scene.parser_errors = ["no importer for HardSwish"]
+    with pytest.raises(BundleError, match=r"model tiny: .*no importer for HardSwish"):
+        install(jetson.path, places, FREELY)
+    assert current_activation(places) is None
+
+
+def test_rollback_and_prune_mind_the_engines(jetson: Jetson, places: Places, pair: Any) -> None:
+    install(jetson.path, places, FREELY)
+    install(pair.old, places, FREELY)
+    assert roll_back(places).version.startswith("tiny-")
+    assert jetson.machine.scene.builds == 1
+    install(pair.new, places, FREELY)
+    prune(places, keep=1)
+    assert not list(places.engines.glob("*.engine"))
+
+
+def test_it_may_come_from_another_architecture(jetson: Jetson, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its figures are made here; without TensorRT here there would be none, and it is refused."""
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert any("measure on this machine" in each for each in verify_bundle(jetson.path).cautions)
+    monkeypatch.setattr(presence, "_answer", lambda: {"missing": "driver", "words": "none"})
+    with pytest.raises(BundleError, match="wanted a machine with"):
+        verify_bundle(jetson.path)
+
+
+def test_an_older_activation_is_read_as_one_without_figures(jetson: Jetson, places: Places) -> None:
+    installed = install(jetson.path, places, FREELY)
+    path = places.generations / installed.activation.name / "activation.json"
+    value = json.loads(path.read_text())
+    del value["measured"]
+    path.write_text(json.dumps(value))
+    now = current_activation(places)
+    assert now is not None
+    assert now.measured == ()
+
+
+def test_the_same_engine_by_hand(jetson: Jetson, pair: Any) -> None:
+    assert (trtexec_of(jetson.path) or "").startswith("trtexec --onnx=model.onnx --saveEngine=model.engine")
+    assert trtexec_of(pair.old) is None
