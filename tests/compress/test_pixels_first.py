@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -20,7 +18,9 @@ def run(model: ModelProto, frame: np.ndarray) -> list[np.ndarray]:
     return session.run(None, {"frame": frame})
 
 
-def made(nodes: list[onnx.NodeProto], *, outputs: tuple[str, ...] = ("y",), kind: int = TensorProto.FLOAT) -> ModelProto:
+def made(
+    nodes: list[onnx.NodeProto], *, outputs: tuple[str, ...] = ("y",), kind: int = TensorProto.FLOAT
+) -> ModelProto:
     graph = helper.make_graph(
         nodes,
         "made",
@@ -75,6 +75,6 @@ def test_what_is_not_only_moved_is_left_alone(nodes: list[onnx.NodeProto]) -> No
     assert model.SerializeToString(deterministic=True) == before
 
 
-def test_pixels_that_the_graph_gives_out_are_left_alone(tmp_path: Path) -> None:
+def test_pixels_that_the_graph_gives_out_are_left_alone() -> None:
     nodes = [helper.make_node("Transpose", ["frame"], ["y"], perm=[2, 0, 1])]
     assert not cast_pixels_first(made(nodes, kind=TensorProto.UINT8))
