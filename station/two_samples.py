@@ -54,5 +54,5 @@ def smirnov_p_value(distance: float, *, frames: int, reference_frames: int, tole
     scaled = math.sqrt(own * reference_frames / (own + reference_frames)) * max(0.0, distance - tolerated_share)
     if scaled < _SURELY_ONE:
         return 1.0
-    terms = ((-1) ** (k - 1) * math.exp(-2.0 * (k * scaled) ** 2) for k in range(1, _TERMS))
+    terms = ((1.0 if k % 2 else -1.0) * math.exp(-2.0 * (k * scaled) ** 2) for k in range(1, _TERMS))
     return min(1.0, max(0.0, 2.0 * sum(terms)))

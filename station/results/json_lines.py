@@ -43,6 +43,7 @@ class _LineFile:
         self._settings = settings
         self._limit_bytes = int(settings.file_mb * 1e6)
         self._synced_s = time.monotonic()
+        self._descriptor, self._size_bytes = -1, 0
         settings.path.parent.mkdir(parents=True, exist_ok=True)
         self._open()
 

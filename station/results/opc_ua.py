@@ -22,7 +22,9 @@ from ..outcomes import Outcome, Sink
 from ..secret_files import read_secret
 
 if TYPE_CHECKING:
-    from asyncua import Client, Node, ua
+    from asyncua import ua
+    from asyncua.client.client import Client
+    from asyncua.common.node import Node
 
 Variable = Literal["reject", "score", "latency_ms", "standing", "source", "name", "bundle", "number"]
 _NO_SCORE = -1.0
@@ -93,7 +95,7 @@ class _Plc:
             self._loop.close()
 
     async def _open(self) -> list[tuple[Variable, Node, ua.VariantType]]:
-        from asyncua import Client
+        from asyncua.client.client import Client
 
         settings = self._settings
         self._client = client = Client(settings.url, timeout=_ANSWER_S)

@@ -136,12 +136,11 @@ def _gauge(name: str, words: str, value: float) -> Metric:
 def _histogram(name: str, words: str, counted: Histogram, *, every: int, unit: float = 1.0) -> Metric:
     """Give a histogram with each so manieth edge, cumulative, as Prometheus wants it."""
     from prometheus_client.core import HistogramMetricFamily
-    from prometheus_client.utils import floatToGoString
 
     buckets, below = [], 0
     for place, (edge, count) in enumerate(zip(counted.edges, counted.counts, strict=False), start=1):
         below += count
         if place % every == 0:
-            buckets.append((floatToGoString(edge / unit), float(below)))
+            buckets.append((repr(edge / unit), float(below)))
     buckets.append(("+Inf", float(counted.count)))
     return HistogramMetricFamily(name, words, buckets=buckets, sum_value=counted.total / unit)
