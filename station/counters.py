@@ -108,13 +108,8 @@ class Counters:
         with self._lock:
             self._sources[source] += 1
 
-    def note_outcome(self, outcome: Outcome, *, engine_ms: float | None = None) -> None:
-        """Count a frame out.
-
-        Args:
-            outcome: Its answer.
-            engine_ms: The engine's own time on it; None where it did not come to that.
-        """
+    def note_outcome(self, outcome: Outcome) -> None:
+        """Count a frame out."""
         with self._lock:
             self._standings[outcome.standing] += 1
             self._answers[outcome.answer] += 1
@@ -122,8 +117,8 @@ class Counters:
                 self._latency_ms.add(outcome.latency_ms)
             if outcome.score is not None:
                 self._scores.add(outcome.score)
-            if engine_ms is not None:
-                self._engine_ms.add(engine_ms)
+            if outcome.engine_ms is not None:
+                self._engine_ms.add(outcome.engine_ms)
 
     def note_waiting(self, frames: int) -> None:
         """Say how many frames are in the queue now."""

@@ -43,6 +43,12 @@ class EngineKeeper:
         self._thread = Thread(target=self._run, name="engine-keeper", daemon=True)
 
     @property
+    def engine_pid(self) -> int:
+        """Process of the engine at work; 0: none is there just now."""
+        engine = self._engine
+        return 0 if engine is None else engine.pid
+
+    @property
     def other_cpus(self) -> tuple[int, ...]:
         """CPUs that the engine leaves to everything else; none: all."""
         return () if self._engine is None else self._starter.pinning(self._engine.at_work).other_cpus

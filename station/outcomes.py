@@ -35,6 +35,7 @@ class Outcome:
         unix_ns: The same moment by the calendar, since 1970, UTC.
         bundle: Version of the bundle that was at work.
         detail: Why, where the answer is not the model's; else empty.
+        engine_ms: The model's own time on the frame, of what was answered; else None.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Outcome:
     unix_ns: int
     bundle: str
     detail: str = ""
+    engine_ms: float | None = None
 
     @property
     def latency_ms(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -28,6 +29,8 @@ _LOOK_S = 0.5
 _JOIN_S = 5.0
 _FROZEN_S = 5.0
 _DRAIN_STEP_S = 0.002
+_SWITCH_S = 0.0002
+"""So soon a busy outlet gives way to the thread that takes a decision; Python's own 5 ms are a whole deadline."""
 
 
 class Service:
@@ -59,6 +62,7 @@ class Service:
         self._sources: tuple[SourceKeeper, ...] = ()
         self._collector: Collector | None = None
         self._stopping = Event()
+        self._switch_s = sys.getswitchinterval()
         self._threads = [
             Thread(target=self._dispatcher.run, name="dispatcher", daemon=True),
             Thread(target=self._watch, name="watchdog", daemon=True),
@@ -68,6 +72,11 @@ class Service:
     def at_work(self) -> AtWork:
         """The bundle that decides now."""
         return self._dispatcher.at_work
+
+    @property
+    def engine_pid(self) -> int:
+        """Process of the engine at work; 0: none is there just now."""
+        return self._keeper.engine_pid
 
     @property
     def other_cpus(self) -> tuple[int, ...]:
@@ -96,6 +105,8 @@ class Service:
 
     def start(self) -> None:
         """Take frames in, from every source and from `offer`."""
+        self._switch_s = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
         self._collector = Collector()
         self._keeper.attend(self._dispatcher)
         for thread in self._threads:
@@ -144,6 +155,7 @@ class Service:
         self._keeper.stop()
         for outlet in self._outlets:
             outlet.stop()
+        sys.setswitchinterval(self._switch_s)
         if self._collector is not None:
             self._collector.close()
         self._dispatcher.close()
@@ -153,7 +165,7 @@ class Service:
     def finished(self, ended: Finished) -> None:
         """Take a frame's end from the dispatcher and tell everyone."""
         outcome = outcome_of(ended, safe=self.settings.late)
-        self.counters.note_outcome(outcome, engine_ms=None if ended.engine_ns is None else ended.engine_ns / 1e6)
+        self.counters.note_outcome(outcome)
         ended.future.set_result(outcome)
         if outcome.standing in ("answered", "late"):
             self._keeper.note(outcome)
@@ -228,6 +240,7 @@ def outcome_of(ended: Finished, *, safe: Answer) -> Outcome:
         unix_ns=time.time_ns(),
         bundle=ended.at_work.version,
         detail=ended.detail,
+        engine_ms=None if ended.engine_ns is None else ended.engine_ns / 1e6,
     )
 
 

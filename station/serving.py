@@ -21,13 +21,20 @@ _LOOK_S = 0.5
 Say = Callable[[str], None]
 
 
-def serve(settings: StationSettings, say: Say, *, stop: Event | None = None) -> Tally:
+def serve(
+    settings: StationSettings,
+    say: Say,
+    *,
+    stop: Event | None = None,
+    on_start: Callable[[Service], None] | None = None,
+) -> Tally:
     """Run a station until it is told to stop, or all its sources have ended.
 
     Args:
         settings: What it takes in and who is told.
         say: Takes sentences for people, one line each.
         stop: Ends it when set; None: SIGTERM and Ctrl-C alone do. Signals are only taken in the main thread.
+        on_start: Called once with the service, before the first frame.
 
     Returns:
         All counts at the end; every frame offered has its answer then.
@@ -49,6 +56,8 @@ def serve(settings: StationSettings, say: Say, *, stop: Event | None = None) -> 
             raise
         stack.callback(front.stop)
         stack.callback(service.stop)
+        if on_start is not None:
+            on_start(service)
         service.start()
         front.start()
         say(_words_at_start(service))
