@@ -14,7 +14,7 @@ def outcome_facts(outcome: Outcome) -> dict[str, Any]:
 
     Returns:
         JSON-able: `number`, `source`, `name`, `answer`, `standing`, `score` (None: the model did not say in time),
-        `threshold`, `latency_ms`, `decided` (ISO 8601, UTC, microseconds), `bundle`, `detail`.
+        `threshold`, `latency_ms`, `engine_ms` (the model's own part), `decided` (ISO 8601, UTC), `bundle`, `detail`.
     """
     return {
         "number": outcome.number,
@@ -25,6 +25,7 @@ def outcome_facts(outcome: Outcome) -> dict[str, Any]:
         "score": outcome.score,
         "threshold": outcome.threshold,
         "latency_ms": round(outcome.latency_ms, 3),
+        "engine_ms": None if outcome.engine_ms is None else round(outcome.engine_ms, 3),
         "decided": moment_of(outcome.unix_ns),
         "bundle": outcome.bundle,
         "detail": outcome.detail,
