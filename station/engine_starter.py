@@ -9,6 +9,7 @@ from ..targets.cpus import cpus_by_core
 from .at_work import AtWork, Shelf
 from .counters import Counters
 from .engine import Engine, start_engine
+from .engine_building import build_ahead
 from .pinning import Pinning, pinning_for
 from .settings import StationSettings
 from .slots import FrameSlots
@@ -34,6 +35,7 @@ class EngineStarter:
             BeltlineError: It cannot work here.
         """
         pinning = self.pinning(at_work)
+        build_ahead(at_work)
         return start_engine(at_work, self._slots, pinning, timeout_s=self._settings.watchdog.start_s)
 
     def pinning(self, at_work: AtWork) -> Pinning:

@@ -16,17 +16,21 @@ from beltline.export.tensor_rt import presence
 from beltline.export.tensor_rt.freezing import freeze
 from beltline.inspection.errors import BundleError, ParityError, TooSlowError
 from beltline.pipeline.device_bundle import trtexec_of
+from beltline.station import engine_building
 from beltline.station.activation import current_activation
 from beltline.station.admission import verify_bundle
+from beltline.station.at_work import Shelf
 from beltline.station.installing import InstallWish, install
 from beltline.station.places import Places
 from beltline.station.rollback import roll_back
 from beltline.station.status import status, status_text
 from beltline.station.tidying import prune
 from beltline.targets.target import Target
+from stationing import settings_of
 from tensor_rt_machine import VERSIONS, Machine, machine_with
 
 FREELY = InstallWish(allow_unsigned=True)
+any_version = pytest.mark.parametrize("jetson", VERSIONS[:1], indirect=True)
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def test_the_engine_is_built_again_when_jetpack_changes(
         assert jetson.machine.scene.builds == 2
 
 
+@any_version
 def test_a_flipped_decision_keeps_it_from_work(jetson: Jetson, places: Places, tmp_path: Path) -> None:
     scores = jetson.parts.golden.scores["tensor_rt"]
     threshold = jetson.parts.models[0].threshold
@@ -111,6 +116,7 @@ def test_a_flipped_decision_keeps_it_from_work(jetson: Jetson, places: Places, t
     assert current_activation(places) is None
 
 
+@any_version
 def test_a_model_that_is_too_slow_here_is_kept_from_work(jetson: Jetson, places: Places, tmp_path: Path) -> None:
     install(jetson.path, places, FREELY)
     hasty = jetson.changed(tmp_path, budget=BudgetFacts(period_ms=1e-6, deadline_ms=1e-6))
@@ -128,6 +134,7 @@ def test_a_model_that_tensorrt_refuses_is_kept_from_work(jetson: Jetson, places:
     assert current_activation(places) is None
 
 
+@any_version
 def test_rollback_and_prune_mind_the_engines(jetson: Jetson, places: Places, pair: Any) -> None:
     install(jetson.path, places, FREELY)
     install(pair.old, places, FREELY)
@@ -138,6 +145,7 @@ def test_rollback_and_prune_mind_the_engines(jetson: Jetson, places: Places, pai
     assert not list(places.engines.glob("*.engine"))
 
 
+@any_version
 def test_it_may_come_from_another_architecture(jetson: Jetson, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its figures are made here; without TensorRT here there would be none, and it is refused."""
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
@@ -147,6 +155,40 @@ def test_it_may_come_from_another_architecture(jetson: Jetson, monkeypatch: pyte
         verify_bundle(jetson.path)
 
 
+@any_version
+def test_a_station_builds_the_engine_ahead_of_its_engine_process(
+    jetson: Jetson, places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(jetson.path, places, FREELY)
+    monkeypatch.setattr("beltline.export.tensor_rt.engine_store.l4t_release", lambda: "39.2.0")
+    assert engine_building.main([str(places.current / "bundle")]) == 0
+    assert "Jetson Linux 39.2.0" in capsys.readouterr().err
+    assert jetson.machine.scene.builds == 2
+    jetson.machine.scene.parser_errors = ["no importer for HardSwish"]
+    monkeypatch.setattr("beltline.export.tensor_rt.engine_store.l4t_release", lambda: "39.3.0")
+    assert engine_building.main([str(places.current / "bundle")]) == 2
+    assert "no importer for HardSwish" in json.loads(capsys.readouterr().out)["error"]
+
+
+@any_version
+def test_building_ahead_is_a_process_of_its_own_and_tells_why_it_failed(
+    jetson: Jetson, places: Places, pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process has no double: with a whole bundle it finds no TensorRT and nothing to do."""
+    install(jetson.path, places, FREELY)
+    at_work = Shelf(settings_of(bundle=places.root)).candidates()[0]()
+    engine_building.build_ahead(at_work)
+    (places.current / "bundle" / "report.json").write_text("changed")
+    with pytest.raises(BundleError, match=r"its engine cannot be built: .*report\.json is not the file"):
+        engine_building.build_ahead(at_work)
+    install(pair.old, places, FREELY)
+    other = Shelf(settings_of(bundle=places.root)).candidates()[0]()
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("a process was started for nothing"))
+    engine_building.build_ahead(other)
+    assert other.model.backend == "onnx_runtime"
+
+
+@any_version
 def test_an_older_activation_is_read_as_one_without_figures(jetson: Jetson, places: Places) -> None:
     installed = install(jetson.path, places, FREELY)
     path = places.generations / installed.activation.name / "activation.json"
@@ -158,6 +200,7 @@ def test_an_older_activation_is_read_as_one_without_figures(jetson: Jetson, plac
     assert now.measured == ()
 
 
+@any_version
 def test_the_same_engine_by_hand(jetson: Jetson, pair: Any) -> None:
     assert (trtexec_of(jetson.path) or "").startswith("trtexec --onnx=model.onnx --saveEngine=model.engine")
     assert trtexec_of(pair.old) is None
