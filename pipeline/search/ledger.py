@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...inspection.errors import StorageError
+from ...inspection.errors import BeltlineError, StorageError
 from .points import Point
 from .space import Space, suggest
 from .trials import Trial, trial_from_json
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
 _FACTS, _SPENT_S = "facts", "spent_s"
 _GATES = ("deadline_miss", "escape")
 _RANDOM_TRIALS = 2
-_PROPOSALS = 50
+_PROPOSALS = 30
 _NAME = "search"
 _NOTHING_SEEN = 1.0
 """What the sampler is told where no escapes were counted, because the trial was too slow to be trained."""
 
 
 class Ledger:
-    """One study of optuna in a SQLite file; this process is the only one that writes to it.
+    """One study of optuna in a journal; this process is the only one that writes to it.
 
     A trial that was under way when the last process was killed is under way still: `unfinished` gives it back, with the
     same number and the same point. What it had finished lies in the run's stages.
@@ -135,27 +137,31 @@ def open_ledger(folder: Path, space: Space, *, seed: int) -> Iterator[Ledger]:
         StorageError: The file cannot be read or written.
     """
     import optuna
-    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    path = folder / "study.sqlite"
+    path = folder / "study.journal"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        storage = optuna.storages.RDBStorage(_url_of(path))
-    except (OSError, SQLAlchemyError, RuntimeError) as error:
-        msg = f"{path}: the search's study cannot be opened: {error}; move it away: what its trials made is kept"
+        yield Ledger(_study(_storage(path), space, seed), space)
+    except (OSError, json.JSONDecodeError) as error:
+        if isinstance(error, BeltlineError):
+            raise
+        msg = f"{path}: the search's study cannot be used: {error}; free some space, or move it away to begin anew"
         raise StorageError(msg) from error
-    try:
-        yield Ledger(_study(storage, space, seed), space)
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        msg = f"{path}: the search's study cannot be used: {error}; free some space and run again"
-        raise StorageError(msg) from error
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
 
 
-def _study(storage: optuna.storages.RDBStorage, space: Space, seed: int) -> optuna.Study:
+def _storage(path: Path) -> optuna.storages.BaseStorage:
+    """Open the journal as a killed process left it: its last line may be cut short, its lock may lie about."""
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    if path.exists():
+        content = path.read_bytes()
+        os.truncate(path, content.rfind(b"\n") + 1)
+    return JournalStorage(JournalFileBackend(str(path), JournalFileOpenLock(str(path))))
+
+
+def _study(storage: optuna.storages.BaseStorage, space: Space, seed: int) -> optuna.Study:
     """Open the study; a start that it does not hold yet is put in line."""
     import optuna
 
@@ -185,12 +191,6 @@ def _sampler(seed: int, *, starts: int) -> optuna.samplers.BaseSampler:
         group=True,
         constant_liar=True,
     )
-
-
-def _url_of(path: Path) -> str:
-    """Write a path as SQLAlchemy and optuna (which fills in braces) want it."""
-    text = str(path.resolve()).replace("{", "{{").replace("}", "}}")
-    return f"sqlite:///{text}"
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class Loop:
         while self._more():
             self._hand_out()
             self._watch(list(self._known.values()), self._seconds)
-            for answer in self._engine.wait(_TURN_S):
+            for answer in self._engine.wait(_TURN_S) if self._at_work else ():
                 self._take(answer)
         self._ledger.spend(self._seconds)
         self._watch(list(self._known.values()), self._seconds)

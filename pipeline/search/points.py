@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 from ...compress.families import normal_network
@@ -87,7 +88,7 @@ def recipe_of(point: Point, *, name: str, fit: FitSettings, input_size: tuple[in
 
 def _size(point: Point, input_size: tuple[int, int]) -> list[int] | None:
     """Scale the teacher's input; None where that is the teacher's own, as a recipe by hand would leave it."""
-    scaled = [max(_EDGE, _EDGE * round(point.scale * edge / _EDGE)) for edge in input_size]
+    scaled = [max(_EDGE, _EDGE * floor(point.scale * edge / _EDGE + 0.5)) for edge in input_size]
     return None if tuple(scaled) == input_size else scaled
 
 
