@@ -188,11 +188,11 @@ def drift_words(look: DriftLook) -> str:
     >>> finding = DriftFinding(what="brightness", distance=0.4, p_value=1e-20, p_corrected=4e-17, drifts=True,
     ...                        median=60.0, reference_median=80.0)
     >>> drift_words(DriftLook(number=3, unix_ns=0, bundle="pcb", frames=500, reference_frames=512, findings=(finding,)))
-    'drift: brightness 60 where the reference has 80 (two-sample Kolmogorov-Smirnov, 500 frames, corrected p = 4e-17)'
+    'brightness 60 where the reference has 80 (two-sample Kolmogorov-Smirnov, 500 frames, corrected p = 4e-17)'
     """
     if not look.drifting:
         return f"no drift ({TEST}, {look.frames} frames)"
     named = ", ".join(f"{each.what} {each.median:.3g} where the reference has {each.reference_median:.3g}"
                       for each in look.drifting)  # fmt: skip
     least = min(each.p_corrected for each in look.drifting)
-    return f"drift: {named} ({TEST}, {look.frames} frames, corrected p = {least:.2g})"
+    return f"{named} ({TEST}, {look.frames} frames, corrected p = {least:.2g})"

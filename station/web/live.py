@@ -89,7 +89,12 @@ def _frame(shown: Shown) -> dict[str, Any]:
 def _drift(watch: DriftWatch | None) -> dict[str, Any] | None:
     if watch is None or watch.latest is None:
         return None
-    return {"drifting": bool(watch.latest.drifting), "words": drift_words(watch.latest)}
+    drifting = watch.latest.drifting
+    return {
+        "drifting": [each.what for each in drifting],
+        "p_corrected": min((each.p_corrected for each in drifting), default=None),
+        "words": drift_words(watch.latest),
+    }
 
 
 def _incidents(tally: Tally) -> list[dict[str, Any]]:

@@ -30,7 +30,8 @@ function showFrames(frames) {
 
 function notice(facts) {
   const told = [];
-  if (facts.drift?.drifting) told.push(facts.drift.words);
+  const drift = facts.drift;
+  if (drift?.drifting.length) told.push(`other than the model knows: ${drift.drifting.join(", ")} (p = ${drift.p_corrected.toExponential(1)})`);
   for (const [standing, count] of Object.entries(facts.standings)) if (count) told.push(`${shown(count, 0)} ${standing}`);
   return told.join(" · ");
 }
@@ -48,7 +49,7 @@ function show(facts) {
   at("notice").hidden = !at("notice").textContent;
   at("bundle").textContent = facts.bundle;
   at("latency").textContent = `decided after ${shown(facts.latency_ms.p50, 2)} ms (99 %: ${shown(facts.latency_ms.p99, 2)} ms), allowed ${shown(facts.deadline_ms, 1)} ms`;
-  at("drift").textContent = facts.drift && !facts.drift.drifting ? facts.drift.words : "";
+  at("drift").textContent = facts.drift ? facts.drift.words : "";
   const last = facts.incidents[0];
   at("incident").textContent = last ? `${new Date(last.unix_s * 1000).toLocaleTimeString()} ${last.part}: ${last.text}` : "";
   showFrames(facts.frames);
