@@ -80,3 +80,11 @@ def test_quick_shrinks_training_and_measuring_in_a_folder_of_its_own(line_file: 
     fits = [(short.steps[0].settings.fit, long.steps[0].settings.fit) for short, long in both]
     assert all(short.epochs < long.epochs and short.views == long.views for short, long in fits)
     assert quick.gates == line_file.gates
+
+
+def test_an_engine_time_is_not_asked_of_what_torch_runs(line_file: LineFile) -> None:
+    steps = [{"prune": {"engine_ms": 2.0}}]
+    with pytest.raises(LineFileError, match=r"recipe own: engine_ms wants a runtime of exported graphs, torch_eager"):
+        planned_rows(with_recipe(line_file, name="own", backend="torch_eager", steps=steps), baselines=False)
+    rows = planned_rows(with_recipe(line_file, name="own", backend="onnx_runtime", steps=steps), baselines=False)
+    assert [step.engine_ms for step in rows[-1].steps] == [2.0]
