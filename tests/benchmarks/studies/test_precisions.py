@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import onnxruntime
@@ -25,7 +26,7 @@ def float16_network(*weights: float) -> ModelProto:
     nodes = [helper.make_node("Cast", ["x"], [names[0]], to=TensorProto.FLOAT16)]
     nodes += [
         helper.make_node("Conv", [before, f"w{at}"], [after])
-        for at, (before, after) in enumerate(zip(names[:-1], names[1:], strict=True))
+        for at, (before, after) in enumerate(pairwise(names))
     ]
     nodes.append(helper.make_node("Cast", [names[-1]], ["y"], to=TensorProto.FLOAT))
     graph = helper.make_graph(
