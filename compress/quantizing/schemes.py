@@ -56,11 +56,22 @@ def _by_nncf(model: ModelProto, scope: QuantizedScope, frames: Calibration, step
             preset=nncf.QuantizationPreset(step.preset),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 activations_range_estimator_params=_nncf_ranges(step),
-                activations_quantization_params=QuantizationParameters(per_channel=per_channel),
+                activations_quantization_params=QuantizationParameters(per_channel=per_channel, mode=_nncf_mode(step)),
                 disable_bias_correction=not step.bias_correction,
             ),
             ignored_scope=nncf.IgnoredScope(names=list(scope.outside), validate=False),
         )
+
+
+def _nncf_mode(step: QuantizeStep) -> Any:
+    """Name the mode of activations; None: as the preset has it.
+
+    NNCF's histogram gives two ends, of which a symmetric range takes the upper one alone: on circuit boards, where dark
+    lies farther from zero than bright, that cut half of the input away.
+    """
+    from nncf.common.quantization.structs import QuantizationScheme
+
+    return QuantizationScheme.ASYMMETRIC if step.calibrator == "histogram" else None
 
 
 def _nncf_ranges(step: QuantizeStep) -> Any:
@@ -68,18 +79,28 @@ def _nncf_ranges(step: QuantizeStep) -> Any:
         AggregatorType,
         RangeEstimatorParameters,
         RangeEstimatorParametersSet,
-        StatisticsCollectorParameters,
         StatisticsType,
     )
 
     if step.calibrator == "percentile":
-        outside = (100 - step.percentile) / 200
-        end = StatisticsCollectorParameters(
-            statistics_type=StatisticsType.QUANTILE, aggregator_type=AggregatorType.MEAN, quantile_outlier_prob=outside
+        # a symmetric range takes the upper end alone, so that one has to be of magnitudes
+        upper = StatisticsType.ABS_QUANTILE if step.preset == "performance" else StatisticsType.QUANTILE
+        return RangeEstimatorParameters(
+            min=_quantile(StatisticsType.QUANTILE, AggregatorType.MIN, step),
+            max=_quantile(upper, AggregatorType.MAX, step),
         )
-        return RangeEstimatorParameters(min=end, max=end)
     named = {"min_max": "MINMAX", "mean": "MEAN_MINMAX", "histogram": "HISTOGRAM"}
     return getattr(RangeEstimatorParametersSet, named[step.calibrator])
+
+
+def _quantile(statistics: Any, aggregator: Any, step: QuantizeStep) -> Any:
+    """Take that share of each frame's values, and of all frames the one that stands out: it may show the defect."""
+    from nncf.quantization.range_estimator import StatisticsCollectorParameters
+
+    outside = (100 - step.percentile) / 200
+    return StatisticsCollectorParameters(
+        statistics_type=statistics, aggregator_type=aggregator, quantile_outlier_prob=outside
+    )
 
 
 def _by_onnx_runtime(model: ModelProto, scope: QuantizedScope, frames: Calibration, step: QuantizeStep) -> ModelProto:

@@ -29,7 +29,7 @@ class QuantizeStep(BaseModel):
         calibrator: How activations get their range from what was seen. `min_max`: the extremes. `mean`: the mean of
             each frame's extremes (ONNX Runtime: their moving average). `percentile`: all but a share of the values.
             `histogram`: the range that rounds best, by squared error with NNCF, by KL divergence with ONNX Runtime.
-        percentile: For `percentile`: percent of the values inside the range.
+        percentile: For `percentile`: percent of the values inside the range; with NNCF of each frame's.
         preset: NNCF only. `performance`: symmetric activations; `mixed`: asymmetric ones where they help, for networks
             with other activations than ReLU (about 4 % slower).
         bias_correction: NNCF only. Shift each bias by the mean error of its layer.
