@@ -1,0 +1,1 @@
+"""Studies of what a station sees, on photographs at hand; each runs with `python -m`."""
