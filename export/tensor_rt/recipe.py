@@ -70,7 +70,7 @@ class BuildRecipe(BaseModel):
         size_left_open: The ONNX file leaves the frame's size open, so that the engine needs a profile, be it for one
             size.
         workspace_mib: Scratch memory for a layer, at most.
-        optimization_level: TensorRT's builder level: 0 builds fastest, 5 searches longest.
+        optimization_level: TensorRT's builder level: 0 builds fastest, 5 searches longest, 3 is its own default.
         sparse_weights: Weights are 2:4 sparse: let TensorRT try its kernels for that.
         dla_core: Deep learning accelerator to run on, layers that it cannot run stay on the GPU; None: the GPU only.
     """
@@ -81,7 +81,7 @@ class BuildRecipe(BaseModel):
     frames: FrameRange
     size_left_open: bool
     workspace_mib: Annotated[int, Field(ge=16, le=65536)] = WORKSPACE_MIB
-    optimization_level: Annotated[int, Field(ge=0, le=5)] = 4
+    optimization_level: Annotated[int, Field(ge=0, le=5)] = 3
     sparse_weights: bool = False
     dla_core: Annotated[int, Field(ge=0, le=1)] | None = None
 

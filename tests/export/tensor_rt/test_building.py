@@ -45,7 +45,7 @@ def test_a_network_is_strongly_typed_and_a_recipe_is_followed(machine: Machine, 
     (config,) = machine.scene.configs
     assert config._limits == {"WORKSPACE": 1024 << 20}
     assert config._flags == set(), "TF32 is off, nothing else is on"
-    assert config._builder_optimization_level == 4
+    assert config._builder_optimization_level == 3
     assert config._profiles[0]._shapes == {"frame": ((80, 100, 1),) * 3}
     assert "Builder.create_network" in machine.scene.calls
     assert told[0].startswith(f"building the engine of model.onnx for TensorRT {machine.trt.__version__} on Orin")
@@ -233,7 +233,7 @@ def test_the_recipe_as_a_command_line() -> None:
     recipe = BuildRecipe(precision="int8", frames=sizes, size_left_open=True, sparse_weights=True, workspace_mib=512)
     assert trtexec_command(recipe, onnx="m.onnx", engine="m.engine", timing="t") == (
         "trtexec", "--onnx=m.onnx", "--saveEngine=m.engine", "--stronglyTyped", "--noTF32",
-        "--memPoolSize=workspace:512M", "--timingCacheFile=t", "--builderOptimizationLevel=4", "--sparsity=enable",
+        "--memPoolSize=workspace:512M", "--timingCacheFile=t", "--builderOptimizationLevel=3", "--sparsity=enable",
         "--minShapes=frame:400x600x3", "--optShapes=frame:480x640x3", "--maxShapes=frame:500x700x3",
     )  # fmt: skip
     fixed = BuildRecipe(precision="fp16", frames=ONE_SIZE, size_left_open=False, dla_core=1)
