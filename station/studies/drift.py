@@ -103,7 +103,7 @@ def _seen(frame: NDArray[np.uint8], score: float, bundle: str) -> Seen:
 def _row(look: DriftLook) -> list[str]:
     return [
         f"{look.number:>3}  {each.what:<10}  {each.reference_median:>9.4g}  {each.median:>9.4g}  "
-        f"{each.distance:>8.3f}  {each.p_value:>8.2g}  {each.p_corrected:>11.2g}  {'drifts' if each.drifts else ''}".rstrip()
+        f"{each.distance:>8.3f}  {each.p_value:>8.2g}  {each.p_corrected:>11.2g}{'  drifts' if each.drifts else ''}"
         for each in look.findings
     ]
 
