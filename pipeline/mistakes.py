@@ -111,7 +111,8 @@ def _into_settings(location: Location, written: Any) -> Location:
 def _settings_type(title: str) -> type[BaseModel] | None:
     known = [method.step_type for method in methods().values()]
     known += [family.settings_type for family in plugins("compress.networks", "NETWORK").values()]
-    known += [kind.settings_type for kind in (*source_kinds().values(), *result_kinds().values())]
+    known += [kind.settings_type for kind in source_kinds().values()]
+    known += [kind.settings_type for kind in result_kinds().values()]
     return next((each for each in known if title in (each.__name__, each.model_config.get("title"))), None)
 
 

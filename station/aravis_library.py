@@ -42,7 +42,7 @@ _FALLIBLE = {
 }
 """Functions whose last argument, not listed, takes an error."""
 
-_SURE = {
+_SURE: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "arv_enable_interface": (None, (c_char_p,)),
     "arv_stream_push_buffer": (None, (c_void_p, c_void_p)),
     "arv_stream_timeout_pop_buffer": (c_void_p, (c_void_p, c_uint64)),
@@ -77,9 +77,10 @@ def library() -> Any:
     if (missing := library_missing()) is not None:
         raise MissingPartError(missing)
     found = ctypes.CDLL(_LIBRARY)
-    for name, (gives, takes) in _FALLIBLE.items():
-        getattr(found, name).restype, getattr(found, name).argtypes = gives, (*takes, _FAILURE)
-    for name, (gives, takes) in _SURE.items():
+    fallible: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        name: (gives, (*takes, _FAILURE)) for name, (gives, takes) in _FALLIBLE.items()
+    }
+    for name, (gives, takes) in {**fallible, **_SURE}.items():
         getattr(found, name).restype, getattr(found, name).argtypes = gives, takes
     found.g_object_unref.restype, found.g_object_unref.argtypes = None, (c_void_p,)
     return found

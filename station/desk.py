@@ -28,7 +28,7 @@ class Finished:
 
     Attributes:
         frame: The frame.
-        future: Takes the outcome.
+        future: Takes the outcome; None: nobody waits for it.
         standing: How its answer came about.
         decided_ns: When it stood.
         at_work: The bundle that worked then.
@@ -39,7 +39,7 @@ class Finished:
     """
 
     frame: OfferedFrame | FaultyFrame
-    future: Future[Outcome]
+    future: Future[Outcome] | None
     standing: Standing
     decided_ns: int
     at_work: AtWork
@@ -88,7 +88,7 @@ class Desk:
         ended, self._ended = self._ended, []
         return ended
 
-    def slot_for(self, frame: OfferedFrame, future: Future[Outcome]) -> int | None:
+    def slot_for(self, frame: OfferedFrame, future: Future[Outcome] | None) -> int | None:
         """Give a newcomer a place to be copied to; None: it is refused."""
         if not self._waiting.admits:
             self.end(frame, future, "refused", "the queue is full")
@@ -98,7 +98,7 @@ class Desk:
             return None
         return self._free.pop()
 
-    def enter(self, frame: OfferedFrame, future: Future[Outcome], slot: int) -> int:
+    def enter(self, frame: OfferedFrame, future: Future[Outcome] | None, slot: int) -> int:
         """Let a copied frame wait; gives its deadline."""
         due_ns = frame.captured_ns + self.at_work.deadline_ns
         refused = self._waiting.push(Item(frame=frame, slot=slot, due_ns=due_ns, future=future))
@@ -122,8 +122,7 @@ class Desk:
         self._tokens += 1
         item.token, item.sent_ns = self._tokens, time.monotonic_ns()
         self._asked = item
-        height, width, channels = item.frame.image.shape
-        self.engine.ask(Question(token=item.token, slot=item.slot, shape=(height, width, channels)))
+        self.engine.ask(Question(item.token, item.slot, *item.frame.image.shape))
 
     def take_reply(self) -> Loss | None:
         """Take what the engine has to say, if anything; gives it where it is gone."""
@@ -180,7 +179,9 @@ class Desk:
             looks.append(None if self._asked.answered else self._asked.due_ns)
         return min((look for look in looks if look is not None), default=None)
 
-    def end(self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome], standing: Standing, detail: str) -> None:
+    def end(
+        self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome] | None, standing: Standing, detail: str
+    ) -> None:
         """Note that a frame ended without the model's answer."""
         self._ended.append(
             Finished(
@@ -209,11 +210,15 @@ class Desk:
                 decided_ns=now_ns,
                 at_work=self.at_work,
                 score=reply.score,
-                heatmap=self._slots.heatmap(item.slot, reply.heatmap).copy() if reply.heatmap[0] else None,
+                heatmap=self._heatmap(item, reply),
                 engine_ns=reply.ended_ns - reply.started_ns,
             )
         )
         self._free.append(item.slot)
+
+    def _heatmap(self, item: Item, reply: Reply) -> NDArray[np.uint8] | None:
+        """Copy it: the slot is used again at once."""
+        return self._slots.heatmap(item.slot, (reply.rows, reply.columns)).copy() if reply.rows else None
 
     def _lose(self, why: str) -> Loss | None:
         """Go on without the engine; the frame it had is not given to another one: it may be what killed it."""

@@ -76,17 +76,18 @@ class Dispatcher:
         with self._lock:
             return self._desk.idle
 
-    def offer(self, frame: OfferedFrame, future: Future[Outcome]) -> None:
+    def offer(self, frame: OfferedFrame, future: Future[Outcome] | None) -> None:
         """Take a frame that the model can take; `future` gets its outcome, at its deadline at the latest."""
         sooner = False
         with self._lock:
             slot = self._desk.slot_for(frame, future)
+            if slot is not None and self._desk.idle:
+                sooner, slot = self._enter(frame, future, slot, copied=False), None
             ended = self._desk.ended()
-        if slot is not None:
+        if slot is not None:  # copied beside the lock: the engine's reply must not wait for it
             np.copyto(self._slots.image(slot, frame.image.shape), frame.image)
             with self._lock:
-                sooner = self._desk.enter(frame, future, slot) < self._armed_ns
-                self._desk.feed()
+                sooner = self._enter(frame, future, slot, copied=True)
                 ended += self._desk.ended()
                 waiting = self._desk.waiting
             self._listener.queued(waiting)
@@ -94,7 +95,9 @@ class Dispatcher:
             self._wake()
         self._tell(ended)
 
-    def refuse(self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome], standing: Standing, why: str) -> None:
+    def refuse(
+        self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome] | None, standing: Standing, why: str
+    ) -> None:
         """Answer a frame that the model cannot take, at once."""
         with self._lock:
             self._desk.end(frame, future, standing, why)
@@ -142,6 +145,14 @@ class Dispatcher:
     def close(self) -> None:
         """Free what it holds, once `run` has ended and nobody offers frames any more."""
         os.close(self._wake_up)
+
+    def _enter(self, frame: OfferedFrame, future: Future[Outcome] | None, slot: int, *, copied: bool) -> bool:
+        """Let a frame wait or begin; whether its deadline comes before the thread looks around again."""
+        if not copied:
+            np.copyto(self._slots.image(slot, frame.image.shape), frame.image)
+        due_ns = self._desk.enter(frame, future, slot)
+        self._desk.feed()
+        return due_ns < self._armed_ns
 
     def _wake(self) -> None:
         os.eventfd_write(self._wake_up, 1)

@@ -16,7 +16,7 @@ from .at_work import AtWork
 from .engine_process import Orders
 from .pinning import Pinning
 from .slots import FrameSlots
-from .wire import MOST_BYTES, Question, Reply, question_bytes, reply_of
+from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_bytes, reply_of
 
 _LAST_WORDS_S = 5.0
 
@@ -43,8 +43,10 @@ class Engine:
 
     def ask(self, question: Question) -> None:
         """Ask for a decision; that the process is gone shows when its reply is taken."""
-        with suppress(OSError):
+        try:
             self._channel.send(question_bytes(question))
+        except OSError:
+            return
 
     def reply(self) -> Reply | None:
         """Take a reply; None: none is there yet.
@@ -85,7 +87,7 @@ class Engine:
         version = self.at_work.version
         self._channel.settimeout(timeout_s)
         try:
-            raw = self._channel.recv(MOST_BYTES)
+            raw = self._channel.recv(MOST_HELLO_BYTES)
         except TimeoutError as error:
             msg = f"{version}: the engine was not ready after {timeout_s:g} s; raise watchdog.start_s, or look for load"
             raise StationError(msg) from error
@@ -113,6 +115,7 @@ def start_engine(at_work: AtWork, slots: FrameSlots, pinning: Pinning, *, timeou
         threads=pinning.threads,
         cpus=pinning.engine_cpus,
         loading_cpus=pinning.loading_cpus,
+        realtime=pinning.realtime,
         channel=theirs.fileno(),
         lifeline=lifeline,
         memory=slots.descriptor,

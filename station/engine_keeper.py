@@ -17,6 +17,7 @@ from .dispatch import Dispatcher
 from .engine import Engine
 from .engine_starter import EngineStarter
 from .outcomes import Outcome
+from .pinning import Pinning
 from .settings import StationSettings
 from .slots import FrameSlots
 from .trial import Trial
@@ -49,9 +50,16 @@ class EngineKeeper:
         return 0 if engine is None else engine.pid
 
     @property
-    def other_cpus(self) -> tuple[int, ...]:
-        """CPUs that the engine leaves to everything else; none: all."""
-        return () if self._engine is None else self._starter.pinning(self._engine.at_work).other_cpus
+    def pinning(self) -> Pinning:
+        """How the machine is divided.
+
+        Raises:
+            StationError: No engine is there to divide it for.
+        """
+        if self._engine is None:
+            msg = "no engine is at work; start one first"
+            raise StationError(msg)
+        return self._starter.pinning(self._engine.at_work)
 
     def first_engine(self) -> Engine:
         """Start the engine to begin with: of the installed version, or of the latest before it that works.

@@ -24,9 +24,10 @@ from ..export.bundles.proof import Proven, prove_open
 from ..export.bundles.reading import read_unpacked
 from ..export.contracts import Session
 from ..inspection.errors import BeltlineError, ParityError
+from .hurrying import hurry_process
 from .pinning import keep_process_to
 from .slots import HEATMAP_BYTES, FrameSlots, SlotLayout
-from .wire import MOST_BYTES, Question, Reply, question_of, reply_bytes
+from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_of, reply_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Orders:
         threads: Of the runtime.
         cpus: To keep to once the model is loaded; none: anywhere.
         loading_cpus: To keep to until then; none: anywhere.
+        realtime: Whether to go ahead of other programs once it is loaded.
         channel: Descriptor of the socket that questions come by.
         lifeline: Descriptor of a pipe that ends when the station does.
         memory: Descriptor of the frames' memory.
@@ -50,6 +52,7 @@ class Orders:
     threads: int
     cpus: tuple[int, ...]
     loading_cpus: tuple[int, ...]
+    realtime: bool
     channel: int
     lifeline: int
     memory: int
@@ -77,6 +80,8 @@ def main() -> None:
             _say(channel, {"failed": str(error), "flipped": isinstance(error, ParityError)})
             return
         keep_process_to(tuple(orders.cpus))
+        if orders.realtime:
+            hurry_process()
         gc.collect()
         gc.freeze()
         gc.disable()  # nothing from here on makes cycles
@@ -100,27 +105,25 @@ def _answer(channel: socket.socket, session: Session, slots: FrameSlots) -> None
 
 def _decided(session: Session, slots: FrameSlots, question: Question) -> Reply:
     """Decide; whatever the runtime raises is an answer, too: the next frame may be a better one."""
-    score, shape, problem = math.nan, (0, 0), ""
+    score, rows, columns, problem = math.nan, 0, 0, ""
     started_ns = time.monotonic_ns()
     try:
-        decision = session.infer(slots.image(question.slot, question.shape))
+        decision = session.infer(slots.image(question.slot, question[2:]))
         ended_ns = time.monotonic_ns()
         score = decision.score
         if not 0.0 <= score <= 1.0:
             problem = f"the model gave {score}, which is no score"
         elif decision.heatmap.size <= HEATMAP_BYTES and decision.heatmap.ndim == 2:
-            shape = (decision.heatmap.shape[0], decision.heatmap.shape[1])
-            slots.heatmap(question.slot, shape)[:] = decision.heatmap
+            rows, columns = decision.heatmap.shape
+            slots.heatmap(question.slot, (rows, columns))[:] = decision.heatmap
     except Exception as error:  # noqa: BLE001 - runtimes raise what they like
         ended_ns = time.monotonic_ns()
         problem = f"{type(error).__name__}: {error}"
-    return Reply(
-        token=question.token, score=score, heatmap=shape, started_ns=started_ns, ended_ns=ended_ns, problem=problem
-    )
+    return Reply(question.token, score, rows, columns, started_ns, ended_ns, problem)
 
 
 def _say(channel: socket.socket, message: dict[str, Any]) -> None:
-    channel.send(json.dumps(message).encode()[:MOST_BYTES])
+    channel.send(json.dumps(message).encode()[:MOST_HELLO_BYTES])
 
 
 def _end_with_station(lifeline: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..inspection.errors import StationError
@@ -21,12 +21,14 @@ class Pinning:
         engine_cpus: For the engine's threads; none: wherever the system puts them.
         other_cpus: For sources, outlets and the server; none: all.
         loading_cpus: For an engine that is being loaded beside the one at work; none: all.
+        realtime: Whether what is on the way of a frame may go ahead of all other programs.
     """
 
     threads: int
     engine_cpus: tuple[int, ...]
     other_cpus: tuple[int, ...]
     loading_cpus: tuple[int, ...]
+    realtime: bool = False
 
 
 def pinning_for(settings: EngineSettings, usable: Sequence[int], *, measured_threads: int) -> Pinning:
@@ -44,16 +46,17 @@ def pinning_for(settings: EngineSettings, usable: Sequence[int], *, measured_thr
         msg = f"engine.cpus: this process may use the CPUs {sorted(usable)}, got {list(settings.cpus)}; change one"
         raise StationError(msg)
     wanted = settings.threads or len(settings.cpus or ()) or min(measured_threads, len(usable))
-    return divided(usable, threads=wanted, named=settings.cpus)
+    found = divided(usable, threads=wanted, named=settings.cpus)
+    return replace(found, realtime=settings.realtime and bool(found.other_cpus))
 
 
 def divided(usable: Sequence[int], *, threads: int, named: tuple[int, ...] | None) -> Pinning:
     """Give the engine its CPUs; unless they are named, only where one is left over for everything else.
 
     >>> divided([1, 3, 0, 2], threads=2, named=None)
-    Pinning(threads=2, engine_cpus=(1, 3), other_cpus=(0, 2), loading_cpus=(0, 2))
+    Pinning(threads=2, engine_cpus=(1, 3), other_cpus=(0, 2), loading_cpus=(0, 2), realtime=False)
     >>> divided([1, 0], threads=2, named=None)
-    Pinning(threads=2, engine_cpus=(), other_cpus=(), loading_cpus=())
+    Pinning(threads=2, engine_cpus=(), other_cpus=(), loading_cpus=(), realtime=False)
     """
     if named is None and threads >= len(usable):
         return Pinning(threads=threads, engine_cpus=(), other_cpus=(), loading_cpus=())

@@ -19,6 +19,7 @@ from .dispatch import Dispatcher
 from .engine import Engine
 from .engine_keeper import EngineKeeper
 from .frames import FaultyFrame, OfferedFrame, source_kinds
+from .hurrying import hurry_thread
 from .outcomes import Answer, Outcome, Seen
 from .outlets import Outlet
 from .settings import SourceChoice, StationSettings
@@ -57,6 +58,7 @@ class Service:
         except BaseException:
             self._shelf.close()
             raise
+        self._pinning = self._keeper.pinning
         self._dispatcher = Dispatcher(settings, self._slots, engine, self)
         self._outlets: tuple[Outlet, ...] = ()
         self._sources: tuple[SourceKeeper, ...] = ()
@@ -64,7 +66,7 @@ class Service:
         self._stopping = Event()
         self._switch_s = sys.getswitchinterval()
         self._threads = [
-            Thread(target=self._dispatcher.run, name="dispatcher", daemon=True),
+            Thread(target=self._dispatch, name="dispatcher", daemon=True),
             Thread(target=self._watch, name="watchdog", daemon=True),
         ]
 
@@ -81,7 +83,7 @@ class Service:
     @property
     def other_cpus(self) -> tuple[int, ...]:
         """CPUs for everything but the engine; none: all. See `pinning.keeping_to`."""
-        return self._keeper.other_cpus
+        return self._pinning.other_cpus
 
     @property
     def ended(self) -> bool:
@@ -122,16 +124,12 @@ class Service:
         """
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
-        self.counters.note_offered(frame.source)
-        if isinstance(frame, FaultyFrame):
-            self._dispatcher.refuse(frame, future, "faulty", frame.why)
-        elif self._stopping.is_set():
-            self._dispatcher.refuse(frame, future, "refused", "the station stops")
-        elif problem := self._misfit(frame):
-            self._dispatcher.refuse(frame, future, "faulty", problem)
-        else:
-            self._dispatcher.offer(frame, future)
+        self._take(frame, future)
         return future
+
+    def take(self, frame: OfferedFrame | FaultyFrame) -> None:
+        """Take one frame whose outcome only outlets are told; otherwise as `offer`, and sooner done."""
+        self._take(frame, None)
 
     def healthy(self) -> str:
         """Say why the process should be started anew; empty where all is well."""
@@ -166,7 +164,8 @@ class Service:
         """Take a frame's end from the dispatcher and tell everyone."""
         outcome = outcome_of(ended, safe=self.settings.late)
         self.counters.note_outcome(outcome)
-        ended.future.set_result(outcome)
+        if ended.future is not None:
+            ended.future.set_result(outcome)
         if outcome.standing in ("answered", "late"):
             self._keeper.note(outcome)
         if self._outlets:
@@ -188,9 +187,20 @@ class Service:
         if self._collector is not None:
             self._collector.look(idle=idle)
 
+    def _take(self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome] | None) -> None:
+        self.counters.note_offered(frame.source)
+        if isinstance(frame, FaultyFrame):
+            self._dispatcher.refuse(frame, future, "faulty", frame.why)
+        elif self._stopping.is_set():
+            self._dispatcher.refuse(frame, future, "refused", "the station stops")
+        elif problem := self._misfit(frame):
+            self._dispatcher.refuse(frame, future, "faulty", problem)
+        else:
+            self._dispatcher.offer(frame, future)
+
     def _misfit(self, frame: OfferedFrame) -> str:
         try:
-            require_frame(frame.image, self.at_work.model.frame)
+            require_frame(frame.image, self._dispatcher.at_work.model.frame)
         except DataError as error:
             return str(error)
         if frame.image.nbytes > self._slots.layout.image_bytes:
@@ -202,10 +212,16 @@ class Service:
             name,
             choice,
             channels=self.at_work.model.frame.channels,
-            offer=self.offer,
+            take=self.take,
             counters=self.counters,
             watchdog=self.settings.watchdog,
+            realtime=self._pinning.realtime,
         )
+
+    def _dispatch(self) -> None:
+        if self._pinning.realtime:
+            hurry_thread()
+        self._dispatcher.run()
 
     def _watch(self) -> None:
         while not self._stopping.wait(_LOOK_S):

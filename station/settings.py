@@ -39,12 +39,15 @@ class EngineSettings(BaseModel):
     Attributes:
         row: Model of the bundle to run, by its row; None: the first whose runtime is here.
         threads: Of the runtime; None: as measured, as far as this machine has CPUs.
+        realtime: Give it, and the threads that take frames in and answers out, real-time priority, where the system
+            allows it and a CPU is left over for everything else.
         cpus: That its threads keep to; None: one for each thread, different cores first, where one is left over.
     """
 
     model_config = _CLOSED
     row: str | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    realtime: bool = True
     cpus: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=1)
 
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from threading import Event, Thread, current_thread
-from typing import Any
 
 from ..inspection.errors import BeltlineError, SourceError
 from .counters import Counters
 from .frames import FaultyFrame, OfferedFrame, Quiet, source_kinds
+from .hurrying import hurry_thread
 from .settings import SourceChoice, WatchdogSettings
 
 _WAIT_S = 0.25
@@ -34,17 +34,19 @@ class SourceKeeper:
         choice: SourceChoice,
         *,
         channels: int,
-        offer: Callable[[OfferedFrame | FaultyFrame], Any],
+        take: Callable[[OfferedFrame | FaultyFrame], None],
         counters: Counters,
         watchdog: WatchdogSettings,
+        realtime: bool = False,
     ) -> None:
         self.name = name
         self.ended = False
         self._choice = choice
         self._channels = channels
-        self._offer = offer
+        self._take = take
         self._counters = counters
         self._watchdog = watchdog
+        self._realtime = realtime
         self._stopping = Event()
         self._alive_ns = time.monotonic_ns()
         self._hung = self._taken = 0
@@ -77,6 +79,8 @@ class SourceKeeper:
 
     def _run(self) -> None:
         mine = current_thread()
+        if self._realtime:
+            hurry_thread()
         pause_s, said = _FIRST_PAUSE_S, ""
         while self._works(mine):
             taken_before = self._taken
@@ -103,7 +107,7 @@ class SourceKeeper:
                 self._alive_ns = time.monotonic_ns()
                 frame = source.next_frame(_WAIT_S)
                 if isinstance(frame, OfferedFrame | FaultyFrame):
-                    self._offer(frame)  # also of a thread that was given up meanwhile: the part was photographed
+                    self._take(frame)  # also of a thread that was given up meanwhile: the part was photographed
                     self._taken += 1
                     last_ns = time.monotonic_ns()
                 elif frame is Quiet.ENDED:

@@ -50,7 +50,6 @@ ProtectKernelModules=yes
 ProtectKernelTunables=yes
 LockPersonality=yes
 RestrictNamespaces=yes
-RestrictRealtime=yes
 RestrictSUIDSGID=yes
 CapabilityBoundingSet=
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
@@ -59,6 +58,7 @@ SystemCallErrorNumber=EPERM
 
 # Ahead of whatever else the machine does, and the last to be killed where memory runs short.
 Nice=-10
+LimitRTPRIO=1
 OOMScoreAdjust=-800
 {writable}
 [Install]

@@ -19,7 +19,7 @@ class Item:
         frame: The frame.
         slot: Where it lies in the shared memory.
         due_ns: Its deadline.
-        future: Takes the outcome.
+        future: Takes the outcome; None: nobody waits for it.
         token: Names it to the engine; 0: it was not asked yet.
         sent_ns: When the engine was asked.
         answered: Whether its answer stands, as it does when the deadline comes while the engine works on it.
@@ -28,7 +28,7 @@ class Item:
     frame: OfferedFrame
     slot: int
     due_ns: int
-    future: Future[Outcome]
+    future: Future[Outcome] | None
     token: int = 0
     sent_ns: int = 0
     answered: bool = False

@@ -1,39 +1,46 @@
-"""What station and engine process say to each other: one message a frame each way, of a fixed form."""
+"""What station and engine process say to each other: one message a frame each way, of a fixed form.
+
+Both are tuples, not dataclasses: one of each is made for every frame, while its time runs.
+"""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _QUESTION = struct.Struct("<QIIII")
-_ANSWER = struct.Struct("<QdIIqq")
-MOST_BYTES = 65_536
+_REPLY = struct.Struct("<QdIIqq")
+MOST_BYTES = 4_096
+MOST_HELLO_BYTES = 65_536
 _MOST_TEXT_BYTES = 2_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """Which frame to decide on.
 
     Attributes:
         token: Names the frame; the answer brings it back.
         slot: Where the frame lies.
-        shape: Height, width, channels.
+        height: In pixels.
+        width: In pixels.
+        channels: Values of a pixel.
     """
 
     token: int
     slot: int
-    shape: tuple[int, int, int]
+    height: int
+    width: int
+    channels: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """What the engine says of a frame.
 
     Attributes:
         token: Of the question.
         score: In [0, 1]; anything else where there is none, see `problem`.
-        heatmap: Rows and columns of the heatmap in the slot; (0, 0): none.
+        rows: Of the heatmap in the slot; 0: there is none.
+        columns: Of the heatmap.
         started_ns: When the engine process began with the frame, on the clock of `time.monotonic_ns`.
         ended_ns: When it had decided.
         problem: Why there is no score; empty where there is one.
@@ -41,7 +48,8 @@ class Reply:
 
     token: int
     score: float
-    heatmap: tuple[int, int]
+    rows: int
+    columns: int
     started_ns: int
     ended_ns: int
     problem: str = ""
@@ -50,33 +58,30 @@ class Reply:
 def question_bytes(question: Question) -> bytes:
     """Write a question.
 
-    >>> asked = Question(token=7, slot=1, shape=(80, 100, 1))
+    >>> asked = Question(token=7, slot=1, height=80, width=100, channels=1)
     >>> question_of(question_bytes(asked)) == asked
     True
     """
-    return _QUESTION.pack(question.token, question.slot, *question.shape)
+    return _QUESTION.pack(*question)
 
 
 def question_of(raw: bytes) -> Question:
     """Read what `question_bytes` wrote."""
-    token, slot, height, width, channels = _QUESTION.unpack(raw)
-    return Question(token=token, slot=slot, shape=(height, width, channels))
+    return Question(*_QUESTION.unpack(raw))
 
 
 def reply_bytes(reply: Reply) -> bytes:
-    """Write a reply; a long problem is cut."""
-    head = _ANSWER.pack(reply.token, reply.score, *reply.heatmap, reply.started_ns, reply.ended_ns)
-    return head + reply.problem.encode(errors="replace")[:_MOST_TEXT_BYTES]
+    """Write a reply; a long problem is cut.
+
+    >>> said = Reply(token=7, score=0.5, rows=0, columns=0, started_ns=1, ended_ns=2, problem="no")
+    >>> reply_of(reply_bytes(said)) == said
+    True
+    """
+    head = _REPLY.pack(*reply[:-1])
+    return head + reply.problem.encode(errors="replace")[:_MOST_TEXT_BYTES] if reply.problem else head
 
 
 def reply_of(raw: bytes) -> Reply:
     """Read what `reply_bytes` wrote."""
-    token, score, rows, columns, started_ns, ended_ns = _ANSWER.unpack_from(raw)
-    return Reply(
-        token=token,
-        score=score,
-        heatmap=(rows, columns),
-        started_ns=started_ns,
-        ended_ns=ended_ns,
-        problem=raw[_ANSWER.size :].decode(errors="replace"),
-    )
+    found = Reply(*_REPLY.unpack_from(raw))
+    return found if len(raw) == _REPLY.size else found._replace(problem=raw[_REPLY.size :].decode(errors="replace"))

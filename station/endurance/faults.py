@@ -144,7 +144,7 @@ def _malformed(service: Service) -> None:
             number=number,
             source="malformed",
             name="",
-            image=image,  # type: ignore[arg-type]
+            image=image,
             captured_ns=time.monotonic_ns(),
         )
         service.offer(frame)

@@ -10,7 +10,8 @@ NODES = {"reject": "ns=1;s=reject", "number": "ns=1;s=number"}
 
 async def main(port: int) -> None:
     """Offer the variables until the program is ended."""
-    from asyncua import Server, ua
+    from asyncua import ua
+    from asyncua.server.server import Server
 
     server = Server()
     await server.init()

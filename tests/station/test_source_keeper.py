@@ -31,7 +31,7 @@ def kept(choice: SourceChoice, counters: Counters, **watchdog: Any) -> Iterator[
         "in",
         choice,
         channels=1,
-        offer=taken.append,
+        take=taken.append,
         counters=counters,
         watchdog=WatchdogSettings.model_validate(watchdog),
     )
