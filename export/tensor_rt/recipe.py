@@ -129,7 +129,5 @@ def read_recipe(path: Path) -> BuildRecipe:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(each)[:40] for each in first["loc"][:6]) or "the file"
-        msg = (
-            f"{path}: {place}: {str(first['msg'])[:200]}; build the artifact again, or update Beltline here"
-        )
+        msg = f"{path}: {place}: {str(first['msg'])[:200]}; build the artifact again, or update Beltline here"
         raise GraphError(msg) from error
