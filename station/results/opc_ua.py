@@ -13,7 +13,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 from ...inspection.errors import DeliveryError
 from ...inspection.packages import missing_package
@@ -48,6 +49,7 @@ class OpcUaSettings(BaseModel):
         password_file: Holds the password.
         certificate: Of this station, PEM or DER; with it everything is signed and encrypted (Basic256Sha256).
         private_key: That belongs to it.
+        application_uri: Name of the station; stands in its certificate as a subject alternative name.
         server_certificate: The one that the server must show; None: the one that it shows is believed.
         keep_s: A PLC has no use for an answer older than this: it is counted as dropped.
     """
@@ -59,8 +61,16 @@ class OpcUaSettings(BaseModel):
     password_file: Path | None = None
     certificate: Path | None = None
     private_key: Path | None = None
+    application_uri: str = "urn:beltline:station"
     server_certificate: Path | None = None
     keep_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            msg = "certificate and private_key belong together; name both"
+            raise ValueError(msg)
+        return self
 
 
 class _Plc:
@@ -99,6 +109,8 @@ class _Plc:
 
         settings = self._settings
         self._client = client = Client(settings.url, timeout=_ANSWER_S)
+        client.name = client.description = "Beltline station"
+        client.application_uri = settings.application_uri
         if settings.user is not None:
             client.set_user(settings.user)
         if settings.password_file is not None:

@@ -8,13 +8,18 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 _UP_WITHIN_S = 20
 
@@ -65,10 +70,21 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     made.stop()
 
 
+class Users:
+    """One user with a password."""
+
+    def get_user(self, _server: Any, username: str | None = None, password: Any = None, **_others: Any) -> Any:
+        from asyncua.crypto.permission_rules import User, UserRole
+
+        given = password.decode() if isinstance(password, bytes) else password
+        return User(role=UserRole.Admin) if (username, given) == ("station", "open sesame") else None
+
+
 class Plc:
     """An OPC UA server with the variables of a PLC; every value written is kept."""
 
-    def __init__(self, kinds: dict[str, str]) -> None:
+    def __init__(self, kinds: dict[str, str], *, identity: tuple[Path, Path] | None = None) -> None:
+        self._identity = identity
         self.port = free_port()
         self.kinds = kinds
         self.written: list[tuple[str, Any]] = []
@@ -109,10 +125,15 @@ class Plc:
         from asyncua import Server, ua
         from asyncua.common.callback import CallbackType
 
-        self._server = server = Server()
+        self._server = server = Server(user_manager=Users() if self._identity else None)
         await server.init()
         server.set_endpoint(self.url)
-        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        policy = ua.SecurityPolicyType.NoSecurity
+        if self._identity is not None:
+            policy = ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt
+            await server.load_certificate(str(self._identity[0]))
+            await server.load_private_key(str(self._identity[1]))
+        server.set_security_policy([policy])
         await server.register_namespace("http://plc.test")
         for name, kind in self.kinds.items():
             first: Any = "" if kind == "String" else 0.0 if kind in ("Float", "Double") else kind == "Boolean"
@@ -141,3 +162,37 @@ def started_plc() -> Iterator[Plc]:
 def plc(started_plc: Plc) -> Plc:
     started_plc.written.clear()
     return started_plc
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
+    """Make a certificate with an application's name in it, and its key."""
+
+    def make(uri: str) -> tuple[Path, Path]:
+        folder = tmp_path_factory.mktemp("identity")
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
+        names = [x509.UniformResourceIdentifier(uri), x509.DNSName(socket.gethostname())]
+        now = datetime.now(tz=timezone.utc)
+        certificate = (
+            x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+            .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .sign(key, hashes.SHA256())
+        )  # fmt: skip
+        (folder / "cert.der").write_bytes(certificate.public_bytes(serialization.Encoding.DER))
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+        return folder / "cert.der", folder / "key.pem"
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def secure_plc(identity: Callable[[str], tuple[Path, Path]]) -> Iterator[Plc]:
+    """A server that only talks encrypted, to one user."""
+    pytest.importorskip("asyncua")
+    made = Plc({"reject": "Boolean", "number": "UInt32"}, identity=identity("urn:freeopcua:python:server"))
+    made.start()
+    yield made
+    made.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -61,6 +63,32 @@ def test_a_variable_that_is_not_there_is_said(plc: Any) -> None:
     with pytest.raises(DeliveryError, match="Bad"):
         sink.send(outcome())
     sink.close()
+
+
+def test_a_secure_plc_is_talked_to_encrypted_and_as_its_user(
+    secure_plc: Any, identity: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> None:
+    certificate, key = identity("urn:beltline:station")
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    whole = {"certificate": certificate, "private_key": key, "user": "station", "password_file": secret}
+    secret.write_text("open sesame\n")
+    sink = RESULT.open(settings(secure_plc, **whole))
+    sink.send(outcome(number=70_000, answer="reject"))
+    sink.close()
+    assert secure_plc.written == [("reject", True), ("number", 70_000)]
+    secret.write_text("wrong\n")
+    for given in (whole, {}):
+        refused = RESULT.open(settings(secure_plc, keep_s=0.5, **given))
+        with pytest.raises(DeliveryError):
+            refused.send(outcome(number=1))
+        refused.close()
+    assert secure_plc.values("number") == [70_000]
+
+
+def test_a_certificate_without_its_key_is_refused() -> None:
+    with pytest.raises(ValueError, match="belong together"):
+        OpcUaSettings(url="opc.tcp://x", variables={"number": "i=1"}, certificate=Path("a.pem"))
 
 
 @pytest.mark.parametrize(("value", "kind"), [("late", "Boolean"), ("late", "Int32"), (0.5, "DateTime")])
