@@ -18,6 +18,8 @@ _PARTS = (
     ("backend", "export.backends", "BACKEND"),
     ("method", "compress.methods", "METHOD"),
     ("network", "compress.networks", "NETWORK"),
+    ("source", "station.sources", "SOURCE"),
+    ("result", "station.results", "RESULT"),
 )
 _INT8_FLAGS = {"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"}
 _GPU_TIMEOUT_S = 10

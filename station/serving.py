@@ -60,6 +60,8 @@ def serve(
             on_start(service)
         service.start()
         front.start()
+        if front.web is not None:
+            say(f"page, metrics and inference at {front.web.url}")
         say(_words_at_start(service))
         notify("READY=1", f"STATUS={service.at_work.version}")
         _watch(service, say, stopping)
