@@ -72,8 +72,8 @@ class Workshop:
 
         path = self.new(f"exported{len(list(self.folder.iterdir()))}")
         example = (torch.zeros(1, 3, _EDGE, _EDGE),)
-        chosen = {"dynamo": False} if old else {"dynamo": True, "external_data": False, "verbose": False}
-        torch.onnx.export(model, example, str(path), **chosen, **options)
+        how: dict[str, Any] = {"dynamo": True, "external_data": False, "verbose": False}
+        torch.onnx.export(model, example, str(path), **({"dynamo": False} if old else how), **options)
         return path
 
     def step(self, name: str, source: Path, method: str, **settings: Any) -> Path:

@@ -81,8 +81,13 @@ def _named_model(source: Path) -> ModelProto:
 
 
 def _require_quantizable(model: ModelProto, scope: QuantizedScope, context: GraphContext) -> None:
+    from onnx import TensorProto
+
     if any(node.op_type in {"QuantizeLinear", "QLinearConv"} for node in model.graph.node):
         msg = "quantize: wanted a float graph, got one that is quantized already; write the step once"
+        raise RecipeError(msg)
+    if any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer):
+        msg = "quantize: wanted a float32 graph, got one with float16 weights; write half behind quantize"
         raise RecipeError(msg)
     if not scope.network:
         msg = "quantize: wanted a graph with convolutions or matrix products, got none; drop the step"

@@ -236,6 +236,11 @@ def test_what_cannot_be_cast_is_refused(half: Graph, tiny_graph: Graph, frames: 
     assert not target.exists()
 
 
+def test_quantizing_comes_first(half: Graph, frames: list[Frame], tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="write half behind quantize"):
+        QUANTIZE.apply(half.path, QuantizeStep(), context_of(frames, tmp_path / "a.onnx"))
+
+
 def test_the_step_is_found_in_recipes() -> None:
     assert Step.model_validate("half").sentence() == "half"
     assert Step.model_validate({"half": {"frames": 8}}).works_on == "graph"
