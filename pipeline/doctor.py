@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.timer import examine_timer
+from ..inspection.packages import missing_package
 from ..inspection.plugins import plugins
 from ..targets.fingerprint import fingerprint
 from ..targets.profile import profiles
@@ -21,6 +22,7 @@ _PARTS = (
     ("source", "station.sources", "SOURCE"),
     ("result", "station.results", "RESULT"),
 )
+_SEARCH = (("optuna", "search"), ("ray", "ray"))
 _INT8_FLAGS = {"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"}
 _GPU_TIMEOUT_S = 10
 _TIMED_FRAMES = 500
@@ -44,7 +46,10 @@ def examine() -> dict[str, Any]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
         "gpus": _gpus(),
-        "parts": [part for kind, package, constant in _PARTS for part in _parts(kind, package, constant)],
+        "parts": [
+            *(part for kind, package, constant in _PARTS for part in _parts(kind, package, constant)),
+            *({"kind": "search", "name": name, "missing": missing_package(name, extra)} for name, extra in _SEARCH),
+        ],
         "notes": [*_notes(machine), *_notes_on_time(machine, timer)],
     }
 
