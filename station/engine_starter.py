@@ -85,7 +85,7 @@ class EngineStarter:
 
     def _candidates(self, at_work: AtWork) -> list[Callable[[], AtWork]]:
         try:
-            others = self._shelf.candidates() if self._shelf.changes else []
+            others = self._shelf.candidates()  # a bundle file is unpacked anew: someone may have tidied /tmp
         except BundleError:
             others = []
         return [lambda: at_work, *others]

@@ -12,8 +12,6 @@ from threading import Condition, Thread
 from .counters import Counters
 from .outcomes import Seen
 
-_JOIN_S = 5.0
-
 
 class Outlet:
     """One of them.
@@ -53,12 +51,15 @@ class Outlet:
         if dropped:
             self._counters.note_dropped(self.name)
 
-    def stop(self) -> None:
-        """Let what waits be taken, for a few seconds at most; what is left then counts as dropped."""
+    def end(self) -> None:
+        """Take what waits, then nothing more; returns at once."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        self._thread.join(_JOIN_S)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for that at most so long; what is left then counts as dropped."""
+        self._thread.join(max(0.0, timeout_s))
         with self._changed:
             left = len(self._queue)
             self._queue.clear()

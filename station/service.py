@@ -151,8 +151,7 @@ class Service:
             if thread.ident is not None:
                 thread.join(_JOIN_S)
         self._keeper.stop()
-        for outlet in self._outlets:
-            outlet.stop()
+        self._end_outlets()
         sys.setswitchinterval(self._switch_s)
         if self._collector is not None:
             self._collector.close()
@@ -227,6 +226,13 @@ class Service:
         while not self._stopping.wait(_LOOK_S):
             for source in self._sources:
                 source.look()
+
+    def _end_outlets(self) -> None:
+        for outlet in self._outlets:
+            outlet.end()
+        until_s = time.monotonic() + _JOIN_S
+        for outlet in self._outlets:
+            outlet.join(until_s - time.monotonic())
 
     def _drain(self) -> None:
         """Wait until every frame is answered; deadlines see to it that this ends."""
