@@ -88,6 +88,10 @@ def test_a_bundle_holds_what_was_measured_and_proves_itself(home: Path, first: B
     assert {frame.label == "good" for frame in golden.frames} == {True, False}
     assert all((home / "data" / frame.source).is_file() for frame in golden.frames)
     assert {decision for decisions in golden.rejects.values() for decision in decisions} == {True, False}
+    reference = unpacked.reference()
+    assert reference is not None
+    assert reference.drawn_from.endswith(" good frames of val")
+    assert set(reference.scores) == set(golden.scores)
     assert [(each.row, each.max_abs) for each in first.verified.proven] == [("small", 0.0), ("teacher", 0.0)]
 
 
