@@ -25,6 +25,7 @@ class Audit:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._standings: Counter[str] = Counter()
+        self._calm_standings: Counter[str] = Counter()
         self._numbers: dict[str, array[int]] = {}
         self._calm_ms, self._all_ms, self._calm_engine_ms = array("d"), array("d"), array("d")
         self._memory_mb = array("d")
@@ -45,9 +46,9 @@ class Audit:
         """Give what was seen; call it after the station has ended.
 
         Returns:
-            JSON-able: `outcomes`, `standings`, `belt` (see `belt_facts`), `latency_ms` of calm frames and of all,
-            `engine_ms`, `ratio_p50` (frame to decision over the engine's own time, calm frames), `memory_mb` (medians
-            of the second and of the last fifth of the run).
+            JSON-able: `outcomes`, `standings`, `calm_standings` (while nothing was wrong), `belt` (see
+            `belt_facts`), `latency_ms` of calm frames and of all, `engine_ms`, `ratio_p50` (frame to decision over the
+            engine's own time, calm frames), `memory_mb` (medians of the second and of the last fifth of the run).
         """
         self._ended.set()
         self._thread.join()
@@ -55,6 +56,7 @@ class Audit:
         return {
             "outcomes": self._standings.total(),
             "standings": dict(self._standings),
+            "calm_standings": dict(self._calm_standings),
             "belt": belt_facts(np.asarray(self._numbers.get("replay", array("q")), np.int64)),
             "latency_ms": {"calm": calm, "all": _quantiles(self._all_ms)},
             "engine_ms": engine,
@@ -65,6 +67,8 @@ class Audit:
     def _take(self, seen: Seen) -> None:
         outcome = seen.outcome
         self._standings[outcome.standing] += 1
+        if self._calm:
+            self._calm_standings[outcome.standing] += 1
         self._numbers.setdefault(outcome.source, array("q")).append(outcome.number)
         if outcome.standing in ("answered", "late"):
             self._time(outcome)
