@@ -97,7 +97,7 @@ def _parts(
         report=(job.folder / "report.json").read_bytes(),
         licence=_licence(licence),
         parts_list=parts_list(name, everything),
-        reference=_reference(job, chosen),
+        reference=_reference(job, chosen, there),
     )
 
 
@@ -211,16 +211,21 @@ def _golden(
     return golden_of(named, said, {model.artifact.backend: model.threshold for model in models}), frames
 
 
-def _reference(job: RunJob, chosen: Sequence[RowResult]) -> Reference | None:
-    """Take good frames of val, evenly spread: what every model said of them, and how they look."""
+def _reference(job: RunJob, chosen: Sequence[RowResult], there: Sequence[DeviceModel]) -> Reference | None:
+    """Take good frames of val, evenly spread: what every model said of them, and how they look.
+
+    A model that is built elsewhere is to score as the row that it comes from.
+    """
     val = job.dataset.of("val")
     good = {sample.path: place for place, sample in enumerate(val) if not sample.defective}
     samples = evenly([val[place] for place in good.values()], REFERENCE_FRAMES)
     if not samples:
         return None
     places = [good[sample.path] for sample in samples]
+    said = {each.artifact.backend: each.tried.val[places].tolist() for each in chosen}
+    elsewhere = dict.fromkeys((each.model.artifact.backend for each in there), said[chosen[0].artifact.backend])
     return reference_of(
-        {each.artifact.backend: each.tried.val[places].tolist() for each in chosen},
+        {**elsewhere, **said},
         [appearance_of(frame) for frame in frames_of(job.dataset, samples)],
         drawn_from=f"{len(samples)} of {len(good)} good frames of val",
     )

@@ -107,8 +107,11 @@ def test_a_row_for_a_jetson_is_built_there_and_expected_to_decide_as_here(
         ("onnx_runtime", "local", "fits"),
     ]
     with open_bundle(made.path) as bundle:
-        golden = bundle.unpack(tmp_path).golden()
+        unpacked = bundle.unpack(tmp_path)
+    golden, reference = unpacked.golden(), unpacked.reference()
     assert golden.scores["tensor_rt"] == golden.scores["onnx_runtime"]
+    assert reference is not None
+    assert reference.scores["tensor_rt"] == reference.scores["onnx_runtime"]
     threshold = manifest.models[0].threshold
     assert min(abs(score - threshold) for score in golden.scores["tensor_rt"]) >= MARGIN["fp32"]
     assert [each.backend for each in made.verified.proven] == ["onnx_runtime"]
