@@ -92,7 +92,7 @@ class Course:
         self.trial = replace(self.trial, timing=answer.timing)
         if self.violations[0] > 0:
             self._end("too slow", seconds)
-        elif answer.timing is not None and answer.timing.paced:
+        elif answer.timing is not None and answer.timing.trained:
             self._end("whole", seconds)
         else:
             self.task = self._task("grade", epochs=self.track.rungs[0])

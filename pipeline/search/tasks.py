@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from ...export.contracts import Artifact
-from ...inspection.errors import BeltlineError, HostError, StorageError
+from ...inspection.errors import BeltlineError, HostError, MeasurementError, StorageError
 from ..job import RunJob
 from ..rows import RowPlan
 from .place import Place
@@ -120,8 +120,18 @@ def _worked_off(task: Task, place: Place, job: RunJob) -> Answer:
         msg = "a task that times needs an artifact"
         raise TypeError(msg)
     here = task.artifact.moved_to(job.folder / task.artifact.path)
-    timing = timed(job, task.plan, here, paced=task.paced, trained=task.paced)
-    return Answer(trial=task.trial, kind=task.kind, timing=timing)
+    return Answer(trial=task.trial, kind=task.kind, timing=_timing(job, task, here))
+
+
+def _timing(job: RunJob, task: Task, artifact: Artifact) -> Timing:
+    """Time as asked; where the belt cannot be paced just now, because something else runs here, back to back."""
+    try:
+        return timed(job, task.plan, artifact, paced=task.paced, trained=task.paced)
+    except MeasurementError as error:
+        if not task.paced:
+            raise
+        job.console.tell(f"{task.plan.name}: timed back to back: {error}")
+        return timed(job, task.plan, artifact, paced=False, trained=True)
 
 
 def _relative(artifact: Artifact, job: RunJob) -> Artifact:
