@@ -63,7 +63,12 @@ class RoundedConv(nn.Conv2d):
 
     Its weight and bias have the names of the convolution that it stands for. A batch norm behind it scales whole
     channels, and so does not change how its weights are rounded once it is folded in.
+
+    Attributes:
+        rounding: Of its inputs.
     """
+
+    rounding: Rounding
 
     @classmethod
     def around(cls, conv: nn.Conv2d, *, symmetric: bool) -> RoundedConv:

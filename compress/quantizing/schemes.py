@@ -166,12 +166,13 @@ def _quantized_statically(
 def _calibration_options(step: QuantizeStep, frames: Calibration) -> dict[str, Any]:
     """Give what ONNX Runtime's calibrators are told; histograms keep all activations of all frames, so in parts."""
     in_parts = {"CalibStridedMinMax": frames.part, "CalibTensorRangeSymmetric": False}
-    return {
+    options: dict[str, dict[str, Any]] = {
         "min_max": {},
         "mean": {"CalibMovingAverage": True},
         "percentile": {"CalibPercentile": step.percentile, **in_parts},
         "histogram": in_parts,
-    }[step.calibrator]
+    }
+    return options[step.calibrator]
 
 
 SCHEMES: Mapping[str, Callable[[ModelProto, QuantizedScope, Calibration, QuantizeStep], ModelProto]] = MappingProxyType(
