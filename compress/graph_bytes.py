@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 LINEAGE_KEY = "beltline.lineage"
 """Metadata property of an ONNX file: a JSON list with one line for each step that made it, oldest first."""
 
+FLOAT16_KEY = "beltline.float16"
+"""Metadata property of an ONNX file whose network was cast to float16; its value says nothing more."""
+
 _MOST_LINES = 100
 _LONGEST_LINE = 4000
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...inspection.errors import MissingPartError, RecipeError
 from ...inspection.packages import missing_package
 from ...inspection.storage import write_bytes
-from ..graph_bytes import graph_bytes, properties_of, with_line
+from ..graph_bytes import FLOAT16_KEY, graph_bytes, properties_of, with_line
 from ..recipe import GraphContext
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class Half:
             raise RecipeError(msg)
         cast_nodes(model, plan.half)
         line = f"half: {len(plan.half)} operators in float16{_told(plan.kept)}"
-        write_bytes(context.target_file, graph_bytes(model, properties=with_line(properties, line)))
+        told = {**with_line(properties, line), FLOAT16_KEY: "network"}
+        write_bytes(context.target_file, graph_bytes(model, properties=told))
 
 
 def _require_castable(model: ModelProto, context: GraphContext) -> None:

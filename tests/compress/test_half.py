@@ -17,15 +17,18 @@ from beltline.compress.methods.quantize import METHOD as QUANTIZE
 from beltline.compress.methods.quantize import QuantizeStep
 from beltline.compress.recipe import GraphContext, Step
 from beltline.compress.tensor_types import tensor_types
+from beltline.export.artifacts import backends
 from beltline.export.contracts import Frame, Graph
 from beltline.export.device_check.check import check_file
 from beltline.export.device_check.device_runtime import RUNTIMES
 from beltline.export.graph_file import open_graph
 from beltline.inspection.errors import RecipeError
 from beltline.inspection.storage import digest_of_file
+from beltline.targets.target import Target
 from onnx import TensorProto, helper, numpy_helper
 
 JETPACK = RUNTIMES["jetpack6.2"]
+TARGET = Target(name="local", threads=1, cpus=(0,))
 
 
 def context_of(frames: list[Frame], target_file: Path) -> GraphContext:
@@ -131,15 +134,16 @@ def test_the_two_ends_of_a_pair_use_one_scale(both: Graph) -> None:
         np.testing.assert_array_equal(values[first.input[1]], values[second.input[1]])
 
 
-def layered(scales: list[float]) -> onnx.ModelProto:
-    """A finished model of 1 x 1 convolutions over grey frames; a convolution multiplies by each scale in turn."""
+def layered(scales: list[float], *, bias: float = 0.0) -> onnx.ModelProto:
+    """A finished model of 1 x 1 convolutions over grey frames; each multiplies by a scale and adds the bias."""
     nodes = [
         helper.make_node("Cast", ["frame"], ["pixels"], to=TensorProto.FLOAT, name="pixels"),
         helper.make_node("Transpose", ["pixels"], ["planes"], perm=[2, 0, 1], name="planes"),
         helper.make_node("Unsqueeze", ["planes", "zero"], ["x0"], name="batch"),
     ]
     nodes += [
-        helper.make_node("Conv", [f"x{at}", f"w{at}"], [f"x{at + 1}"], name=f"layer{at}") for at in range(len(scales))
+        helper.make_node("Conv", [f"x{at}", f"w{at}", "bias"], [f"x{at + 1}"], name=f"layer{at}")
+        for at in range(len(scales))
     ]
     nodes += [
         helper.make_node("Sigmoid", [f"x{len(scales)}"], ["map"], name="sigmoid"),
@@ -148,7 +152,7 @@ def layered(scales: list[float]) -> onnx.ModelProto:
         helper.make_node("Cast", ["plane"], ["heatmap"], to=TensorProto.UINT8, name="heatmap"),
     ]
     weights = {f"w{at}": np.full((1, 1, 1, 1), scale, np.float32) for at, scale in enumerate(scales)}
-    constants = {**weights, "zero": np.array([0]), "axes": np.array([0, 1])}
+    constants = {**weights, "bias": np.full(1, bias, np.float32), "zero": np.array([0]), "axes": np.array([0, 1])}
     graph = helper.make_graph(
         nodes,
         "layered",
@@ -202,6 +206,21 @@ def test_a_scale_that_float16_loses_keeps_its_layer(frames: list[Frame], tmp_pat
     told = open_graph(tmp_path / "half.onnx").lineage[-1]
     assert "layer1 (a scale before it is 7.87e-08)" in told
     assert check_file(tmp_path / "half.onnx", JETPACK).takes
+
+
+def test_onnx_runtime_keeps_the_biases_of_a_quantized_float16_graph(frames: list[Frame], tmp_path: Path) -> None:
+    """Its optimizer would divide them by the product of two float16 scales, which here leaves float16's range."""
+    onnx.save(layered([1e-3, 0.5], bias=1.2), tmp_path / "float.onnx")
+    QUANTIZE.apply(
+        tmp_path / "float.onnx", QuantizeStep(scheme="tensor_rt"), context_of(frames, tmp_path / "int8.onnx")
+    )
+    METHOD.apply(tmp_path / "int8.onnx", HalfStep(), context_of(frames, tmp_path / "half.onnx"))
+    backend = backends()["onnx_runtime"]
+    (tmp_path / "built").mkdir()
+    built = backend.build(open_graph(tmp_path / "half.onnx"), TARGET, tmp_path / "built")
+    with backend.load(built, threads=1) as session:
+        found = np.array([session.infer(frame).score for frame in frames])
+    np.testing.assert_allclose(found, scores(tmp_path / "float.onnx", frames), atol=0.01)
 
 
 def test_headroom_decides_what_is_too_near(frames: list[Frame], tmp_path: Path) -> None:

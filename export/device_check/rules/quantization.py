@@ -96,7 +96,7 @@ def _weight_axis(view: GraphView, _: DeviceRuntime) -> Hits:
         wanted = _OUTPUT_CHANNEL[node.op_type]
         if node.op_type == "Gemm":
             wanted = (0,) if attribute(node, "transB", 0) else (1,)
-        if axis not in wanted and axis - len(view.shapes.get(node.input[1], ())) not in wanted:
+        if axis not in wanted and axis + len(view.shapes.get(node.input[1], ())) not in wanted:
             yield name_of(maker), f"its scales run along axis {axis} of the weights of {node.op_type}"
 
 

@@ -214,7 +214,9 @@ def test_every_rule_is_tripped_somewhere() -> None:
     assert {rule.name for rule in RULES} == {*TRIPPING, "opset-beyond-documents"}
 
 
-@pytest.mark.parametrize("model", [int8_layer(), residual(1)], ids=["layer", "shortcut"])
+@pytest.mark.parametrize(
+    "model", [int8_layer(), int8_layer(axis=-4), residual(1)], ids=["layer", "axis counted from the end", "shortcut"]
+)
 def test_a_legal_model_breaks_none(model: ModelProto, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     onnx.save(model, path)
