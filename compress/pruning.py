@@ -25,7 +25,7 @@ from .training import History
 from .width_groups import example_of, pruner_of
 
 _STEPS = 50
-_NORM_BATCHES = 32
+_NORM_BATCHES = 16
 
 
 def prune_and_mend(source: Path, step: PruneStep, context: ModuleContext) -> History:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,23 +23,32 @@ from beltline.inspection.dataset import Dataset
 from beltline.inspection.errors import RecipeError
 from beltline.inspection.frame import FrameSpec
 
-FIT = FitSettings(epochs=1, samples_per_epoch=16, batch=8, views=ViewSettings(crop=64))
+FIT = FitSettings(epochs=1, samples_per_epoch=4, batch=2, views=ViewSettings(crop=32))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Nets this small wait longer for a second thread than it saves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @dataclass
 class LawTimer:
-    """0.2 ms, and 1 ms for 10 million multiply-accumulates; where it really runs, `off` times that."""
+    """0.2 ms, and 1 ms for 3 million multiply-accumulates; where it really runs, `off` times that."""
 
     off: float = 1.0
     measured: list[float] = field(default_factory=list)
 
     def table(self, checkpoint: Path, shape: NetworkShape) -> LatencyTable:
         assert count_network(checkpoint)["macs"] == sum(layer.macs for layer in shape.layers)
-        samples = [TimedWidths(widths=each, engine_ms=0.2 + _macs(shape, each) / 1e7) for each in sampled_widths(shape)]
+        samples = [TimedWidths(widths=each, engine_ms=0.2 + _macs(shape, each) / 3e6) for each in sampled_widths(shape)]
         return fit_table(shape, samples)
 
     def engine_ms(self, checkpoint: Path) -> float:
-        self.measured.append(self.off * (0.2 + count_network(checkpoint)["macs"] / 1e7))
+        self.measured.append(self.off * (0.2 + count_network(checkpoint)["macs"] / 3e6))
         return self.measured[-1]
 
 
@@ -54,7 +64,7 @@ def _macs(shape: NetworkShape, widths: dict[str, int]) -> float:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = normal_network({"family": "plain", "width": 16, "depth": 1})
-    frame = FrameSpec(height=128, width=128, channels=1, mean=(0.5,), std=(0.25,))
+    frame = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,))
     inspector = Inspector(build_network(network, 1), frame).eval()
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     save_checkpoint(path, Checkpoint(network=network, frame=frame, lineage=("made for a test",), inspector=inspector))
@@ -78,7 +88,7 @@ def full_ms(model: Path) -> float:
     return LawTimer().engine_ms(model)
 
 
-@pytest.mark.parametrize(("off", "tries"), [(1.0, 1), (1.3, 2), (0.75, 2)])
+@pytest.mark.parametrize(("off", "tries"), [(1.0, 1), (1.3, 2)])
 def test_the_built_network_takes_the_asked_time_though_the_table_is_wrong(
     line_data: Dataset, model: Path, tmp_path: Path, off: float, tries: int
 ) -> None:
@@ -116,7 +126,7 @@ def test_a_time_that_no_width_reaches_is_refused_with_the_least_that_one_does(
     line_data: Dataset, model: Path, tmp_path: Path
 ) -> None:
     timer = LawTimer()
-    with pytest.raises(RecipeError, match=r"engine_ms 0\.1 cannot be reached: 0\.37\d* ms is the least"):
+    with pytest.raises(RecipeError, match=r"engine_ms 0\.1 cannot be reached: 0\.34\d* ms is the least"):
         PRUNE.apply(model, PruneStep(engine_ms=0.1, fit=FIT), context(line_data, model, tmp_path, timer))
     assert not (tmp_path / "made.safetensors").exists()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,15 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "depthwise and squeeze": {"family": "timm", "backbone": "mobilenetv3_small_050", "width": 16},
     "residual sums and group norms": {"family": "smp", "decoder_width": 128},
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Nets this small wait longer for a second thread than it saves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def inspector(network: dict[str, Any] | nn.Module = NETWORKS["plain"]) -> Inspector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,15 @@ from beltline.inspection.frame import FrameSpec
 FRAME = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,), frame_height=64, frame_width=64)
 PLAIN = {"family": "plain", "width": 16, "depth": 1}
 WEIGHTED = ("Conv", "Gemm", "MatMul")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Nets this small wait longer for a second thread than it saves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 class Exported:
