@@ -101,26 +101,30 @@ def _check(rows: tuple[RowPlan, ...], *, finished: bool) -> None:
         msg = f"recipes: the name {twice!r} is taken by a row of Beltline's own; rename the recipe"
         raise LineFileError(msg)
     for row in rows:
-        changed = [step.method for step in row.steps if step.works_on == "module"]
-        graph_steps = [step.method for step in row.steps if step.works_on == "graph"]
-        if graph_steps and runs_checkpoint(row.backend):
-            msg = (
-                f"recipe {row.name}: {graph_steps[0]} works on the ONNX graph, but {row.backend} runs the checkpoint "
-                "before it; drop the step, or write backend: open_vino or onnx_runtime"
-            )
-            raise LineFileError(msg)
-        if runs_checkpoint(row.backend) and any(step.engine_ms is not None for step in row.steps):
-            msg = (
-                f"recipe {row.name}: engine_ms wants a runtime of exported graphs, {row.backend} runs the checkpoint; "
-                "write backend: open_vino or onnx_runtime, or prune by ratio or macs"
-            )
-            raise LineFileError(msg)
-        if finished and changed:
-            msg = (
-                f"recipe {row.name}: {changed[0]} works on a torch network, but the teacher is a finished ONNX file; "
-                "only graph steps (quantize) apply to it: drop the step, or give the teacher's weights instead"
-            )
-            raise LineFileError(msg)
+        _check_row(row, finished=finished)
+
+
+def _check_row(row: RowPlan, *, finished: bool) -> None:
+    changed = [step.method for step in row.steps if step.works_on == "module"]
+    graph_steps = [step.method for step in row.steps if step.works_on == "graph"]
+    if graph_steps and runs_checkpoint(row.backend):
+        msg = (
+            f"recipe {row.name}: {graph_steps[0]} works on the ONNX graph, but {row.backend} runs the checkpoint "
+            "before it; drop the step, or write backend: open_vino or onnx_runtime"
+        )
+        raise LineFileError(msg)
+    if runs_checkpoint(row.backend) and any(step.engine_ms is not None for step in row.steps):
+        msg = (
+            f"recipe {row.name}: engine_ms wants a runtime of exported graphs, {row.backend} runs the checkpoint; "
+            "write backend: open_vino or onnx_runtime, or prune by ratio or macs"
+        )
+        raise LineFileError(msg)
+    if finished and changed:
+        msg = (
+            f"recipe {row.name}: {changed[0]} works on a torch network, but the teacher is a finished ONNX file; "
+            "only graph steps (quantize) apply to it: drop the step, or give the teacher's weights instead"
+        )
+        raise LineFileError(msg)
 
 
 def require_parts(rows: tuple[RowPlan, ...], *, runs: bool) -> None:
