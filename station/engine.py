@@ -116,6 +116,7 @@ def start_engine(at_work: AtWork, slots: FrameSlots, pinning: Pinning, *, timeou
         cpus=pinning.engine_cpus,
         loading_cpus=pinning.loading_cpus,
         realtime=pinning.realtime,
+        ready_ns=pinning.ready_ns,
         channel=theirs.fileno(),
         lifeline=lifeline,
         memory=slots.descriptor,

@@ -24,6 +24,7 @@ from ..export.bundles.proof import Proven, prove_open
 from ..export.bundles.reading import read_unpacked
 from ..export.contracts import Session
 from ..inspection.errors import BeltlineError, ParityError
+from .anticipation import Anticipation
 from .hurrying import hurry_process
 from .pinning import keep_process_to
 from .slots import HEATMAP_BYTES, FrameSlots, SlotLayout
@@ -41,6 +42,7 @@ class Orders:
         cpus: To keep to once the model is loaded; none: anywhere.
         loading_cpus: To keep to until then; none: anywhere.
         realtime: Whether to go ahead of other programs once it is loaded.
+        ready_ns: So long before a frame is expected it stops sleeping; 0: never.
         channel: Descriptor of the socket that questions come by.
         lifeline: Descriptor of a pipe that ends when the station does.
         memory: Descriptor of the frames' memory.
@@ -53,6 +55,7 @@ class Orders:
     cpus: tuple[int, ...]
     loading_cpus: tuple[int, ...]
     realtime: bool
+    ready_ns: int
     channel: int
     lifeline: int
     memory: int
@@ -86,7 +89,7 @@ def main() -> None:
         gc.freeze()
         gc.disable()  # nothing from here on makes cycles
         _say(channel, {"max_abs": proven.max_abs, "frames": proven.frames})
-        _answer(channel, session, slots)
+        _answer(channel, Anticipation(channel, ready_ns=orders.ready_ns), session, slots)
 
 
 def _opened(stack: ExitStack, orders: Orders) -> tuple[Session, Proven]:
@@ -98,8 +101,8 @@ def _opened(stack: ExitStack, orders: Orders) -> tuple[Session, Proven]:
     return session, prove_open(session, unpacked, model)
 
 
-def _answer(channel: socket.socket, session: Session, slots: FrameSlots) -> None:
-    while raw := channel.recv(MOST_BYTES):
+def _answer(channel: socket.socket, questions: Anticipation, session: Session, slots: FrameSlots) -> None:
+    while raw := questions.next_message(MOST_BYTES):
         channel.send(reply_bytes(_decided(session, slots, question_of(raw))))
 
 

@@ -22,6 +22,7 @@ class Pinning:
         other_cpus: For sources, outlets and the server; none: all.
         loading_cpus: For an engine that is being loaded beside the one at work; none: all.
         realtime: Whether what is on the way of a frame may go ahead of all other programs.
+        ready_ns: So long before a frame is expected the engine stops sleeping; 0: never.
     """
 
     threads: int
@@ -29,6 +30,7 @@ class Pinning:
     other_cpus: tuple[int, ...]
     loading_cpus: tuple[int, ...]
     realtime: bool = False
+    ready_ns: int = 0
 
 
 def pinning_for(settings: EngineSettings, usable: Sequence[int], *, measured_threads: int) -> Pinning:
@@ -47,16 +49,17 @@ def pinning_for(settings: EngineSettings, usable: Sequence[int], *, measured_thr
         raise StationError(msg)
     wanted = settings.threads or len(settings.cpus or ()) or min(measured_threads, len(usable))
     found = divided(usable, threads=wanted, named=settings.cpus)
-    return replace(found, realtime=settings.realtime and bool(found.other_cpus))
+    alone = bool(found.other_cpus)  # whoever shares its CPU is neither overtaken nor kept waiting for nothing
+    return replace(found, realtime=settings.realtime and alone, ready_ns=round(settings.ready_us * 1e3) if alone else 0)
 
 
 def divided(usable: Sequence[int], *, threads: int, named: tuple[int, ...] | None) -> Pinning:
     """Give the engine its CPUs; unless they are named, only where one is left over for everything else.
 
     >>> divided([1, 3, 0, 2], threads=2, named=None)
-    Pinning(threads=2, engine_cpus=(1, 3), other_cpus=(0, 2), loading_cpus=(0, 2), realtime=False)
+    Pinning(threads=2, engine_cpus=(1, 3), other_cpus=(0, 2), loading_cpus=(0, 2), realtime=False, ready_ns=0)
     >>> divided([1, 0], threads=2, named=None)
-    Pinning(threads=2, engine_cpus=(), other_cpus=(), loading_cpus=(), realtime=False)
+    Pinning(threads=2, engine_cpus=(), other_cpus=(), loading_cpus=(), realtime=False, ready_ns=0)
     """
     if named is None and threads >= len(usable):
         return Pinning(threads=threads, engine_cpus=(), other_cpus=(), loading_cpus=())

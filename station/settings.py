@@ -41,6 +41,8 @@ class EngineSettings(BaseModel):
         threads: Of the runtime; None: as measured, as far as this machine has CPUs.
         realtime: Give it, and the threads that take frames in and answers out, real-time priority, where the system
             allows it and a CPU is left over for everything else.
+        ready_us: So long before the next frame is expected it stops sleeping, where a CPU is left over for everything
+            else; 0: never.
         cpus: That its threads keep to; None: one for each thread, different cores first, where one is left over.
     """
 
@@ -48,6 +50,7 @@ class EngineSettings(BaseModel):
     row: str | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     realtime: bool = True
+    ready_us: Annotated[float, Field(ge=0, le=10_000)] = 300.0
     cpus: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=1)
 
 
