@@ -87,6 +87,13 @@ def test_only_steps_that_ask_are_judged() -> None:
     assert not Step.model_validate({"prune": {"ratio": 0.5}}).judged
 
 
+def test_a_step_for_networks_that_do_not_matter_asks_nothing() -> None:
+    asking = Step.model_validate({"quantize": {"frames": 7, "keep_escapes": True}})
+    assert asking.unjudged() == Step.model_validate({"quantize": {"frames": 7}})
+    plain = Step.model_validate({"prune": {"ratio": 0.5}})
+    assert plain.unjudged() is plain
+
+
 @pytest.mark.parametrize("settings", [{"percentile": 99.0}, {"calibrator": "entropy"}, {"ranked_on": 1}])
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="quantize"):
