@@ -32,6 +32,7 @@ from ...export.scoring import score_samples
 from ...export.sparsity import sparsity_of_file
 from ...inspection.dataset import Dataset, Sample, evenly
 from ...inspection.loading import load_dataset
+from ...inspection.roc import auroc
 from ...inspection.settings import DataSettings
 from ...inspection.storage import write_bytes
 from ...inspection.streaming import frames_of
@@ -44,7 +45,7 @@ _OVERKILL, _CONFIDENCE = 0.05, 0.95
 _HERE = Target(name="local", threads=2, cpus=(0, 1))
 _COLUMNS = (
     *("model", "precision", "frames", "score difference, largest / mean", "rank correlation"),
-    *("flips", "at its own cut", "file", "JetPack 6.2", "2:4"),
+    *("AUROC", "flips", "at its own cut", "file", "JetPack 6.2", "2:4"),
 )
 
 STEPS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
@@ -66,6 +67,7 @@ class Row:
         max_abs: Largest difference of two scores.
         mean_abs: Mean difference.
         rank_correlation: Spearman's rho.
+        auroc: Of these scores on these frames.
         flips: Decisions that changed, all at the cut of the first model in float32.
         own_flips: Decisions that changed, each at its own cut.
         size_bytes: Of the ONNX file; 0 for an emulation.
@@ -80,6 +82,7 @@ class Row:
     max_abs: float
     mean_abs: float
     rank_correlation: float
+    auroc: float
     flips: int
     own_flips: int
     size_bytes: int
@@ -92,6 +95,7 @@ class Row:
 class _Scored:
     test: NDArray[np.float64]
     cut: float
+    auroc: float
 
 
 def study(dataset: Dataset, models: Mapping[str, Path], *, frames: int, calibration: int) -> list[Row]:
@@ -167,7 +171,8 @@ def _scored(path: Path, dataset: Dataset, frames: int) -> _Scored:
             val, test = (evenly(dataset.of(split), frames) for split in ("val", "test"))
             val_scores = score_samples(session, dataset, val).scores
             test_scores = score_samples(session, dataset, test).scores
-    return _Scored(test=test_scores, cut=_cut(val_scores, val))
+    defective = np.array([sample.defective for sample in test])
+    return _Scored(test=test_scores, cut=_cut(val_scores, val), auroc=auroc(test_scores, defective))
 
 
 def _cut(scores: NDArray[np.float64], samples: Sequence[Sample]) -> float:
@@ -187,6 +192,7 @@ def _row(model: str, precision: str, path: Path, scored: _Scored, reference: _Sc
         max_abs=parity.max_abs,
         mean_abs=float(np.abs(scored.test - reference.test).mean()),
         rank_correlation=parity.rank_correlation,
+        auroc=scored.auroc,
         flips=parity.flips,
         own_flips=int(own.sum()),
         size_bytes=0 if emulated else path.stat().st_size,
@@ -227,7 +233,15 @@ def _line(row: Row) -> str:
     size = f"{row.size_bytes / 1000:,.0f} kB" if row.size_bytes else ""
     taken = {True: "takes it", False: "refuses it", None: ""}[row.taken]
     cells = [row.model, row.precision, str(row.frames), f"{row.max_abs:.2g} / {row.mean_abs:.2g}"]
-    cells += [f"{row.rank_correlation:.5f}", str(row.flips), str(row.own_flips), size, taken, f"{row.sparse:.0%}"]
+    cells += [
+        f"{row.rank_correlation:.5f}",
+        f"{row.auroc:.4f}",
+        str(row.flips),
+        str(row.own_flips),
+        size,
+        taken,
+        f"{row.sparse:.0%}",
+    ]
     return f"| {' | '.join(cells)} |"
 
 
