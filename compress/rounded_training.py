@@ -92,7 +92,8 @@ class RoundedConv(nn.Conv2d):
         """Convolve `[N, channels, h, w]`."""
         scale = (self.weight.detach().abs().amax(dim=(1, 2, 3)) / 127).clamp_min(_LEAST)
         weight = torch.fake_quantize_per_channel_affine(self.weight, scale, _zero(scale), 0, -127, 127)
-        return self._conv_forward(self.rounding(values), weight, self.bias)
+        found: Tensor = self._conv_forward(self.rounding(values), weight, self.bias)
+        return found
 
 
 def train_rounded(source: Path, step: QuantizeAwareStep, context: ModuleContext) -> History:
