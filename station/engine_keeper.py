@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -38,6 +39,7 @@ class EngineKeeper:
         self._dispatcher: Dispatcher | None = None
         self._engine: Engine | None = None
         self._trial: Trial | None = None
+        self._lost_s: float | None = None
         self._known: set[int] = set()
         self._tasks: SimpleQueue[Task] = SimpleQueue()
         self._stopping = Event()
@@ -60,6 +62,11 @@ class EngineKeeper:
             msg = "no engine is at work; start one first"
             raise StationError(msg)
         return self._starter.pinning(self._engine.at_work)
+
+    @property
+    def engineless_s(self) -> float:
+        """So long there has been no engine; 0: one is at work."""
+        return 0.0 if self._lost_s is None else time.monotonic() - self._lost_s
 
     def first_engine(self) -> Engine:
         """Start the engine to begin with: of the installed version, or of the latest before it that works.
@@ -153,7 +160,7 @@ class EngineKeeper:
         return self._starter.started(at_work)
 
     def _put_to_work(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine, self._lost_s = engine, None
         if self._dispatcher is not None:
             self._dispatcher.take_over(engine)
 
@@ -190,7 +197,7 @@ class EngineKeeper:
         engine.close()
         if engine is not self._engine:
             return
-        self._engine = None
+        self._engine, self._lost_s = None, time.monotonic()
         again = self._starter.again(engine.at_work, wait=self._stopping.wait)
         if again is None:
             return

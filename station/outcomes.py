@@ -64,7 +64,7 @@ class Seen:
 
     Attributes:
         outcome: The answer.
-        image: uint8 `[height, width, channels]`; None where there was none to read.
+        image: uint8 `[height, width, channels]`; None where there was none to read, or none that the model takes.
         heatmap: uint8 `[rows, columns]`, 255 = surely defective there; None where the model did not say in time.
     """
 

@@ -29,6 +29,7 @@ from .source_keeper import SourceKeeper
 _LOOK_S = 0.5
 _JOIN_S = 5.0
 _FROZEN_S = 5.0
+_ENGINELESS_STARTS = 2
 _DRAIN_STEP_S = 0.002
 _SWITCH_S = 0.0002
 """So soon a busy outlet gives way to the thread that takes a decision; Python's own 5 ms are a whole deadline."""
@@ -137,6 +138,8 @@ class Service:
             return "a thread of the station has ended"
         if (time.monotonic_ns() - self._dispatcher.beat_ns) / 1e9 > _FROZEN_S:
             return f"the station has not looked around for {_FROZEN_S:g} s"
+        if self._keeper.engineless_s > _ENGINELESS_STARTS * self.settings.watchdog.start_s:
+            return f"no engine could be started for {self._keeper.engineless_s:.0f} s"
         hopeless = [source.name for source in self._sources if source.hopeless]
         return f"{hopeless[0]} hangs over and over" if hopeless else ""
 
@@ -168,7 +171,9 @@ class Service:
         if outcome.standing in ("answered", "late"):
             self._keeper.note(outcome)
         if self._outlets:
-            image = ended.frame.image if isinstance(ended.frame, OfferedFrame) else None
+            image = None  # of a faulty frame nobody knows what it is
+            if isinstance(ended.frame, OfferedFrame) and ended.standing != "faulty":
+                image = ended.frame.image
             seen = Seen(outcome=outcome, image=image, heatmap=ended.heatmap)
             for outlet in self._outlets:
                 outlet.push(seen)

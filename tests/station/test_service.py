@@ -77,10 +77,14 @@ def test_a_full_queue_refuses_and_says_so(service: Service, frames: list[Frame])
 def test_what_the_model_cannot_take_is_faulty_and_the_next_frame_is_not(service: Service, frames: list[Frame]) -> None:
     colour, huge = np.zeros((80, 100, 3), np.uint8), np.zeros((2000, 1000, 1), np.uint8)
     torn = FaultyFrame(number=1, source="test", name="b", captured_ns=time.monotonic_ns(), why="torn")
+    seen: list[Seen] = []
+    service.subscribe("faulty", seen.append)
     outcomes = [service.offer(each).result(0) for each in (offered(colour), torn, offered(huge))]
     assert [(each.standing, each.answer) for each in outcomes] == [("faulty", "reject")] * 3
     assert outcomes[1].detail == "torn"
     assert "1 MB" in outcomes[2].detail
+    eventually(lambda: len(seen) == 3)
+    assert {each.image is None for each in seen} == {True}
     assert decided(service, frames[0])[0].standing == "answered"
 
 
