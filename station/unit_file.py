@@ -67,9 +67,11 @@ WantedBy=multi-user.target
 
 _CONTAINER = """\
 # Made by `beltline serve --container`. Fill ./wheels where there is a net, then build and run:
-#   beltline wheels wheels --station --with onnxruntime --with openvino --python 3.12 --glibc 2.36
-#   podman build -t beltline-station . && podman run -d --restart=always --read-only --tmpfs /tmp \\
-#     -v /opt/beltline:/opt/beltline:ro -v /etc/beltline:/etc/beltline:ro -p 127.0.0.1:8080:8080 beltline-station
+#   beltline wheels wheels --station --with onnxruntime --with station --with line --python 3.12 --glibc 2.36
+#   pip wheel --no-deps --wheel-dir wheels FOLDER-OF-BELTLINE
+#   podman build -t beltline-station . && podman run -d --restart=always --read-only --tmpfs /tmp --network=host \\
+#     -v /opt/beltline:/opt/beltline:ro -v /etc/beltline:/etc/beltline:ro beltline-station
+# (The host's network: cameras speak GigE Vision there, and the station's own server listens on 127.0.0.1 alone.)
 FROM docker.io/library/python:3.12-slim
 COPY wheels /wheels
 RUN pip install --no-cache-dir --no-index --no-compile --find-links /wheels /wheels/*.whl && rm -r /wheels \\

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Station = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[STATION.YAML | BUNDLE]",
+        metavar="STATION.YAML | BUNDLE",
         help="Settings, a bundle file, or a folder with installed versions; without one: what you have installed.",
     ),
 ]
