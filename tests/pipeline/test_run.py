@@ -129,7 +129,7 @@ def test_a_changed_key_redoes_only_what_depends_on_it(home: Path, done: Outcome,
     assert names(folder, start) == [], "a quality gate changes the judgement, nothing that was made or measured"
     run(write_line(home, LINE.replace("frames: 16", "frames: 12")))
     assert set(names(folder, start)) == {
-        "quantize", "build onnx_runtime", "parity", "score", "measure belt", "measure back_to_back",
+        "quantize", "build onnx_runtime", "parity", "score", "measure belt", "measure back_to_back", "pack",
     }  # fmt: skip
     write_line(home)
     assert tmp_path.is_dir()

@@ -93,7 +93,10 @@ def test_killed_on_its_way_a_search_repeats_nothing_and_its_best_become_rows(hom
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_that_loses_a_node_loses_nothing_finished(home: Path, tmp_path: Path) -> None:
+def test_a_ray_cluster_that_loses_a_node_loses_nothing_finished(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
