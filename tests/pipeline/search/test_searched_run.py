@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from beltline.benchmarks.report.reading import read_report
@@ -92,23 +93,27 @@ def test_killed_on_its_way_a_search_repeats_nothing_and_its_best_become_rows(hom
     assert load_line_file(folder / "line.lock.yaml").search == asked.search
 
 
+def two_nodes() -> tuple[Any, Any]:
+    """Start a head that offers `local`, and a node beside it."""
+    from ray.cluster_utils import Cluster
+
+    store = {"object_store_memory": 100_000_000, "include_dashboard": False}
+    cluster = Cluster()
+    cluster.add_node(num_cpus=1, resources={"local": 1}, **store)
+    node = cluster.add_node(num_cpus=1, **store)
+    cluster.wait_for_nodes()
+    return cluster, node
+
+
 @pytest.mark.slow
 def test_a_ray_cluster_that_loses_a_node_loses_nothing_finished(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
     asked = line(home, LINE.replace("search:\n", "search:\n  engine: ray\n"))
-    store = {"object_store_memory": 100_000_000}
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "resources": {"local": 1}, "include_dashboard": False, **store},
-    )
+    cluster, node = two_nodes()
     try:
-        node = cluster.add_node(num_cpus=1, **store)
-        cluster.wait_for_nodes()
         ray.init(address=cluster.address, log_to_driver=False)
         killer = threading.Timer(20, lambda: cluster.remove_node(node, allow_graceful=False))
         killer.start()
