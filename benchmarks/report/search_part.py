@@ -83,11 +83,11 @@ def _lead(search: Search) -> str:
     by_ending = {ending: sum(each.ending == ending for each in search.trials) for ending in _ENDINGS}
     told = [f"{count(number)} {_ENDINGS[ending]}" for ending, number in by_ending.items() if number]
     rungs = ", ".join(str(epochs) for epochs in search.rungs)
+    asked = f"asked for: {search.asked_trials} trials, {search.asked_minutes:g} minutes"
     return (
-        f"{plural(len(search.trials), 'trial')} in {search.spent_minutes:.3g} minutes (asked for: {search.asked_trials} "
-        f"trials, {search.asked_minutes:g} minutes): {', '.join(told)}. Trained for {rungs} epochs; only the better third "
-        "of each rung went on. Escapes are counted on val, where the search looks; the rows are judged on test, which it "
-        "never sees."
+        f"{plural(len(search.trials), 'trial')} in {search.spent_minutes:.3g} minutes ({asked}): {', '.join(told)}. "
+        f"Trained for {rungs} epochs; only the better third of each rung went on. Escapes are counted on val, where the "
+        "search looks; the rows are judged on test, which it never sees."
     )
 
 
