@@ -86,8 +86,8 @@ def _lead(search: Search) -> str:
     asked = f"asked for: {search.asked_trials} trials, {search.asked_minutes:g} minutes"
     return (
         f"{plural(len(search.trials), 'trial')} in {search.spent_minutes:.3g} minutes ({asked}): {', '.join(told)}. "
-        f"Trained for {rungs} epochs; only the better third of each rung went on. Escapes are counted on val, where the "
-        "search looks; the rows are judged on test, which it never sees."
+        f"Trained for {rungs} epochs; only the better third of each rung went on. Escapes are counted on val, where "
+        "the search looks; the rows are judged on test, which it never sees."
     )
 
 
