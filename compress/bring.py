@@ -18,8 +18,8 @@ from .checkpoint import Checkpoint, read_tensors
 from .families import build_network, normal_network
 from .frames import frame_spec
 from .inspector import Inspector
-from .scores import batch_scores
 from .teacher_settings import OutputKind, TeacherSettings
+from .training.scores import batch_scores
 
 _CALIBRATED_ON = 256
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from ..inspection.dataset import Dataset
 from ..inspection.plugins import plugins
-from .engine_time import EngineTimer
-from .escape_judge import EscapeJudge
+from .pruning.engine_time import EngineTimer
+from .quantizing.escape_judge import EscapeJudge
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""

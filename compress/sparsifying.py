@@ -19,7 +19,7 @@ from .inspector import Inspector
 from .methods.sparsify import SparsifyStep
 from .recipe import ModuleContext
 from .students import fit_with_teacher
-from .training import History
+from .training.loop import History
 
 _GROUP = 4
 _KEPT = 2

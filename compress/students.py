@@ -9,13 +9,13 @@ import torch
 
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .devices import torch_device
+from .distilling.teaching import taught
 from .families import build_network
-from .fit_settings import FitSettings
 from .inspector import Inspector
 from .methods.distill import DistillStep, DistillWeights
 from .recipe import ModuleContext
-from .teaching import taught
-from .training import History, Job, fit
+from .training.fit_settings import FitSettings
+from .training.loop import History, Job, fit
 
 
 def train_student(source: Path, step: DistillStep, context: ModuleContext) -> History:

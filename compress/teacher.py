@@ -12,10 +12,10 @@ from .devices import torch_device
 from .families import build_network
 from .frames import frame_spec
 from .inspector import Inspector
-from .losses import label_loss
 from .recipe import Progress
 from .teacher_settings import TeacherSettings
-from .training import History, Job, fit
+from .training.loop import History, Job, fit
+from .training.losses import label_loss
 
 
 def train_teacher(

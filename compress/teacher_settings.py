@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .families import NetworkSettings
-from .fit_settings import Edge, FitSettings
+from .training.fit_settings import Edge, FitSettings
 
 OutputKind = Literal["mask_logit", "class_logits", "anomaly_map"]
 

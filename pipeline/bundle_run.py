@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..inspection.errors import BeltlineError, BundleError
-from ..station.admission import Verified, verify_bundle
+from ..station.versions.admission import Verified, verify_bundle
 from .bundling import BundleWish, bundle_rows
 from .console import Console
 from .device_bundle import trtexec_of

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..compress.fit_settings import FitSettings
 from ..compress.recipe import RecipeSettings, Step
+from ..compress.training.fit_settings import FitSettings
 from .line_file import LineFile
 from .search.settings import SearchSettings
 

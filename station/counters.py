@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 
-from .histogram import LATENCY_MS, SCORES, Histogram
 from .outcomes import Outcome
+from .watching.histogram import LATENCY_MS, SCORES, Histogram
 
 _LAST_INCIDENTS = 100
 

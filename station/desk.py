@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .at_work import AtWork
-from .engine import Engine
+from .engines.engine import Engine
+from .engines.slots import FrameSlots
+from .engines.wire import Question, Reply
 from .frames import FaultyFrame, OfferedFrame
 from .outcomes import Outcome, Standing
 from .settings import StationSettings
-from .slots import FrameSlots
+from .versions.at_work import AtWork
 from .waiting import Item, Waiting
-from .wire import Question, Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,13 @@ from typing import Protocol
 
 import numpy as np
 
-from .at_work import AtWork
 from .desk import Desk, Finished
-from .engine import Engine
+from .engines.engine import Engine
+from .engines.slots import FrameSlots
 from .frames import FaultyFrame, OfferedFrame
 from .outcomes import Outcome, Standing
 from .settings import StationSettings
-from .slots import FrameSlots
+from .versions.at_work import AtWork
 
 _LONGEST_SLEEP_NS = 250_000_000
 _SHORTEST_IDLE_NS = 5_000_000

@@ -11,20 +11,20 @@ from threading import Event, Thread
 
 from ..export.frame_check import require_frame
 from ..inspection.errors import DataError, MissingPartError
-from .at_work import AtWork, Shelf
 from .collecting import Collector
 from .counters import Counters
 from .desk import Finished
 from .dispatch import Dispatcher
-from .engine import Engine
-from .engine_keeper import EngineKeeper
+from .engines.engine import Engine
+from .engines.hurrying import hurry_thread
+from .engines.keeper import EngineKeeper
+from .engines.slots import new_slots
 from .frames import FaultyFrame, OfferedFrame, source_kinds
-from .hurrying import hurry_thread
+from .intake.source_keeper import SourceKeeper
 from .outcomes import Answer, Outcome, Seen
-from .outlets import Outlet
 from .settings import SourceChoice, StationSettings
-from .slots import new_slots
-from .source_keeper import SourceKeeper
+from .telling.outlets import Outlet
+from .versions.at_work import AtWork, Shelf
 
 _LOOK_S = 0.5
 _JOIN_S = 5.0

@@ -10,11 +10,11 @@ from typing import Any
 
 from ..inspection.errors import StationError
 from .counters import Tally
-from .front import Front, require_results
-from .notifying import notify
-from .pinning import keeping_to
+from .engines.pinning import keeping_to
 from .service import Service, require_sources
 from .settings import StationSettings
+from .telling.front import Front, require_results
+from .telling.notifying import notify
 
 _LOOK_S = 0.5
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 from typing_extensions import Self
 
-from .drift import DriftSettings
 from .frames import source_kinds
 from .outcomes import Answer, result_kinds
+from .watching.drift import DriftSettings
 
 Milliseconds = Annotated[float, Field(gt=0, le=120_000, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0.05, le=86_400, allow_inf_nan=False)]

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ...compress.fit_settings import FitSettings, ViewSettings
 from ...compress.methods.prune import METHOD as PRUNE
 from ...compress.methods.prune import PruneStep
 from ...compress.recipe import ModuleContext
+from ...compress.training.fit_settings import FitSettings, ViewSettings
 from ...export.artifacts import backends
 from ...export.scoring import score_samples
 from ...inspection.dataset import Dataset, evenly
@@ -133,7 +133,7 @@ def _mended(contest: Contest, step: PruneStep, name: str) -> Path:
 def _keep_for(contest: Contest, wanted_ms: float) -> float:
     """Search the share of multiply-accumulates whose network takes this long, before it is mended."""
     from ...compress.checkpoint import load_checkpoint, save_checkpoint
-    from ...compress.pruning import prune_to_macs
+    from ...compress.pruning.structured import prune_to_macs
 
     low, high, best = 0.0, 1.0, (1.0, 1.0)
     for number in range(_TRIES):

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...inspection.errors import MissingPartError, RecipeError
 from ...inspection.packages import missing_package
 from ...inspection.storage import write_bytes
-from ..escape_judge import EscapeJudge, escape_limit
 from ..graph_bytes import graph_bytes, properties_of, with_line
 from ..quantizing.clusters import clustered, int8_weights
+from ..quantizing.escape_judge import EscapeJudge, escape_limit
 from ..recipe import GraphContext
 
 if TYPE_CHECKING:

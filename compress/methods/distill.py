@@ -16,11 +16,11 @@ from pydantic import (
 )
 
 from ...inspection.packages import missing_package
+from ..distilling.teacher_terms import FeatureTerm, Ramps
 from ..families import NetworkSettings
-from ..fit_settings import Edge, FitSettings
 from ..later_keys import without_idle
 from ..recipe import ModuleContext
-from ..teacher_terms import FeatureTerm, Ramps
+from ..training.fit_settings import Edge, FitSettings
 
 _NO_CLASSES = (
     "dkd (arXiv 2203.08679) needs more than two classes, an inspector has good and defective: its part between the "

@@ -66,10 +66,10 @@ class Half:
             raise MissingPartError(msg)
         import onnx
 
-        from ..activation_ranges import largest_magnitudes
-        from ..calibration_frames import spread_frames
-        from ..float16_graph import cast_nodes, ready_for_float16
-        from ..float16_plan import plan_float16
+        from ..float16.activation_ranges import largest_magnitudes
+        from ..float16.graph import cast_nodes, ready_for_float16
+        from ..float16.plan import plan_float16
+        from ..quantizing.calibration_frames import spread_frames
 
         given = onnx.load(source, load_external_data=False)
         properties = properties_of(given)

@@ -16,9 +16,9 @@ from pydantic import (
 )
 
 from ...inspection.packages import missing_package
-from ..fit_settings import FitSettings
 from ..later_keys import without_idle
 from ..recipe import ModuleContext
+from ..training.fit_settings import FitSettings
 from .distill import DistillWeights
 
 _USUAL_RATIO = 0.3
@@ -81,7 +81,7 @@ class Prune:
 
     def apply(self, source: Path, step: PruneStep, context: ModuleContext) -> None:
         """Prune the checkpoint's network and fine-tune what is left."""
-        from ..pruning import prune_and_mend
+        from ..pruning.structured import prune_and_mend
 
         prune_and_mend(source, step, context)
 

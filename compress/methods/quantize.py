@@ -14,10 +14,10 @@ from ...inspection.errors import MissingPartError, RecipeError
 from ...inspection.packages import missing_package
 from ...inspection.storage import write_bytes
 from ..graph_bytes import graph_bytes, properties_of, with_line
-from ..quantized_scope import QuantizedScope, name_nodes, quantized_scope
 from ..quantizing.calibration import Calibration
 from ..quantizing.escapes import keep_escapes
 from ..quantizing.schemes import SCHEMES, scheme_of
+from ..quantizing.scope import QuantizedScope, name_nodes, quantized_scope
 from ..quantizing.settings import QuantizeStep
 from ..recipe import GraphContext
 

@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ...inspection.packages import missing_package
-from ..fit_settings import FitSettings
 from ..recipe import ModuleContext
+from ..training.fit_settings import FitSettings
 from .distill import DistillWeights
 
 
@@ -53,7 +53,7 @@ class QuantizeAware:
         Raises:
             RecipeError: The network has no convolutions, or the loss is no longer a number.
         """
-        from ..rounded_training import train_rounded
+        from ..quantizing.rounded_training import train_rounded
 
         train_rounded(source, step, context)
 

@@ -14,8 +14,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ...inspection.packages import missing_package
-from ..fit_settings import FitSettings
 from ..recipe import ModuleContext
+from ..training.fit_settings import FitSettings
 from .distill import DistillWeights
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration_frames import spread_frames
 from ..recipe import GraphContext
+from .calibration_frames import spread_frames
 
 _LARGEST_PART = 16
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inspection.quality import Paired
-from ..escape_judge import EscapeJudge, escape_limit
 from ..graph_bytes import graph_bytes, properties_of
 from ..recipe import Progress
+from .escape_judge import EscapeJudge, escape_limit
 from .floating import left_in_float, rounded_nodes
 
 if TYPE_CHECKING:

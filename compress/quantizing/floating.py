@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from ..quantized_scope import drop_unread_pairs
+from .scope import drop_unread_pairs
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

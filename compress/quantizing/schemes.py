@@ -23,9 +23,9 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..pixels_first import cast_pixels_first
-from ..quantized_scope import QuantizedScope, leave_sums_to_layers
+from ..float16.pixels_first import cast_pixels_first
 from .calibration import Calibration, onnx_runtime_reader, quietly
+from .scope import QuantizedScope, leave_sums_to_layers
 from .settings import QuantizeStep
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from .options import Json, LineFileArgument, Runs, Verbose, answered, print_json
 from .rolling_out import Host, HostPython, Hosts, SshConfig, Wheelhouse, roll_out_to
 
 if TYPE_CHECKING:
-    from ...station.admission import Verified
-    from ...station.places import Places
+    from ...station.versions.admission import Verified
+    from ...station.versions.places import Places
     from ..bundling import BundleWish
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle, a file *.beltline.")]
@@ -87,7 +87,7 @@ def verify(
 ) -> None:
     """Check a bundle on this machine. Signature, digests, versions, CPU, then the decisions on its golden frames."""
     with answered(as_json=as_json):
-        from ...station.admission import verify_bundle
+        from ...station.versions.admission import verify_bundle
 
         verified = verify_bundle(bundle, key=key, other_device=other_device, tell=_say)
         _tell({"bundle": str(bundle), **verified.to_json()}, _words(verified), as_json=as_json)
@@ -131,9 +131,9 @@ def install(
                 python=host_python,
             )
             roll_out_to(bundle, host or [], hosts, there, as_json=as_json)
-        from ...station.installing import InstallWish
-        from ...station.installing import install as install_bundle
-        from ...station.tidying import prune
+        from ...station.versions.installing import InstallWish
+        from ...station.versions.installing import install as install_bundle
+        from ...station.versions.tidying import prune
 
         places = _places(root)
         wish = InstallWish(key=key, allow_unsigned=allow_unsigned, other_device=other_device)
@@ -151,7 +151,7 @@ def install(
 def rollback(root: RootFolder = None, as_json: Json = False) -> None:
     """Put the version before this one to work again. It must pass its self-test; a second call goes back further."""
     with answered(as_json=as_json):
-        from ...station.rollback import roll_back
+        from ...station.versions.rollback import roll_back
 
         places = _places(root)
         now = roll_back(places)
@@ -162,8 +162,8 @@ def rollback(root: RootFolder = None, as_json: Json = False) -> None:
 def status(root: RootFolder = None, as_json: Json = False) -> None:
     """Say which version works, since when, what it is worth and what one could go back to."""
     with answered(as_json=as_json):
-        from ...station.status import status as status_of
-        from ...station.status import status_text
+        from ...station.versions.status import status as status_of
+        from ...station.versions.status import status_text
 
         facts = status_of(_places(root))
         _tell(facts, status_text(facts), as_json=as_json)
@@ -222,7 +222,7 @@ def _say(text: str) -> None:
 
 
 def _places(root: Path | None) -> Places:
-    from ...station.places import Places, default_root
+    from ...station.versions.places import Places, default_root
 
     return Places(root=(root or default_root()).expanduser().absolute())
 

@@ -11,7 +11,7 @@ import typer
 from .options import Json, answered, print_json
 
 if TYPE_CHECKING:
-    from ...station.labelling import Kept
+    from ...station.watching.labelling import Kept
 
 _LABELLING = re.compile(r"(\d{1,9})=(.+)")
 
@@ -33,7 +33,7 @@ def rejects(
 ) -> None:
     """List the frames that a station rejected. With --label: say what they show; with --output: export them."""
     with answered(as_json=as_json):
-        from ...station.labelling import export_labelled, kept_frames, set_label
+        from ...station.watching.labelling import export_labelled, kept_frames, set_label
 
         if rest_as is not None and output is None:
             msg = "--rest-as labels what is exported: add --output DIR"
@@ -61,7 +61,7 @@ def _labelling(text: str) -> tuple[int, str]:
 
 
 def _facts(kept: Kept) -> dict[str, Any]:
-    from ...station.outcome_json import moment_of
+    from ...station.telling.outcome_json import moment_of
 
     shown = {name: kept.facts.get(name) for name in ("name", "source", "standing", "score", "threshold", "bundle")}
     decided = moment_of(kept.facts["unix_ns"])

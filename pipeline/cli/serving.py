@@ -13,8 +13,8 @@ from .options import Json, answered, print_json
 
 if TYPE_CHECKING:
     from ...station.counters import Tally
-    from ...station.histogram import Histogram
     from ...station.settings import StationSettings
+    from ...station.watching.histogram import Histogram
 
 Station = Annotated[
     Path | None,

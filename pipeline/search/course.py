@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ...compress.fit_settings import FitSettings
 from ...compress.recipe import RecipeSettings
+from ...compress.training.fit_settings import FitSettings
 from ...inspection.gates import Gates
 from ...inspection.line import LineBudget
 from ..rows import RowPlan

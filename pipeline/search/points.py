@@ -8,8 +8,8 @@ from math import floor
 from typing import Any
 
 from ...compress.families import normal_network
-from ...compress.fit_settings import FitSettings
 from ...compress.recipe import RecipeSettings, Step
+from ...compress.training.fit_settings import FitSettings
 from ...inspection.storage import digest_of_json
 
 _EDGE = 32

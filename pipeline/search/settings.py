@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...compress.fit_settings import FitSettings
+from ...compress.training.fit_settings import FitSettings
 from .networks import MOST_CHOICES, USUAL_NETWORKS, NetworkChoices
 
 Scale = Annotated[float, Field(gt=0, le=1)]

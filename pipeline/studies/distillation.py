@@ -17,9 +17,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from ...compress.distilling.teacher_terms import FeatureTerm
 from ...compress.methods.distill import METHOD, DistillStep
 from ...compress.recipe import Step
-from ...compress.teacher_terms import FeatureTerm
 from ...inspection.errors import LineFileError
 from ...inspection.roc import auroc
 from ...inspection.storage import write_bytes
@@ -180,7 +180,7 @@ def _scored(job: RunJob, made: Made) -> dict[str, NDArray[np.float64]]:
     def work(folder: Path) -> None:
         from ...compress.checkpoint import load_checkpoint
         from ...compress.devices import torch_device
-        from ...compress.scores import batch_scores
+        from ...compress.training.scores import batch_scores
 
         inspector, device = load_checkpoint(made.path).inspector, torch_device("cpu")
         parts = {

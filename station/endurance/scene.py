@@ -14,10 +14,10 @@ from ...export.bundles.golden import frame_of
 from ...export.bundles.reading import Unpacked
 from ...inspection.errors import StationError
 from ...inspection.packages import missing_package
-from ..activation import Activation, activate, current_activation, unpacked_of
-from ..installing import InstallWish, install
-from ..places import Places
 from ..settings import StationSettings
+from ..versions.activation import Activation, activate, current_activation, unpacked_of
+from ..versions.installing import InstallWish, install
+from ..versions.places import Places
 from .partners import LOOPBACK, Partner, broker, camera, free_port, plc
 from .plc import NODES
 from .small_disk import small_disk

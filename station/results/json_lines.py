@@ -9,9 +9,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..delivery import Delivery
-from ..outcome_json import outcome_line
 from ..outcomes import Outcome, Sink
+from ..telling.delivery import Delivery
+from ..telling.outcome_json import outcome_line
 
 _TAIL_BYTES = 1 << 16
 

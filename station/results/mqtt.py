@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.errors import DeliveryError
 from ...inspection.packages import missing_package
-from ..delivery import Delivery, Link
-from ..outcome_json import outcome_line
 from ..outcomes import Outcome, Sink
 from ..secret_files import read_secret
+from ..telling.delivery import Delivery, Link
+from ..telling.outcome_json import outcome_line
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client

@@ -18,9 +18,9 @@ from typing_extensions import Self
 
 from ...inspection.errors import DeliveryError
 from ...inspection.packages import missing_package
-from ..delivery import Delivery, Link
 from ..outcomes import Outcome, Sink
 from ..secret_files import read_secret
+from ..telling.delivery import Delivery, Link
 
 if TYPE_CHECKING:
     from asyncua import ua

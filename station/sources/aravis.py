@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.errors import DataError, SourceError
 from ...inspection.packages import missing_package
-from ..aravis_library import call, library, library_missing
-from ..aravis_pixels import image_of_raw
 from ..frames import FaultyFrame, OfferedFrame, Quiet
+from ..intake.aravis_library import call, library, library_missing
+from ..intake.aravis_pixels import image_of_raw
 
 _SIMULATED = "Fake"
 _CONTINUOUS = 0

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.errors import DataError
 from ...inspection.packages import missing_package
-from ..folder_watch import KernelWatch, LookingWatch
 from ..frames import FaultyFrame, OfferedFrame, Quiet
+from ..intake.folder_watch import KernelWatch, LookingWatch
 
 _SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.packages import missing_package
-from ..capture import CapturePlan, CaptureSource, built_in, opened
+from ..intake.capture import CapturePlan, CaptureSource, built_in, opened
 
 _NOT_BUILT_IN = (
     "the installed OpenCV was built without GStreamer, as the wheels on PyPI are; take the system's instead: "

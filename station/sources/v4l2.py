@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.errors import SourceError
 from ...inspection.packages import missing_package
-from ..capture import CapturePlan, CaptureSource, opened
+from ..intake.capture import CapturePlan, CaptureSource, opened
 
 _NEWEST_ONLY = 1
 

@@ -22,8 +22,8 @@ from ...export.bundles.reading import Unpacked, open_bundle
 from ...inspection.dataset import Dataset, Sample
 from ...inspection.errors import BeltlineError, BundleError, DataError
 from ...inspection.settings import DataSettings
-from ..drift import DriftLook, DriftSettings, DriftWatch
 from ..outcomes import Outcome, Seen
+from ..watching.drift import DriftLook, DriftSettings, DriftWatch
 
 _SEED = 1
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from ...inspection.frame import FrameSpec
 from ..counters import Tally
-from ..drift import DriftWatch
 from ..frames import FaultyFrame, OfferedFrame
 from ..outcomes import Outcome
-from ..reject_ring import RejectRing
+from ..watching.drift import DriftWatch
+from ..watching.reject_ring import RejectRing
 from .last_frames import LastFrames
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from ..outcomes import Answer, Outcome, Seen
-from ..pictures import screen_picture
+from ..watching.pictures import screen_picture
 
 _KEPT = 12
 _SIDE_PX = 640

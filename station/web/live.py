@@ -8,8 +8,8 @@ from collections import deque
 from typing import Any
 
 from ..counters import Tally
-from ..drift import DriftWatch, drift_words
 from ..outcomes import Outcome
+from ..watching.drift import DriftWatch, drift_words
 from .face import Face
 from .last_frames import Shown
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..counters import Tally
-from ..drift import TEST, DriftLook
-from ..histogram import Histogram
-from ..reject_ring import RingTally
+from ..watching.drift import TEST, DriftLook
+from ..watching.histogram import Histogram
+from ..watching.reject_ring import RingTally
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -8,7 +8,7 @@ import torch
 from beltline.compress.checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
 from beltline.compress.families import build_network, normal_network
 from beltline.compress.inspector import Inspector
-from beltline.compress.pruning import prune_channels
+from beltline.compress.pruning.structured import prune_channels
 from beltline.inspection.errors import LineFileError, WeightsError
 from beltline.inspection.frame import FrameSpec
 from safetensors.torch import save_file

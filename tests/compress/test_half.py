@@ -11,12 +11,12 @@ import onnx
 import onnxruntime
 import pytest
 from beltline.benchmarks.studies.emulated_float16 import with_float16_rounding
-from beltline.compress.float16_graph import cast_nodes, ready_for_float16
+from beltline.compress.float16.graph import cast_nodes, ready_for_float16
+from beltline.compress.float16.tensor_types import tensor_types
 from beltline.compress.methods.half import METHOD, HalfStep
 from beltline.compress.methods.quantize import METHOD as QUANTIZE
 from beltline.compress.methods.quantize import QuantizeStep
 from beltline.compress.recipe import GraphContext, Step
-from beltline.compress.tensor_types import tensor_types
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Frame, Graph
 from beltline.export.device_check.check import check_file

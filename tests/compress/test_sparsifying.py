@@ -8,11 +8,11 @@ import pytest
 import torch
 from beltline.compress.checkpoint import load_checkpoint
 from beltline.compress.families import build_network, normal_network
-from beltline.compress.fit_settings import FitSettings, ViewSettings
 from beltline.compress.inspector import Inspector
 from beltline.compress.methods.sparsify import METHOD, SparsifyStep
 from beltline.compress.recipe import ModuleContext, Step
 from beltline.compress.sparsifying import fold_masks, hold_masks, two_of_four
+from beltline.compress.training.fit_settings import FitSettings, ViewSettings
 from beltline.export.sparsity import sparsity_of_file
 from beltline.export.to_onnx import export_graph
 from beltline.inspection.dataset import Dataset

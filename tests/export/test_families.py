@@ -10,7 +10,7 @@ import torch
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
 from beltline.compress.families import build_network, normal_network
 from beltline.compress.inspector import Inspector
-from beltline.compress.pruning import prune_channels
+from beltline.compress.pruning.structured import prune_channels
 from beltline.export.artifacts import backends
 from beltline.export.to_onnx import export_graph
 from beltline.inspection.frame import FrameSpec

@@ -15,9 +15,9 @@ from beltline.compress.checkpoint import Checkpoint, load_checkpoint, save_check
 from beltline.compress.families import build_network, normal_network
 from beltline.compress.inspector import Inspector
 from beltline.compress.methods.quantize import METHOD as QUANTIZE
-from beltline.compress.network_shape import NetworkShape
+from beltline.compress.pruning.network_shape import NetworkShape
+from beltline.compress.pruning.width_groups import narrow, network_shape
 from beltline.compress.recipe import GraphContext
-from beltline.compress.width_groups import narrow, network_shape
 from beltline.export.narrowing import layer_nodes, narrowed
 from beltline.export.to_onnx import export_graph
 from beltline.inspection.errors import GraphError

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from beltline.pipeline.cli.app import app
-from beltline.station.reject_ring import RejectRing
 from beltline.station.settings import RingSettings
+from beltline.station.watching.reject_ring import RejectRing
 from station_parts import rejected
 from typer.testing import CliRunner
 

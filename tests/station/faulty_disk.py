@@ -29,12 +29,12 @@ from typing import Any
 from beltline.export.bundles.proof import prove_models
 from beltline.export.bundles.reading import read_unpacked
 from beltline.inspection.errors import BeltlineError
-from beltline.station.activation import current_activation
-from beltline.station.installing import InstallWish, install
-from beltline.station.places import Places
-from beltline.station.rollback import roll_back
-from beltline.station.status import status
-from beltline.station.tidying import prune
+from beltline.station.versions.activation import current_activation
+from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.places import Places
+from beltline.station.versions.rollback import roll_back
+from beltline.station.versions.status import status
+from beltline.station.versions.tidying import prune
 from typing_extensions import Self
 
 CUT = 9

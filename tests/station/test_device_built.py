@@ -16,15 +16,15 @@ from beltline.export.tensor_rt import presence
 from beltline.export.tensor_rt.freezing import freeze
 from beltline.inspection.errors import BundleError, ParityError, TooSlowError
 from beltline.pipeline.device_bundle import trtexec_of
-from beltline.station import engine_building
-from beltline.station.activation import current_activation
-from beltline.station.admission import verify_bundle
-from beltline.station.at_work import Shelf
-from beltline.station.installing import InstallWish, install
-from beltline.station.places import Places
-from beltline.station.rollback import roll_back
-from beltline.station.status import status, status_text
-from beltline.station.tidying import prune
+from beltline.station.engines import building
+from beltline.station.versions.activation import current_activation
+from beltline.station.versions.admission import verify_bundle
+from beltline.station.versions.at_work import Shelf
+from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.places import Places
+from beltline.station.versions.rollback import roll_back
+from beltline.station.versions.status import status, status_text
+from beltline.station.versions.tidying import prune
 from beltline.targets.target import Target
 from stationing import settings_of
 from tensor_rt_machine import VERSIONS, Machine, machine_with
@@ -161,12 +161,12 @@ def test_a_station_builds_the_engine_ahead_of_its_engine_process(
 ) -> None:
     install(jetson.path, places, FREELY)
     monkeypatch.setattr("beltline.export.tensor_rt.engine_store.l4t_release", lambda: "39.2.0")
-    assert engine_building.main([str(places.current / "bundle")]) == 0
+    assert building.main([str(places.current / "bundle")]) == 0
     assert "Jetson Linux 39.2.0" in capsys.readouterr().err
     assert jetson.machine.scene.builds == 2
     jetson.machine.scene.parser_errors = ["no importer for HardSwish"]
     monkeypatch.setattr("beltline.export.tensor_rt.engine_store.l4t_release", lambda: "39.3.0")
-    assert engine_building.main([str(places.current / "bundle")]) == 2
+    assert building.main([str(places.current / "bundle")]) == 2
     assert "no importer for HardSwish" in json.loads(capsys.readouterr().out)["error"]
 
 
@@ -177,14 +177,14 @@ def test_building_ahead_is_a_process_of_its_own_and_tells_why_it_failed(
     """The process has no double: with a whole bundle it finds no TensorRT and nothing to do."""
     install(jetson.path, places, FREELY)
     at_work = Shelf(settings_of(bundle=places.root)).candidates()[0]()
-    engine_building.build_ahead(at_work)
+    building.build_ahead(at_work)
     (places.current / "bundle" / "report.json").write_text("changed")
     with pytest.raises(BundleError, match=r"its engine cannot be built: .*report\.json is not the file"):
-        engine_building.build_ahead(at_work)
+        building.build_ahead(at_work)
     install(pair.old, places, FREELY)
     other = Shelf(settings_of(bundle=places.root)).candidates()[0]()
     monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("a process was started for nothing"))
-    engine_building.build_ahead(other)
+    building.build_ahead(other)
     assert other.model.backend == "onnx_runtime"
 
 

@@ -12,12 +12,12 @@ from beltline.export.bundles.reading import open_bundle
 from beltline.export.bundles.writing import write_bundle
 from beltline.export.contracts import Frame
 from beltline.inspection.errors import BundleError
-from beltline.station.activation import activate, current_activation
-from beltline.station.disk_rollback import roll_back_on_disk
-from beltline.station.installing import InstallWish, install
-from beltline.station.places import Places
 from beltline.station.service import Service
 from beltline.station.settings import StationSettings
+from beltline.station.versions.activation import activate, current_activation
+from beltline.station.versions.disk_rollback import roll_back_on_disk
+from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.places import Places
 from stationing import engine_pid, eventually, frozen, offered, running, settings_of
 
 

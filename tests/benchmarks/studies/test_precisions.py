@@ -25,8 +25,7 @@ def float16_network(*weights: float) -> ModelProto:
     names = [f"t{at}" for at in range(len(weights) + 1)]
     nodes = [helper.make_node("Cast", ["x"], [names[0]], to=TensorProto.FLOAT16)]
     nodes += [
-        helper.make_node("Conv", [before, f"w{at}"], [after])
-        for at, (before, after) in enumerate(pairwise(names))
+        helper.make_node("Conv", [before, f"w{at}"], [after]) for at, (before, after) in enumerate(pairwise(names))
     ]
     nodes.append(helper.make_node("Cast", [names[-1]], ["y"], to=TensorProto.FLOAT))
     graph = helper.make_graph(

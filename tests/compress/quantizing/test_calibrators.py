@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from beltline.compress.calibration_frames import spread_frames
 from beltline.compress.methods.quantize import METHOD
 from beltline.compress.quantizing.calibration import Calibration, onnx_runtime_reader
+from beltline.compress.quantizing.calibration_frames import spread_frames
 from beltline.compress.quantizing.schemes import SCHEMES
 from beltline.compress.quantizing.settings import QuantizeStep
 from beltline.compress.recipe import Step

@@ -10,11 +10,11 @@ import onnx
 import pytest
 from beltline.compress.graph_bytes import graph_bytes, lineage_of, properties_of
 from beltline.compress.methods.quantize import METHOD
-from beltline.compress.quantized_scope import name_nodes, quantized_scope
 from beltline.compress.quantizing.calibration import Calibration
 from beltline.compress.quantizing.escapes import keep_escapes, layer_shifts
 from beltline.compress.quantizing.floating import rounded_nodes
 from beltline.compress.quantizing.schemes import SCHEMES
+from beltline.compress.quantizing.scope import name_nodes, quantized_scope
 from beltline.compress.quantizing.settings import QuantizeStep
 from beltline.export.contracts import Frame, Graph
 from beltline.export.graph_file import open_graph

@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 import pytest
 from beltline.compress.graph_bytes import graph_bytes, properties_of
-from beltline.compress.quantized_scope import name_nodes, quantized_scope
 from beltline.compress.quantizing.calibration import Calibration
 from beltline.compress.quantizing.floating import left_in_float, rounded_nodes
 from beltline.compress.quantizing.schemes import SCHEMES
+from beltline.compress.quantizing.scope import name_nodes, quantized_scope
 from beltline.compress.quantizing.settings import QuantizeStep
 from beltline.export.contracts import Frame, Graph
 from frames_judge import context_of, scores_of

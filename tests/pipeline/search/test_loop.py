@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from beltline.compress.fit_settings import FitSettings
+from beltline.compress.training.fit_settings import FitSettings
 from beltline.export.contracts import Artifact
 from beltline.inspection.errors import HostError
 from beltline.inspection.frame import FrameSpec

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from beltline.compress.fit_settings import FitSettings
+from beltline.compress.training.fit_settings import FitSettings
 from beltline.inspection.errors import LineFileError
 from beltline.pipeline.search.points import Point, recipe_of
 from beltline.pipeline.search.settings import SpaceSettings

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from beltline.inspection.errors import SourceError
-from beltline.station.capture import built_in
 from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet, Source, source_kinds
+from beltline.station.intake.capture import built_in
 from pydantic import ValidationError
 
 GREYS = (10, 90, 200)

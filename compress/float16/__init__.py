@@ -1,0 +1,1 @@
+"""Graphs in half precision: which operators may, and the casts between."""

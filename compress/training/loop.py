@@ -1,0 +1,294 @@
+"""One training loop for teachers, students and pruned networks: resumable after a kill, deterministic under a seed."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ...inspection.dataset import Dataset
+from ...inspection.errors import RecipeError
+from ...inspection.storage import write_bytes
+from ..checkpoint import Checkpoint
+from ..inspector import Inspector, score_logits
+from ..recipe import Progress
+from .fit_settings import FitSettings
+from .last_good import keep_last_good
+from .losses import Batch
+from .scores import judged_on_val
+from .showing import batch_of, draw, shown, views_for
+from .views import View, ViewMaker
+
+Loss = Callable[[Tensor, Batch], Tensor]
+"""Logits `[N, 1, rows, columns]` and their batch to a scalar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be trained, and how.
+
+    Attributes:
+        name: For messages and progress, such as `teacher` or `distill`.
+        inspector: Changed in place; at the end it holds the best epoch's averaged weights, on the CPU.
+        dataset: Train and val are read.
+        settings: Epochs, rates, views.
+        loss: What to minimise.
+        device: Where.
+        seed: Of everything random.
+        partial: Folder for the state that a killed run goes on from, or None.
+        progress: Called after every step.
+        alongside: What the loss learns itself, such as adapters: trained and resumed with the inspector, then left.
+        checkpoint: What the inspector came in: the best weights of a training that breaks down are kept as such a file.
+    """
+
+    name: str
+    inspector: Inspector
+    dataset: Dataset
+    settings: FitSettings
+    loss: Loss
+    device: torch.device
+    seed: int
+    partial: Path | None
+    progress: Progress
+    alongside: nn.Module = field(default_factory=nn.Module)
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class History:
+    """How training went; saved with the state.
+
+    Attributes:
+        epoch: Epochs done.
+        best_epoch: 1-based; 0 before the first.
+        best_auroc: On val, of the best epoch's averaged weights.
+        best_escapes: Likewise; 0 where escapes are not counted.
+        rows: One `(epoch, mean loss, val AUROC)` per epoch.
+        escapes: Val defects passed after each epoch, where they are counted, see `FitSettings.stop_at_overkill`.
+        hardness: Running score of each train sample, `[0, 1]`: what looks defective is shown more often.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_auroc: float = -1.0
+    best_escapes: int = 0
+    rows: list[tuple[int, float, float]] = field(default_factory=list)
+    escapes: list[int] = field(default_factory=list)
+    hardness: list[float] = field(default_factory=list)
+
+    def take(self, loss: float, area: float, escapes: int | None) -> bool:
+        """Add an epoch; says whether it is the best so far: fewest escapes, then the largest AUROC."""
+        self.epoch += 1
+        self.rows.append((self.epoch, loss, area))
+        self.escapes += [] if escapes is None else [escapes]
+        better = not self.best_epoch or (-(escapes or 0), area) > (-self.best_escapes, self.best_auroc)
+        if better:
+            self.best_epoch, self.best_auroc, self.best_escapes = self.epoch, area, escapes or 0
+        return better
+
+    def best(self) -> str:
+        """Say how good the best epoch is."""
+        passed = f", {self.best_escapes} escapes" if self.escapes else ""
+        return f"val AUROC {self.best_auroc:.4f}{passed}"
+
+
+def fit(job: Job) -> History:
+    """Train, keep the best epoch on val, and leave its weights in `job.inspector`.
+
+    Weights are averaged (EMA, Polyak and Juditsky 1992); good frames that look defective are drawn more often.
+
+    Raises:
+        RecipeError: The loss is no longer a number; the best weights before are in `job.inspector`, and in a file where
+            the job says what checkpoint they make.
+        StorageError: The state cannot be written.
+    """
+    torch.manual_seed(job.seed)
+    cv2.setNumThreads(1)  # OpenCV's own pool fights torch's for the cores: ten times slower steps on two cores
+    trainer = _Trainer(job)
+    trainer.resume()
+    while trainer.wants_more():
+        trainer.epoch()
+        trainer.keep()
+    return trainer.finish()
+
+
+class _Trainer:
+    """The moving parts of one `fit`."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        views = views_for(job.dataset, job.settings.views)
+        self.samples = shown(job.dataset.of("train"), views)
+        self.history = History(hardness=[0.5] * len(self.samples))
+        self.maker = ViewMaker(
+            dataset=job.dataset,
+            frame=job.inspector.frame,
+            settings=views,
+            grounds=tuple(sample for sample in self.samples if not sample.defective),
+        )
+        self.model = job.inspector.to(job.device).to(memory_format=torch.channels_last)
+        self.alongside = job.alongside.to(job.device)
+        self.average = copy.deepcopy(self.model)
+        self.best = _state_of(self.model)
+        settings = job.settings
+        self.steps = max(1, (settings.samples_per_epoch or len(self.samples)) // settings.batch)
+        groups = _groups((self.model, self.alongside), settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        total = self.steps * settings.epochs + 1
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, settings.learning_rate, total_steps=total, pct_start=0.15, cycle_momentum=False
+        )
+        self.scaler = torch.amp.GradScaler(enabled=job.device.type == "cuda")
+
+    def wants_more(self) -> bool:
+        """Whether another epoch may still help."""
+        waited = self.history.epoch - self.history.best_epoch
+        return self.history.epoch < self.job.settings.epochs and waited < self.job.settings.patience
+
+    def epoch(self) -> None:
+        """Train one epoch and score val."""
+        number = self.history.epoch + 1
+        total = 0.0
+        for step, (chosen, batch) in enumerate(self._batches(number), start=1):
+            value = self._step(chosen, batch)
+            if not isfinite(value):
+                raise RecipeError(self._broken_down(value, f"epoch {number}, step {step} of {self.steps}"))
+            total += value
+            self.job.progress(self._label(number), step, self.steps)
+        area, escapes = judged_on_val(
+            self.average, self.job.dataset, self.job.device, overkill=self.job.settings.stop_at_overkill
+        )
+        if self.history.take(total / self.steps, area, escapes):
+            self.best = _state_of(self.average)
+
+    def _label(self, number: int) -> str:
+        best = f", best {self.history.best()}" if self.history.best_epoch else ""
+        return f"epoch {number}/{self.job.settings.epochs}{best}, step"
+
+    def _step(self, chosen: NDArray[np.int64], batch: Batch) -> float:
+        """Take one step and give its loss; where that is no number, no weight is changed."""
+        self.model.train()
+        with torch.autocast(self.job.device.type, enabled=self.scaler.is_enabled()):
+            logits = self.model.network(batch.pixels)
+            loss = self.job.loss(logits.float(), batch)
+        if not isfinite(value := float(loss.detach())):
+            return value
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
+        self.scaler.unscale_(self.optimizer)
+        for trained in (self.model, self.alongside):
+            nn.utils.clip_grad_norm_(list(trained.parameters()), 2.0)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+        self._average()
+        for index, score in zip(chosen, torch.sigmoid(score_logits(logits.detach().float())).tolist(), strict=True):
+            self.history.hardness[index] += 0.5 * (score - self.history.hardness[index])
+        return value
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        done = self.schedule.last_epoch
+        decay = min(self.job.settings.ema, (1 + done) / (10 + done))
+        for mean, value in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
+
+    def _batches(self, number: int) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+        settings, seed = self.job.settings, self.job.seed
+        order = draw(self.samples, self.history.hardness, self.steps * settings.batch, seed, number)
+        chunks = order.reshape(self.steps, settings.batch)
+
+        def load(step: int) -> list[View]:
+            generator = np.random.default_rng([seed, number, step])
+            return [self.maker.view(self.samples[index], generator) for index in chunks[step]]
+
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(load, 0)
+            for step in range(self.steps):
+                views = ahead.result()
+                if step + 1 < self.steps:
+                    ahead = reader.submit(load, step + 1)
+                done = (number - 1 + step / self.steps) / settings.epochs
+                yield chunks[step], batch_of(views, self.model, done=done)
+
+    def resume(self) -> None:
+        """Go on from the state that a killed run left, if there is one."""
+        if self.job.partial is None or not (path := self.job.partial / "state.pt").exists():
+            return
+        state: dict[str, Any] = torch.load(path, map_location=self.job.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.alongside.load_state_dict(state.get("alongside", {}))
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if state["scaler"]:  # empty where the killed run was on the CPU
+            self.scaler.load_state_dict(state["scaler"])
+        self.best = state["best"]
+        self.history = History(**{**state["history"], "rows": [tuple(row) for row in state["history"]["rows"]]})
+        torch.set_rng_state(state["random"].cpu())
+
+    def keep(self) -> None:
+        """Write the state, whole or not at all."""
+        if self.job.partial is None:
+            return
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "alongside": self.alongside.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": {key: value for key, value in self.schedule.state_dict().items() if key != "_anneal_func_type"},
+            "scaler": self.scaler.state_dict(),
+            "best": self.best,
+            "history": asdict(self.history),
+            "random": torch.get_rng_state(),
+        }
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_bytes(self.job.partial / "state.pt", content.getvalue())
+
+    def finish(self) -> History:
+        """Leave the best weights in the job's inspector."""
+        self.model.load_state_dict(self.best)
+        self.model.to("cpu").to(memory_format=torch.contiguous_format).eval()
+        return self.history
+
+    def _broken_down(self, value: float, place: str) -> str:
+        """Keep the best weights so far, and say where it happened, where they are and what to do."""
+        history, job = self.finish(), self.job
+        kept = "no epoch was finished before it"
+        if history.best_epoch:
+            kept = f"the best epoch before it is {history.best_epoch} ({history.best()})"
+            if job.checkpoint is not None and job.partial is not None:
+                line = f"{job.name} stopped in {place}, {kept}"
+                kept += f", kept as {keep_last_good(job.checkpoint, job.partial, line)}"
+        return (
+            f"{job.name}: the loss became {value} in {place}; {kept}; "
+            f"lower fit.learning_rate ({job.settings.learning_rate:g}) and run again"
+        )
+
+
+def _groups(modules: tuple[nn.Module, ...], weight_decay: float) -> list[dict[str, Any]]:
+    """Decay weights, but neither biases nor norms."""
+    parameters = list(chain.from_iterable(module.parameters() for module in modules))
+    decayed = [parameter for parameter in parameters if parameter.ndim > 1]
+    free = [parameter for parameter in parameters if parameter.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def _state_of(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

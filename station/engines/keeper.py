@@ -1,0 +1,207 @@
+"""Keeps an engine at work: restarts it when it is lost, goes to a new bundle, and back by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+
+from ...inspection.errors import BeltlineError, StationError
+from ..counters import Counters
+from ..dispatch import Dispatcher
+from ..outcomes import Outcome
+from ..settings import StationSettings
+from ..versions.activation import Activation
+from ..versions.at_work import AtWork, Shelf
+from ..versions.disk_rollback import roll_back_on_disk
+from .engine import Engine
+from .pinning import Pinning
+from .slots import FrameSlots
+from .starter import EngineStarter
+from .trial import Trial
+
+_JOIN_S = 10.0
+
+Task = Callable[[], None]
+
+
+class EngineKeeper:
+    """A thread that does all that takes long, so that it never holds up a frame."""
+
+    def __init__(self, settings: StationSettings, shelf: Shelf, slots: FrameSlots, counters: Counters) -> None:
+        self._settings = settings
+        self._shelf = shelf
+        self._counters = counters
+        self._starter = EngineStarter(settings, shelf, slots, counters)
+        self._dispatcher: Dispatcher | None = None
+        self._engine: Engine | None = None
+        self._trial: Trial | None = None
+        self._lost_s: float | None = None
+        self._known: set[int] = set()
+        self._tasks: SimpleQueue[Task] = SimpleQueue()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="engine-keeper", daemon=True)
+
+    @property
+    def engine_pid(self) -> int:
+        """Process of the engine at work; 0: none is there just now."""
+        engine = self._engine
+        return 0 if engine is None else engine.pid
+
+    @property
+    def pinning(self) -> Pinning:
+        """How the machine is divided.
+
+        Raises:
+            StationError: No engine is there to divide it for.
+        """
+        if self._engine is None:
+            msg = "no engine is at work; start one first"
+            raise StationError(msg)
+        return self._starter.pinning(self._engine.at_work)
+
+    @property
+    def engineless_s(self) -> float:
+        """So long there has been no engine; 0: one is at work."""
+        return 0.0 if self._lost_s is None else time.monotonic() - self._lost_s
+
+    def first_engine(self) -> Engine:
+        """Start the engine to begin with: of the installed version, or of the latest before it that works.
+
+        Raises:
+            BeltlineError: None works here.
+        """
+        current = self._shelf.current()
+        engine = self._engine = self._starter.first()
+        self._counters.note_bundle(engine.at_work.version)
+        if current is not None:
+            self._known.add(current.number)
+            if current.number != engine.at_work.generation:
+                self._tasks.put(partial(self._follow_on_disk, current.number))
+        return engine
+
+    def attend(self, dispatcher: Dispatcher) -> None:
+        """Look after a dispatcher's engine from now on."""
+        self._dispatcher = dispatcher
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and every engine."""
+        self._stopping.set()
+        self._tasks.put(lambda: None)
+        if self._dispatcher is not None:
+            self._thread.join(_JOIN_S)
+        trial = self._trial
+        for engine in (self._engine, *((trial.old, trial.new) if trial is not None else ())):
+            if engine is not None:
+                engine.close()
+
+    def lost(self, engine: Engine, why: str) -> None:
+        """Take in that an engine works no more; called by the dispatcher's thread."""
+        trial = self._trial
+        if trial is not None and engine is trial.new:
+            self._go_back(trial, f"its engine was lost: {why}")
+        else:
+            self._tasks.put(partial(self._restart, engine, why))
+
+    def note(self, outcome: Outcome) -> None:
+        """Take in how a frame ended; called by the dispatcher's thread."""
+        trial = self._trial
+        verdict = "goes on" if trial is None else trial.note(outcome)
+        if trial is None or verdict == "goes on":
+            return
+        if verdict == "failed":
+            self._go_back(trial, trial.words())
+        else:
+            self._trial = None
+            self._tasks.put(partial(self._settle, trial))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            task: Task = self._look
+            with suppress(Empty):
+                task = self._tasks.get(timeout=self._settings.switch.look_every_s)
+            try:
+                task()
+            except BeltlineError as error:
+                self._counters.note_incident("bundle", str(error))
+
+    def _look(self) -> None:
+        """Go to another version where one was installed; one at a time, and each is tried once."""
+        current = None if self._trial is not None else self._shelf.current()
+        if current is None or current.number in self._known:
+            return
+        self._known.add(current.number)
+        if self._engine is not None and current.version != self._engine.at_work.version:
+            self._switch(current, self._engine)
+
+    def _switch(self, activation: Activation, old: Engine) -> None:
+        try:
+            engine = self._beside(self._shelf.installed(activation), old.at_work)
+        except BeltlineError as error:
+            why = f"{activation.version} was not put to work: {error}; {old.at_work.version} goes on working"
+            self._counters.note_incident("bundle", why)
+            self._follow_on_disk(activation.number)
+            return
+        self._trial = Trial(old, engine, self._settings.switch)
+        self._put_to_work(engine)
+        trial = f"on trial for {self._settings.switch.trial_frames:,} frames"
+        self._counters.note_switch(activation.version, f"{activation.version} works from now on, {trial}")
+
+    def _beside(self, at_work: AtWork, old: AtWork) -> Engine:
+        """Start a new bundle's engine while the old one works."""
+        wanted, got = old.model.frame.channels, at_work.model.frame.channels
+        if wanted != got:
+            msg = f"{at_work.version} takes frames of {got} channels, the sources give {wanted}; restart the station"
+            raise StationError(msg)
+        return self._starter.started(at_work)
+
+    def _put_to_work(self, engine: Engine) -> None:
+        self._engine, self._lost_s = engine, None
+        if self._dispatcher is not None:
+            self._dispatcher.take_over(engine)
+
+    def _settle(self, trial: Trial) -> None:
+        trial.old.close()
+        self._counters.note_incident("bundle", f"{trial.new.at_work.version} passed its trial: {trial.words()}")
+
+    def _go_back(self, trial: Trial, why: str) -> None:
+        """Let the old engine work again at once; the rest has time."""
+        self._trial = None
+        self._engine = trial.old
+        if self._dispatcher is not None:
+            self._dispatcher.replace_at_once(trial.old)
+        new, old = trial.new.at_work, trial.old.at_work
+        self._counters.note_switch(old.version, f"went back from {new.version} to {old.version}: {why}", back=True)
+        self._tasks.put(partial(self._after_going_back, trial.new))
+
+    def _after_going_back(self, engine: Engine) -> None:
+        engine.close()
+        if engine.at_work.generation is not None:
+            self._follow_on_disk(engine.at_work.generation)
+
+    def _follow_on_disk(self, generation: int) -> None:
+        """Roll back what is installed, unless someone else put another version to work meanwhile."""
+        current = self._shelf.current()
+        if current is None or current.number != generation:
+            return
+        self._counters.note_incident("bundle", roll_back_on_disk(self._shelf.places.root))
+        if (after := self._shelf.current()) is not None:
+            self._known.add(after.number)
+
+    def _restart(self, engine: Engine, why: str) -> None:
+        self._counters.note_restart("engine", f"the engine was lost: {why}; it is started again")
+        engine.close()
+        if engine is not self._engine:
+            return
+        self._engine, self._lost_s = None, time.monotonic()
+        again = self._starter.again(engine.at_work, wait=self._stopping.wait)
+        if again is None:
+            return
+        self._put_to_work(again)
+        version = again.at_work.version
+        self._counters.note_bundle(version)
+        self._counters.note_incident("engine", f"{version} works again")

@@ -1,0 +1,139 @@
+"""The process that the model runs in: `python -m beltline.station.engines.process ORDERS`, started by `engine`.
+
+A process of its own: a runtime that hangs or dies is started anew, and nothing else of the station holds it up.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from ...export.artifacts import backends
+from ...export.bundles.proof import Proven, prove_open
+from ...export.bundles.reading import read_unpacked
+from ...export.contracts import Session
+from ...inspection.errors import BeltlineError, ParityError
+from .anticipation import Anticipation
+from .hurrying import hurry_process
+from .pinning import keep_process_to
+from .slots import HEATMAP_BYTES, FrameSlots, SlotLayout
+from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_of, reply_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What the process is told on its command line.
+
+    Attributes:
+        folder: The unpacked bundle.
+        backend: Runtime of the model to run.
+        threads: Of the runtime.
+        cpus: To keep to once the model is loaded; none: anywhere.
+        loading_cpus: To keep to until then; none: anywhere.
+        realtime: Whether to go ahead of other programs once it is loaded.
+        ready_ns: So long before a frame is expected it stops sleeping; 0: never.
+        channel: Descriptor of the socket that questions come by.
+        lifeline: Descriptor of a pipe that ends when the station does.
+        memory: Descriptor of the frames' memory.
+        slots: Layout of that memory: count and bytes of an image.
+    """
+
+    folder: str
+    backend: str
+    threads: int
+    cpus: tuple[int, ...]
+    loading_cpus: tuple[int, ...]
+    realtime: bool
+    ready_ns: int
+    channel: int
+    lifeline: int
+    memory: int
+    slots: tuple[int, int]
+
+    def to_json(self) -> str:
+        """Write them as one argument."""
+        return json.dumps(asdict(self))
+
+
+def main() -> None:
+    """Load the model, prove it on its golden frames, say so, then answer questions until the station is gone."""
+    orders = Orders(**json.loads(sys.argv[1]))
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # it is the station that stops, and this process with it
+    Thread(target=_end_with_station, args=(orders.lifeline,), daemon=True).start()
+    keep_process_to(tuple(orders.loading_cpus))
+    channel = socket.socket(fileno=orders.channel)
+    count, image_bytes = orders.slots
+    slots = FrameSlots(SlotLayout(count=count, image_bytes=image_bytes), orders.memory)
+    with ExitStack() as stack:
+        try:
+            session, proven = _opened(stack, orders)
+        except BeltlineError as error:
+            _say(channel, {"failed": str(error), "flipped": isinstance(error, ParityError)})
+            return
+        keep_process_to(tuple(orders.cpus))
+        if orders.realtime:
+            hurry_process()
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # nothing from here on makes cycles
+        _say(channel, {"max_abs": proven.max_abs, "frames": proven.frames})
+        _answer(channel, Anticipation(channel, ready_ns=orders.ready_ns), session, slots)
+
+
+def _opened(stack: ExitStack, orders: Orders) -> tuple[Session, Proven]:
+    """Load the model and run its golden frames, which warms it up besides."""
+    unpacked = read_unpacked(Path(orders.folder))
+    model = next(each for each in unpacked.manifest.models if each.backend == orders.backend)
+    backend = backends()[orders.backend]
+    session = stack.enter_context(backend.load(unpacked.artifact(model), threads=orders.threads))
+    return session, prove_open(session, unpacked, model)
+
+
+def _answer(channel: socket.socket, questions: Anticipation, session: Session, slots: FrameSlots) -> None:
+    while raw := questions.next_message(MOST_BYTES):
+        channel.send(reply_bytes(_decided(session, slots, question_of(raw))))
+
+
+def _decided(session: Session, slots: FrameSlots, question: Question) -> Reply:
+    """Decide; whatever the runtime raises is an answer, too: the next frame may be a better one."""
+    score, rows, columns, problem = math.nan, 0, 0, ""
+    started_ns = time.monotonic_ns()
+    try:
+        decision = session.infer(slots.image(question.slot, question[2:]))
+        ended_ns = time.monotonic_ns()
+        score = decision.score
+        if not 0.0 <= score <= 1.0:
+            problem = f"the model gave {score}, which is no score"
+        elif decision.heatmap.size <= HEATMAP_BYTES and decision.heatmap.ndim == 2:
+            rows, columns = decision.heatmap.shape
+            slots.heatmap(question.slot, (rows, columns))[:] = decision.heatmap
+    except Exception as error:  # noqa: BLE001 - runtimes raise what they like
+        ended_ns = time.monotonic_ns()
+        problem = f"{type(error).__name__}: {error}"
+    return Reply(question.token, score, rows, columns, started_ns, ended_ns, problem)
+
+
+def _say(channel: socket.socket, message: dict[str, Any]) -> None:
+    channel.send(json.dumps(message).encode()[:MOST_HELLO_BYTES])
+
+
+def _end_with_station(lifeline: int) -> None:
+    """Wait for the end of a pipe that only the station holds open; a hung runtime cannot outlive it either."""
+    os.read(lifeline, 1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

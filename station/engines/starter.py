@@ -1,0 +1,91 @@
+"""Starting engines: the bundle that should work, else the latest before it that does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...inspection.errors import BeltlineError, BundleError
+from ...targets.cpus import cpus_by_core
+from ..counters import Counters
+from ..settings import StationSettings
+from ..versions.at_work import AtWork, Shelf
+from .building import build_ahead
+from .engine import Engine, start_engine
+from .pinning import Pinning, pinning_for
+from .slots import FrameSlots
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
+
+
+class EngineStarter:
+    """Starts engine processes of one station; what does not work is said and passed over."""
+
+    def __init__(self, settings: StationSettings, shelf: Shelf, slots: FrameSlots, counters: Counters) -> None:
+        """Note the CPUs that there are now: later ones of its threads may be kept to fewer."""
+        self._settings = settings
+        self._shelf = shelf
+        self._slots = slots
+        self._usable = [cpu for _, cpu in cpus_by_core()]
+        self._counters = counters
+
+    def started(self, at_work: AtWork) -> Engine:
+        """Start an engine for a bundle; returns when its golden frames have passed.
+
+        Raises:
+            BeltlineError: It cannot work here.
+        """
+        pinning = self.pinning(at_work)
+        build_ahead(at_work)
+        return start_engine(at_work, self._slots, pinning, timeout_s=self._settings.watchdog.start_s)
+
+    def pinning(self, at_work: AtWork) -> Pinning:
+        """Say which CPUs a bundle's engine gets.
+
+        Raises:
+            StationError: A CPU was named that the station may not use.
+        """
+        measured = at_work.unpacked.manifest.device.threads
+        return pinning_for(self._settings.engine, self._usable, measured_threads=measured)
+
+    def first(self) -> Engine:
+        """Start with the version that should work, or go back from it until one does.
+
+        Raises:
+            BeltlineError: None works; the message is that of the version that should.
+        """
+        failure: BeltlineError | None = None
+        for candidate in self._shelf.candidates():
+            try:
+                return self.started(candidate())
+            except BeltlineError as error:  # noqa: PERF203
+                failure = failure or error
+                self._counters.note_incident("bundle", f"cannot work: {error}")
+        raise failure or BundleError("no version is installed that could work; install a bundle")
+
+    def again(self, at_work: AtWork, *, wait: Callable[[float], bool]) -> Engine | None:
+        """Start the same bundle again, else what else is there; over and over with longer pauses, until one works.
+
+        Args:
+            at_work: The bundle.
+            wait: Waits so many seconds; whether the station stops meanwhile.
+
+        Returns:
+            None where the station stops.
+        """
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            for candidate in self._candidates(at_work):
+                try:
+                    return self.started(candidate())
+                except BeltlineError as error:  # noqa: PERF203
+                    self._counters.note_incident("engine", f"cannot be started: {error}")
+            if wait(pause_s):
+                return None
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _candidates(self, at_work: AtWork) -> list[Callable[[], AtWork]]:
+        try:
+            others = self._shelf.candidates()  # a bundle file is unpacked anew: someone may have tidied /tmp
+        except BundleError:
+            others = []
+        return [lambda: at_work, *others]

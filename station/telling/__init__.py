@@ -1,0 +1,1 @@
+"""Telling others of outcomes without ever making a frame wait."""

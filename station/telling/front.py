@@ -1,0 +1,136 @@
+"""Everything that tells others what a station does, wired to it: results, the ring of rejects, drift, the web."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ...inspection.errors import MissingPartError
+from ..outcomes import result_kinds
+from ..service import Service
+from ..settings import ResultChoice, StationSettings
+from ..watching.drift import DriftWatch, Samples
+from ..watching.reject_ring import RejectRing
+from ..web.face import Face, Served
+from ..web.last_frames import LastFrames
+from ..web.server import WebServer
+from .sink_keeper import SinkKeeper
+
+_RESULTS_WAIT = 1000
+_PIXELS_WAIT = 8
+
+
+class Front:
+    """The outlets of one service: made before it starts, stopped after it.
+
+    Attributes:
+        drift: None: nobody looks.
+        ring: None: none are kept.
+        web: None: there is no server.
+    """
+
+    def __init__(self, service: Service) -> None:
+        """Subscribe everything that the settings name.
+
+        Raises:
+            MissingPartError: A package is not installed; the message says how to get it.
+            LineFileError: Token, certificate or key cannot be used.
+            StorageError: Rejected frames cannot be kept where they should be.
+        """
+        settings = service.settings
+        require_results(settings)
+        self._service = service
+        self._sinks = {name: SinkKeeper(choice) for name, choice in named_results(settings)}
+        self.ring = None if settings.ring is None else RejectRing(settings.ring)
+        self.drift = self._watch()
+        self._last = LastFrames()
+        self.web = None if settings.http is None else WebServer(settings.http, self._face())
+        self._subscribe()
+
+    def start(self) -> None:
+        """Answer requests.
+
+        Raises:
+            StationError: The address is taken.
+        """
+        if self.web is not None:
+            self.web.start()
+
+    def stop(self) -> None:
+        """Let go of every partner, after the service has stopped."""
+        for sink in self._sinks.values():
+            sink.close()
+        if self.web is not None:
+            self.web.stop()
+
+    def _subscribe(self) -> None:
+        for name, sink in self._sinks.items():
+            self._service.subscribe(name, sink.take, frames=_RESULTS_WAIT, with_pixels=False)
+        pictured = {"ring": self.ring, "drift": self.drift, "page": self._last if self.web is not None else None}
+        for name, outlet in pictured.items():
+            if outlet is not None:
+                self._service.subscribe(name, outlet.take, frames=_PIXELS_WAIT)
+
+    def _watch(self) -> DriftWatch | None:
+        settings, counters = self._service.settings.drift, self._service.counters
+        if settings is None:
+            return None
+        return DriftWatch(
+            settings,
+            reference_of=self._reference_of,
+            period_ms=self._service.at_work.unpacked.manifest.budget.period_ms,
+            alarm=lambda sentence: counters.note_incident("drift", sentence),
+        )
+
+    def _reference_of(self, version: str) -> Samples | None:
+        work = self._service.at_work
+        if work.version != version:
+            return None
+        reference = work.unpacked.reference()
+        return {} if reference is None else reference.samples(work.model.backend)
+
+    def _face(self) -> Face:
+        service = self._service
+        return Face(
+            offer=service.offer,
+            snapshot=service.counters.snapshot,
+            served=self._served,
+            ready=lambda: not service.healthy(),
+            last=self._last,
+            drift=self.drift,
+            ring=self.ring,
+            largest_frame_bytes=int(service.settings.largest_frame_mb * 1_000_000),
+        )
+
+    def _served(self) -> Served:
+        work = self._service.at_work
+        return Served(
+            name=work.unpacked.manifest.name,
+            version=work.version,
+            backend=work.model.backend,
+            frame=work.model.frame,
+            threshold=work.model.threshold,
+            deadline_ms=work.deadline_ns / 1e6,
+            period_ms=work.unpacked.manifest.budget.period_ms,
+        )
+
+
+def named_results(settings: StationSettings) -> list[tuple[str, ResultChoice]]:
+    """Name places for results after their kinds, with a number from the second of a kind on."""
+    seen: Counter[str] = Counter()
+    named = []
+    for choice in settings.results:
+        seen[choice.kind] += 1
+        named.append((choice.kind if seen[choice.kind] == 1 else f"{choice.kind}-{seen[choice.kind]}", choice))
+    return named
+
+
+def require_results(settings: StationSettings) -> None:
+    """Refuse places for results whose packages are not there, before anything starts.
+
+    Raises:
+        MissingPartError: One's are not; the message says how to get them.
+    """
+    for choice in settings.results:
+        if (missing := result_kinds()[choice.kind].missing()) is not None:
+            msg = f"result {choice.kind}: {missing}"
+            raise MissingPartError(msg)

@@ -1,0 +1,1 @@
+"""Versions side by side: installed, tested, put to work, taken back."""

@@ -1,0 +1,1 @@
+"""What people look at later: drift, rejected frames, their pictures and labels."""
