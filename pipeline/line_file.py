@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from ..compress.families import placed_network
 from ..compress.recipe import RecipeSettings
 from ..compress.teacher_settings import TeacherSettings
 from ..inspection.errors import LineFileError
@@ -22,6 +20,7 @@ from ..targets.settings import LOCAL, Targets
 from .mistakes import Mistake, mistakes_in_values, mistakes_of, one_of, raise_if_any
 from .places import Location, PlacedYaml, read_file
 from .search.settings import SearchSettings
+from .written_paths import absolute
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -136,8 +135,8 @@ def settled(line_file: LineFile, *, folder: Path) -> LineFile:
     """
     cleaned = re.sub(r"[^A-Za-z0-9_.-]+", "_", folder.name).lstrip("_.-")[:64]
     named = line_file.model_copy(update={"name": line_file.name or cleaned or "line"})
-    absolute: LineFile = _absolute(named, folder)
-    return absolute
+    placed: LineFile = absolute(named, folder)
+    return placed
 
 
 def lock_text(line_file: LineFile) -> str:
@@ -176,17 +175,3 @@ def _check_budget(checked: LineFile, placed: PlacedYaml) -> None:
     except LineFileError as error:
         msg = f"{placed.source}:{placed.line_of(('line',))}: {error}"
         raise LineFileError(msg) from error
-
-
-def _absolute(value: Any, folder: Path) -> Any:
-    """Make every relative path in a tree of models absolute."""
-    if isinstance(value, Path):
-        return (folder / value.expanduser()).resolve()
-    if isinstance(value, tuple):
-        return tuple(_absolute(each, folder) for each in value)
-    if isinstance(value, dict) and "family" in value:
-        return placed_network(value, folder)
-    if isinstance(value, BaseModel):
-        changed = {name: _absolute(getattr(value, name), folder) for name in type(value).model_fields}
-        return value.model_copy(update=changed)
-    return value

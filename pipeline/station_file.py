@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ..station.settings import StationSettings
 from .mistakes import mistakes_in_values, mistakes_of, raise_if_any
 from .places import read_file
+from .written_paths import absolute
 
 
 def load_station_file(path: Path) -> StationSettings:
@@ -25,7 +25,7 @@ def load_station_file(path: Path) -> StationSettings:
         raise_if_any(mistakes_of(error, StationSettings), placed)
         raise
     raise_if_any(mistakes_in_values(placed.content, checked), placed)
-    rooted: StationSettings = _rooted(checked, path.resolve().parent)
+    rooted: StationSettings = absolute(checked, path.resolve().parent)
     return rooted
 
 
@@ -44,15 +44,3 @@ def settings_for(named: Path | None) -> StationSettings:
     if named.suffix.lower() in (".yaml", ".yml"):
         return load_station_file(named)
     return StationSettings(bundle=named.expanduser().absolute())
-
-
-def _rooted(value: Any, folder: Path) -> Any:
-    """Make every relative path in a tree of models absolute."""
-    if isinstance(value, Path):
-        return (folder / value.expanduser()).resolve()
-    if isinstance(value, tuple):
-        return tuple(_rooted(each, folder) for each in value)
-    if isinstance(value, BaseModel):
-        changed = {name: _rooted(getattr(value, name), folder) for name in type(value).model_fields}
-        return value.model_copy(update=changed)
-    return value

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Event, Thread
 
 from ..export.frame_check import require_frame
-from ..inspection.errors import DataError, MissingPartError
+from ..inspection.errors import DataError
+from .choices import named_choices
 from .collecting import Collector
 from .counters import Counters
 from .desk import Finished
@@ -19,7 +19,7 @@ from .engines.engine import Engine
 from .engines.hurrying import hurry_thread
 from .engines.keeper import EngineKeeper
 from .engines.slots import new_slots
-from .frames import FaultyFrame, OfferedFrame, source_kinds
+from .frames import FaultyFrame, OfferedFrame
 from .intake.source_keeper import SourceKeeper
 from .outcomes import Answer, Outcome, Seen
 from .settings import SourceChoice, StationSettings
@@ -114,7 +114,7 @@ class Service:
         self._keeper.attend(self._dispatcher)
         for thread in self._threads:
             thread.start()
-        self._sources = tuple(self._source(name, choice) for name, choice in named_sources(self.settings))
+        self._sources = tuple(self._source(name, choice) for name, choice in named_choices(self.settings.sources))
         for source in self._sources:
             source.start()
 
@@ -269,26 +269,3 @@ def outcome_of(ended: Finished, *, safe: Answer) -> Outcome:
         detail=ended.detail,
         engine_ms=None if ended.engine_ns is None else ended.engine_ns / 1e6,
     )
-
-
-def named_sources(settings: StationSettings) -> list[tuple[str, SourceChoice]]:
-    """Name the sources after their kinds, with a number from the second of a kind on."""
-    seen: Counter[str] = Counter()
-    named = []
-    for choice in settings.sources:
-        seen[choice.kind] += 1
-        number = seen[choice.kind]
-        named.append((choice.kind if number == 1 else f"{choice.kind}-{number}", choice))
-    return named
-
-
-def require_sources(settings: StationSettings) -> None:
-    """Refuse sources whose packages are not there, before anything starts.
-
-    Raises:
-        MissingPartError: One's are not; the message says how to get them.
-    """
-    for choice in settings.sources:
-        if (missing := source_kinds()[choice.kind].missing()) is not None:
-            msg = f"source {choice.kind}: {missing}"
-            raise MissingPartError(msg)

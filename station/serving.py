@@ -9,11 +9,14 @@ from threading import Event
 from typing import Any
 
 from ..inspection.errors import StationError
+from .choices import require_installed
 from .counters import Tally
 from .engines.pinning import keeping_to
-from .service import Service, require_sources
+from .frames import source_kinds
+from .outcomes import result_kinds
+from .service import Service
 from .settings import StationSettings
-from .telling.front import Front, require_results
+from .telling.front import Front
 from .telling.notifying import notify
 
 _LOOK_S = 0.5
@@ -43,8 +46,8 @@ def serve(
         BeltlineError: It cannot start: no bundle works here, or a package is not installed.
         StationError: It cannot go on by itself; whoever supervises it (systemd) is to start it anew.
     """
-    require_sources(settings)
-    require_results(settings)
+    require_installed("source", settings.sources, source_kinds())
+    require_installed("result", settings.results, result_kinds())
     stopping = stop or Event()
     with _stopped_by_signals(stopping), ExitStack() as stack:
         service = Service(settings)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from ...inspection.errors import MissingPartError
+from ..choices import named_choices, require_installed
 from ..outcomes import result_kinds
 from ..service import Service
-from ..settings import ResultChoice, StationSettings
 from ..watching.drift import DriftWatch, Samples
 from ..watching.reject_ring import RejectRing
 from ..web.face import Face, Served
@@ -37,9 +34,9 @@ class Front:
             StorageError: Rejected frames cannot be kept where they should be.
         """
         settings = service.settings
-        require_results(settings)
+        require_installed("result", settings.results, result_kinds())
         self._service = service
-        self._sinks = {name: SinkKeeper(choice) for name, choice in named_results(settings)}
+        self._sinks = {name: SinkKeeper(choice) for name, choice in named_choices(settings.results)}
         self.ring = None if settings.ring is None else RejectRing(settings.ring)
         self.drift = self._watch()
         self._last = LastFrames()
@@ -112,25 +109,3 @@ class Front:
             deadline_ms=work.deadline_ns / 1e6,
             period_ms=work.unpacked.manifest.budget.period_ms,
         )
-
-
-def named_results(settings: StationSettings) -> list[tuple[str, ResultChoice]]:
-    """Name places for results after their kinds, with a number from the second of a kind on."""
-    seen: Counter[str] = Counter()
-    named = []
-    for choice in settings.results:
-        seen[choice.kind] += 1
-        named.append((choice.kind if seen[choice.kind] == 1 else f"{choice.kind}-{seen[choice.kind]}", choice))
-    return named
-
-
-def require_results(settings: StationSettings) -> None:
-    """Refuse places for results whose packages are not there, before anything starts.
-
-    Raises:
-        MissingPartError: One's are not; the message says how to get them.
-    """
-    for choice in settings.results:
-        if (missing := result_kinds()[choice.kind].missing()) is not None:
-            msg = f"result {choice.kind}: {missing}"
-            raise MissingPartError(msg)

@@ -8,8 +8,8 @@ import pytest
 from beltline.inspection.errors import LineFileError
 from beltline.pipeline.cli.serving import facts_of
 from beltline.pipeline.station_file import load_station_file, settings_for
+from beltline.station.choices import named_choices
 from beltline.station.counters import Counters
-from beltline.station.service import named_sources
 from beltline.station.settings import StationSettings
 from beltline.station.unit_file import writable_by
 
@@ -34,7 +34,7 @@ def written(folder: Path, text: str) -> Path:
 def test_relative_paths_start_from_the_file(tmp_path: Path) -> None:
     settings = load_station_file(written(tmp_path, TEXT))
     assert settings.bundle == tmp_path / "line.beltline"
-    assert [name for name, _ in named_sources(settings)] == ["folder", "folder-2", "aravis"]
+    assert [name for name, _ in named_choices(settings.sources)] == ["folder", "folder-2", "aravis"]
     assert [settings.sources[at].settings.path for at in (0, 1)] == [tmp_path / "in", Path("/data/other")]
     assert writable_by(settings) == (tmp_path / "rejects", tmp_path / "out", tmp_path / "in")
     assert settings == StationSettings.model_validate(settings.model_dump(mode="json"))
