@@ -24,6 +24,6 @@ def spread_frames(context: GraphContext, wanted: int, *, doing: str) -> Iterator
     done = 0
     for position, frame in enumerate(context.calibration()):
         if position in chosen:
-            yield frame
             done += 1
-            context.progress(doing, done, count)
+            context.progress(doing, done, count)  # before it is handed over: nobody may ask for what follows the last
+            yield frame

@@ -116,21 +116,20 @@ def test_nothing_leaks_into_output_logging_or_environment(
 
 
 def test_frames_are_spread_evenly_and_progress_is_told(tiny_graph: Graph, frames: list[Frame], tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    taken: list[int] = []
+    told: list[tuple[object, ...]] = []
+    reached: list[int] = []
 
     def offered() -> Iterator[Frame]:
         for position, frame in enumerate(frames):
-            before = len(told)
+            reached.append(position)
             yield frame
-            taken.extend([position] * (len(told) - before))
 
-    context = replace(
-        context_of(frames, tmp_path / "a.onnx"), calibration=offered, progress=lambda *facts: told.append(facts)
-    )
+    def tell(*facts: object) -> None:
+        told.append((*facts, reached[-1]))
+
+    context = replace(context_of(frames, tmp_path / "a.onnx"), calibration=offered, progress=tell)
     METHOD.apply(tiny_graph.path, QuantizeStep(scheme="onnx_runtime", frames=4), context)
-    assert taken == [0, 3, 6, 9]
-    assert told == [("calibrating", done, 4) for done in (1, 2, 3, 4)]
+    assert told == [("calibrating", done, 4, at) for done, at in ((1, 0), (2, 3), (3, 6), (4, 9))]
 
 
 def test_what_cannot_be_quantized_is_refused(

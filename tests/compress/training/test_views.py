@@ -78,7 +78,7 @@ def test_frame_and_mask_move_together(line_data: Dataset) -> None:
     sample = first(line_data, defective=True)
     mask = read_mask(line_data.root / str(sample.mask))
     painted = (mask * 255).astype(np.uint8)[..., None]
-    from beltline.compress.training.loop import views as module
+    from beltline.compress.training import views as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "read_sample", lambda *_args, **_options: painted)
@@ -111,7 +111,7 @@ def test_strokes_show_good_frames_with_made_up_defects(line_data: Dataset) -> No
 
 @pytest.mark.parametrize("symmetries", ["all", "mirror", "none"])
 def test_symmetries_reach_just_the_orientations_they_name(symmetries: str) -> None:
-    from beltline.compress.training.loop import views as module
+    from beltline.compress.training import views as module
 
     settings = ViewSettings.model_validate({"symmetries": symmetries})
     found = {tuple(module._symmetry(settings, np.random.default_rng(seed)).astype(int).ravel()) for seed in range(100)}
