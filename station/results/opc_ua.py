@@ -7,6 +7,7 @@ order, so a PLC that waits for `number` to change finds the rest in place.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import TimeoutError as NotInTime
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from asyncua.common.node import Node
 
 Variable = Literal["reject", "score", "latency_ms", "standing", "source", "name", "bundle", "number"]
+_UNHEARD = logging.NullHandler()
 _NO_SCORE = -1.0
 _ANSWER_S, _CONNECT_S, _CLOSE_S = 2.0, 10.0, 3.0
 _UNSIGNED_BITS = {"Byte": 8, "UInt16": 16, "UInt32": 32, "UInt64": 64}
@@ -108,6 +110,7 @@ class _Plc:
         from asyncua.client.client import Client
 
         settings = self._settings
+        logging.getLogger("asyncua").addHandler(_UNHEARD)  # what goes wrong is said once, by the delivery
         self._client = client = Client(settings.url, timeout=_ANSWER_S)
         client.name = client.description = "Beltline station"
         client.application_uri = settings.application_uri
