@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,9 @@ from typing_extensions import Self
 
 from ..inspection.errors import GraphError, MissingPartError
 from ..inspection.frame import FrameSpec
-from .contracts import Decision, Frame, Graph
+from ..targets.target import Target
+from .artifacts import artifact_of, require_runs
+from .contracts import Artifact, Backend, Decision, Frame, Graph, Precision
 from .frame_check import require_frame
 
 _LIST = "import openvino; print('\\n'.join(openvino.Core().available_devices))"
@@ -76,6 +79,30 @@ class OpenVinoSession:
         if not self._static:
             tensor.shape = frame.shape
         tensor.data[:] = frame
+
+
+def built_ir(
+    backend: Backend, graph: Graph, *, target: Target, folder: Path, precision: Precision | None = None
+) -> Artifact:
+    """Convert a graph, with the input's size fixed where every frame has one size, and try it once.
+
+    Args:
+        backend: The one that runs it.
+        graph: What to convert.
+        target: What it is built for.
+        folder: Where the IR goes.
+        precision: What the device computes in; None: the graph's.
+
+    Raises:
+        GraphError: OpenVINO does not take the graph.
+        MissingPartError: OpenVINO or the device is not there.
+    """
+    path = folder / "model.xml"
+    save_ir(graph, path)
+    artifact = artifact_of(path, graph=graph, backend=backend.name, target=target)
+    artifact = replace(artifact, precision=precision or artifact.precision)
+    require_runs(backend, artifact)
+    return artifact
 
 
 def save_ir(graph: Graph, path: Path) -> None:

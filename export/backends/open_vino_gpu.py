@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ...inspection.packages import missing_package
 from ...targets.target import Target
-from ..artifacts import artifact_of, require_installed, require_intact, require_runs
+from ..artifacts import require_installed, require_intact
 from ..contracts import Artifact, Graph, Session
-from ..open_vino_engine import missing_device, opened, save_ir
+from ..open_vino_engine import built_ir, missing_device, opened
 from ..private_folder import compiled_code
 
 _NODES = "dri/renderD*"
@@ -40,11 +40,7 @@ class OpenVinoGpu:
             MissingPartError: OpenVINO or the GPU is not there.
         """
         require_installed(self)
-        path = folder / "model.xml"
-        save_ir(graph, path)
-        artifact = artifact_of(path, graph=graph, backend=self.name, target=target)
-        require_runs(self, artifact)
-        return artifact
+        return built_ir(self, graph, target=target, folder=folder)
 
     def load(self, artifact: Artifact, *, threads: int) -> Session:
         """Compile the model with `threads` threads, or take the kernels that were compiled before.

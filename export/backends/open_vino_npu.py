@@ -7,15 +7,14 @@ kernels are.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ...inspection.errors import GraphError
 from ...inspection.packages import missing_package
 from ...targets.target import Target
-from ..artifacts import artifact_of, require_installed, require_intact, require_runs
+from ..artifacts import require_installed, require_intact
 from ..contracts import Artifact, Graph, Precision, Session
-from ..open_vino_engine import missing_device, opened, save_ir
+from ..open_vino_engine import built_ir, missing_device, opened
 from ..private_folder import compiled_code
 
 _NODES = "accel/accel*"
@@ -44,12 +43,7 @@ class OpenVinoNpu:
         """
         require_installed(self)
         require_one_size(graph)
-        path = folder / "model.xml"
-        save_ir(graph, path)
-        described = artifact_of(path, graph=graph, backend=self.name, target=target)
-        artifact = replace(described, precision=_COMPUTED[graph.precision])
-        require_runs(self, artifact)
-        return artifact
+        return built_ir(self, graph, target=target, folder=folder, precision=_COMPUTED[graph.precision])
 
     def load(self, artifact: Artifact, *, threads: int) -> Session:
         """Compile the model with `threads` threads, or take what was compiled before.
