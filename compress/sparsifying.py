@@ -6,7 +6,7 @@ again with the masks fixed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -66,19 +66,19 @@ def sparsify_and_mend(source: Path, step: SparsifyStep, context: ModuleContext) 
     """Make a checkpoint's network 2:4 sparse, fine-tune it with the teacher and write the new checkpoint.
 
     Raises:
-        RecipeError: No layer can be made sparse.
+        RecipeError: No layer can be made sparse, or the loss is no longer a number.
     """
     torch.manual_seed(context.seed)
     parent = load_checkpoint(source)
-    inspector = parent.inspector
-    masked = hold_masks(inspector)
-    history = fit_with_teacher("sparsify", inspector, step.fit, step.teacher, context)
-    fold_masks(inspector)
+    masked = hold_masks(parent.inspector)
+
+    def folded() -> Checkpoint:
+        fold_masks(parent.inspector)
+        return parent
+
+    history = fit_with_teacher("sparsify", parent.inspector, step.fit, step.teacher, context, as_checkpoint=folded)
     line = f"sparsify 2:4, {masked.sentence()}, epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}"
-    save_checkpoint(
-        context.target_file,
-        Checkpoint(network=parent.network, frame=parent.frame, lineage=(*parent.lineage, line), inspector=inspector),
-    )
+    save_checkpoint(context.target_file, replace(folded(), lineage=(*parent.lineage, line)))
     return history
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def train_student(source: Path, step: DistillStep, context: ModuleContext) -> Hi
         frame = replace(frame, height=step.input_size[0], width=step.input_size[1])
     inspector = Inspector(build_network(step.network, frame.channels), frame)
     student = Checkpoint(network=step.network, frame=frame, lineage=parent.lineage, inspector=inspector)
-    history = fit_with_teacher("distill", inspector, step.fit, step.teacher, context, checkpoint=student)
+    history = fit_with_teacher("distill", inspector, step.fit, step.teacher, context, as_checkpoint=lambda: student)
     line = f"distill {step.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}"
     save_checkpoint(context.target_file, replace(student, lineage=(*parent.lineage, line)))
     return history
@@ -44,7 +45,7 @@ def fit_with_teacher(
     weights: DistillWeights,
     context: ModuleContext,
     *,
-    checkpoint: Checkpoint | None = None,
+    as_checkpoint: Callable[[], Checkpoint],
 ) -> History:
     """Train any inspector on the labels and on the teacher's word about the same views.
 
@@ -54,7 +55,7 @@ def fit_with_teacher(
         settings: How it is trained.
         weights: Of the teacher's terms.
         context: Data, teacher, device, seed, and where the state is kept.
-        checkpoint: What the inspector is in; see `training.Job`.
+        as_checkpoint: Gives the checkpoint that the inspector's weights make; see `training.Job`.
 
     Raises:
         RecipeError: The loss is no longer a number, or teacher and student have no feature maps in common.
@@ -73,6 +74,6 @@ def fit_with_teacher(
                 partial=context.partial,
                 progress=context.progress,
                 alongside=alongside,
-                checkpoint=checkpoint,
+                as_checkpoint=as_checkpoint,
             )
         )

@@ -50,7 +50,7 @@ def train_teacher(
         seed=seed,
         partial=partial,
         progress=progress,
-        checkpoint=teacher,
+        as_checkpoint=lambda: teacher,
     )
     history = fit(job)
     lineage = (f"teacher {settings.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}",)

@@ -45,7 +45,7 @@ def prune_and_mend(source: Path, step: PruneStep, context: ModuleContext) -> His
         msg = f"prune: {asked} with channels in steps of {step.round_to} removes nothing; remove more or lower round_to"
         raise RecipeError(msg)
     _measure_norms(pruned.inspector, step, context)
-    history = fit_with_teacher("prune", pruned.inspector, step.fit, step.teacher, context, checkpoint=pruned)
+    history = fit_with_teacher("prune", pruned.inspector, step.fit, step.teacher, context, as_checkpoint=lambda: pruned)
     best = _with_better_norms(pruned.inspector, history.best_auroc, step, context)
     line = f"prune {asked}, {before} to {pruned.parameters} parameters, epoch {history.best_epoch} val AUROC {best:.4f}"
     save_checkpoint(context.target_file, replace(pruned, lineage=(*older, line)))

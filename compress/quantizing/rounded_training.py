@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...inspection.errors import RecipeError
-from ..checkpoint import load_checkpoint, save_checkpoint
+from ..checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..inspector import Inspector
 from ..methods.quantize_aware import QuantizeAwareStep
 from ..recipe import ModuleContext
@@ -105,11 +105,15 @@ def train_rounded(source: Path, step: QuantizeAwareStep, context: ModuleContext)
     torch.manual_seed(context.seed)
     checkpoint = load_checkpoint(source)
     rounded = with_rounding(copy.deepcopy(checkpoint.inspector), symmetric=step.symmetric)
-    history = fit_with_teacher("quantize_aware", rounded, step.fit, step.teacher, context)
-    plain = checkpoint.inspector.state_dict()
-    checkpoint.inspector.load_state_dict({name: rounded.state_dict()[name] for name in plain})
+
+    def unrounded() -> Checkpoint:
+        weights = rounded.state_dict()
+        checkpoint.inspector.load_state_dict({name: weights[name] for name in checkpoint.inspector.state_dict()})
+        return checkpoint
+
+    history = fit_with_teacher("quantize_aware", rounded, step.fit, step.teacher, context, as_checkpoint=unrounded)
     line = f"quantize_aware epoch {history.best_epoch} val AUROC {history.best_auroc:.4f} rounded"
-    save_checkpoint(context.target_file, replace(checkpoint, lineage=(*checkpoint.lineage, line)))
+    save_checkpoint(context.target_file, replace(unrounded(), lineage=(*checkpoint.lineage, line)))
     return history
 
 

@@ -50,7 +50,8 @@ class Job:
         partial: Folder for the state that a killed run goes on from, or None.
         progress: Called after every step.
         alongside: What the loss learns itself, such as adapters: trained and resumed with the inspector, then left.
-        checkpoint: What the inspector came in: the best weights of a training that breaks down are kept as such a file.
+        as_checkpoint: Gives the checkpoint that the inspector's weights make: of a training that breaks down the best
+            ones are kept as such a file.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Job:
     partial: Path | None
     progress: Progress
     alongside: nn.Module = field(default_factory=nn.Module)
-    checkpoint: Checkpoint | None = None
+    as_checkpoint: Callable[[], Checkpoint] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -273,9 +274,9 @@ class _Trainer:
         kept = "no epoch was finished before it"
         if history.best_epoch:
             kept = f"the best epoch before it is {history.best_epoch} ({history.best()})"
-            if job.checkpoint is not None and job.partial is not None:
+            if job.as_checkpoint is not None and job.partial is not None:
                 line = f"{job.name} stopped in {place}, {kept}"
-                kept += f", kept as {keep_last_good(job.checkpoint, job.partial, line)}"
+                kept += f", kept as {keep_last_good(job.as_checkpoint(), job.partial, line)}"
         return (
             f"{job.name}: the loss became {value} in {place}; {kept}; "
             f"lower fit.learning_rate ({job.settings.learning_rate:g}) and run again"

@@ -15,14 +15,14 @@ from ..service import Service
 from ..serving import serve
 from .audit import Audit
 from .faults import faults_for, go_wrong
-from .scene import Scene, set_up
+from .scene import PARTNERS, Scene, set_up
 
 
 def main() -> None:
     """Read the arguments, run, print the facts as JSON; exit code 3 where a frame was lost."""
     arguments = _arguments()
     try:
-        with set_up(arguments.bundle, period_ms=arguments.period_ms) as scene:
+        with set_up(arguments.bundle, period_ms=arguments.period_ms, without=arguments.without) as scene:
             facts = endure(scene, minutes=arguments.minutes, pause_s=0 if arguments.calm else arguments.pause_s)
     except BeltlineError as error:
         sys.stderr.write(f"endurance: {error}\n")
@@ -103,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pause-s", type=float, default=20.0, help="between two faults")
     parser.add_argument("--period-ms", type=float, default=None, help="of the belt; else the bundle's")
     parser.add_argument("--calm", action="store_true", help="no faults")
+    parser.add_argument("--without", nargs="+", choices=PARTNERS, default=(), help="partners that stay away")
     return parser.parse_args()
 
 

@@ -48,7 +48,7 @@ class Audit:
         Returns:
             JSON-able: `outcomes`, `standings`, `calm_standings` (while nothing was wrong), `belt` (see
             `belt_facts`), `latency_ms` of calm frames and of all, `engine_ms`, `ratio_p50` (frame to decision over the
-            engine's own time, calm frames), `memory_mb` (medians of the second and of the last fifth of the run).
+            engine's own time, calm frames), `memory_mb` (median of each fifth of the run).
         """
         self._ended.set()
         self._thread.join()
@@ -112,7 +112,5 @@ def _quantiles(values: array[float]) -> dict[str, float]:
     return {"frames": len(values), "p50": p50, "p99": p99, "p999": p999}
 
 
-def _fifths(memory_mb: NDArray[np.float64]) -> dict[str, float]:
-    fifth = max(1, memory_mb.size // 5)
-    second, last = memory_mb[fifth : 2 * fifth], memory_mb[-fifth:]
-    return {"second_fifth": float(np.median(second)), "last_fifth": float(np.median(last))} if second.size else {}
+def _fifths(memory_mb: NDArray[np.float64]) -> list[float]:
+    return [round(float(np.median(part)), 1) for part in np.array_split(memory_mb, 5) if part.size]

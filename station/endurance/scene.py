@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from .partners import LOOPBACK, Partner, broker, camera, free_port, plc
 from .plc import NODES
 from .small_disk import small_disk
 
+PARTNERS = ("camera", "broker", "plc")
 _CAMERA_FRAMES_PER_S = 4.0
 
 
@@ -32,9 +33,9 @@ class Scene:
     Attributes:
         places: Where the bundle is installed.
         settings: Of the station.
-        camera: A second source besides the belt; None: Aravis is not installed.
-        broker: For MQTT; None: mosquitto or paho is not installed.
-        plc: For OPC UA; None: asyncua is not installed.
+        camera: A second source besides the belt; None: it stays away, or Aravis is not installed.
+        broker: For MQTT; None: it stays away, or mosquitto or paho is not installed.
+        plc: For OPC UA; None: it stays away, or asyncua is not installed.
         disk: A small one that results are written to; None: this user may not make one.
     """
 
@@ -57,12 +58,13 @@ class Scene:
 
 
 @contextmanager
-def set_up(bundle: Path, *, period_ms: float | None) -> Iterator[Scene]:
+def set_up(bundle: Path, *, period_ms: float | None, without: Collection[str] = ()) -> Iterator[Scene]:
     """Install a bundle into a folder that is removed afterwards, and start the partners.
 
     Args:
         bundle: The file, whoever made it.
         period_ms: Of the belt; None: the bundle's.
+        without: Of `PARTNERS`, those that stay away: on a real line they have computers of their own.
 
     Raises:
         BeltlineError: The bundle does not work here.
@@ -77,9 +79,9 @@ def set_up(bundle: Path, *, period_ms: float | None) -> Iterator[Scene]:
         scene = Scene(
             places=places,
             settings=StationSettings(),
-            camera=_started(stack, camera()),
-            broker=_started(stack, broker(ports[0]) if missing_package("paho", "station") is None else None),
-            plc=_started(stack, plc(ports[1]) if missing_package("asyncua", "station") is None else None),
+            camera=_started(stack, None if "camera" in without else camera()),
+            broker=_started(stack, None if "broker" in without else broker(ports[0])),
+            plc=_started(stack, None if "plc" in without else plc(ports[1])),
             disk=stack.enter_context(small_disk(folder / "disk")),
         )
         yield replace(scene, settings=_settings(scene, unpacked, folder, ports=ports, period_ms=period_ms))
@@ -128,6 +130,7 @@ def _write_pictures(unpacked: Unpacked, folder: Path) -> None:
 
 def _started(stack: ExitStack, partner: Partner | None) -> Partner | None:
     if partner is not None:
-        partner.start()
         stack.callback(partner.kill)
+        partner.start()
+        partner.await_listening()
     return partner

@@ -116,7 +116,7 @@ def test_nan_stops_and_names_the_step(line_data: Dataset, teacher: Path) -> None
 
 def test_nan_leaves_the_best_weights_as_a_checkpoint(line_data: Dataset, teacher: Path, tmp_path: Path) -> None:
     given, line = load_checkpoint(teacher), "best epoch before it is 1 .val AUROC 0"
-    job = replace(_job(line_data, given.inspector), loss=BreakingLoss(5), checkpoint=given, partial=tmp_path)
+    job = replace(_job(line_data, given.inspector), loss=BreakingLoss(5), as_checkpoint=lambda: given, partial=tmp_path)
     with pytest.raises(RecipeError, match=f"nan in epoch 2, step 2 of 4; the {line}.*kept as .*{LAST_GOOD}; lower"):
         fit(job)
     kept = load_checkpoint(tmp_path / LAST_GOOD)
