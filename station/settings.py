@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 from typing_extensions import Self
@@ -144,8 +144,11 @@ class RingSettings(BaseModel):
     keep_free_mb: Annotated[float, Field(ge=0, le=1_000_000)] = 500.0
 
 
-class SourceChoice(BaseModel):
-    """One source as the user wrote it: `{kind: {settings}}`."""
+class Choice(BaseModel):
+    """One plug-in as the user wrote it: `{kind: {settings}}`."""
+
+    known: ClassVar[Callable[[], Mapping[str, Any]]]
+    example: ClassVar[str]
 
     model_config = _CLOSED
     kind: str
@@ -154,28 +157,25 @@ class SourceChoice(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_entry(cls, value: Any) -> Any:
-        return chosen(value, source_kinds(), example="folder: {path: /data/in}")
+        return chosen(value, cls.known(), example=cls.example)
 
     @model_serializer
     def _to_entry(self) -> dict[str, Any]:
         return {self.kind: self.settings.model_dump(mode="json")}
 
 
-class ResultChoice(BaseModel):
-    """One place for results as the user wrote it: `{kind: {settings}}`."""
+class SourceChoice(Choice):
+    """One source of frames."""
 
-    model_config = _CLOSED
-    kind: str
-    settings: Any
+    known = source_kinds
+    example = "folder: {path: /data/in}"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_entry(cls, value: Any) -> Any:
-        return chosen(value, result_kinds(), example="json_lines: {path: results.jsonl}")
 
-    @model_serializer
-    def _to_entry(self) -> dict[str, Any]:
-        return {self.kind: self.settings.model_dump(mode="json")}
+class ResultChoice(Choice):
+    """One place for results."""
+
+    known = result_kinds
+    example = "json_lines: {path: results.jsonl}"
 
 
 class StationSettings(BaseModel):
