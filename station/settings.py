@@ -39,6 +39,7 @@ class EngineSettings(BaseModel):
     Attributes:
         row: Model of the bundle to run, by its row; None: the first whose runtime is here.
         threads: Of the runtime; None: as measured, as far as this machine has CPUs.
+        spare: Keep a second one loaded that takes over at once where the first is lost; it takes as much memory again.
         realtime: Give it, and the threads that take frames in and answers out, real-time priority, where the system
             allows it and a CPU is left over for everything else.
         ready_us: So long before the next frame is expected it stops sleeping, where a CPU is left over for everything
@@ -49,6 +50,7 @@ class EngineSettings(BaseModel):
     model_config = _CLOSED
     row: str | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    spare: bool = True
     realtime: bool = True
     ready_us: Annotated[float, Field(ge=0, le=10_000)] = 300.0
     cpus: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=1)

@@ -37,6 +37,11 @@ class Engine:
         """Of the process."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
     def fileno(self) -> int:
         """Give the descriptor that becomes readable with a reply, or when the process is gone."""
         return self._channel.fileno()

@@ -20,6 +20,7 @@ from ..versions.disk_rollback import roll_back_on_disk
 from .engine import Engine
 from .pinning import Pinning
 from .slots import FrameSlots
+from .spare import Spare
 from .starter import EngineStarter
 from .trial import Trial
 
@@ -36,6 +37,7 @@ class EngineKeeper:
         self._shelf = shelf
         self._counters = counters
         self._starter = EngineStarter(settings, shelf, slots, counters)
+        self._spare = Spare(self._starter)
         self._dispatcher: Dispatcher | None = None
         self._engine: Engine | None = None
         self._trial: Trial | None = None
@@ -98,12 +100,16 @@ class EngineKeeper:
         for engine in (self._engine, *((trial.old, trial.new) if trial is not None else ())):
             if engine is not None:
                 engine.close()
+        self._spare.drop()
 
     def lost(self, engine: Engine, why: str) -> None:
         """Take in that an engine works no more; called by the dispatcher's thread."""
         trial = self._trial
         if trial is not None and engine is trial.new:
             self._go_back(trial, f"its engine was lost: {why}")
+        elif engine is self._engine and (spare := self._spare.take(engine.at_work)) is not None:
+            self._put_to_work(spare)
+            self._tasks.put(partial(self._clear_away, engine, why))
         else:
             self._tasks.put(partial(self._restart, engine, why))
 
@@ -133,12 +139,18 @@ class EngineKeeper:
         """Go to another version where one was installed; one at a time, and each is tried once."""
         current = None if self._trial is not None else self._shelf.current()
         if current is None or current.number in self._known:
+            self._keep_spare()
             return
         self._known.add(current.number)
         if self._engine is not None and current.version != self._engine.at_work.version:
             self._switch(current, self._engine)
 
+    def _keep_spare(self) -> None:
+        if self._settings.engine.spare and self._trial is None and self._engine is not None:
+            self._spare.keep(self._engine.at_work)
+
     def _switch(self, activation: Activation, old: Engine) -> None:
+        self._spare.drop()  # two bundles in memory are enough
         try:
             engine = self._beside(self._shelf.installed(activation), old.at_work)
         except BeltlineError as error:
@@ -191,6 +203,10 @@ class EngineKeeper:
         self._counters.note_incident("bundle", roll_back_on_disk(self._shelf.places.root))
         if (after := self._shelf.current()) is not None:
             self._known.add(after.number)
+
+    def _clear_away(self, engine: Engine, why: str) -> None:
+        self._counters.note_restart("engine", f"the engine was lost: {why}; the spare one works on")
+        engine.close()
 
     def _restart(self, engine: Engine, why: str) -> None:
         self._counters.note_restart("engine", f"the engine was lost: {why}; it is started again")
