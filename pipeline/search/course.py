@@ -89,7 +89,7 @@ class Course:
         return self.trial.violations(self.track.budget, self.track.gates)
 
     def _timed(self, answer: Answer, seconds: float) -> None:
-        self.trial = replace(self.trial, timing=answer.timing)
+        self.trial = replace(self.trial, drawn=self.trial.drawn or answer.timing, timing=answer.timing)
         if self.violations[0] > 0:
             self._end("too slow", seconds)
         elif answer.timing is not None and answer.timing.trained:
@@ -102,16 +102,15 @@ class Course:
             self._end("failed", seconds, error="it was graded without a grade")
             return
         self.trial = replace(self.trial, grades=(*self.trial.grades, answer.grade))
-        rung, score = len(self.trial.grades), self.trial.score
+        rung, score = len(self.trial.grades), self.trial.rung_scores[-1]
         before = self.elsewhere[rung - 1]
         if rung == len(self.track.rungs):
             self.task = replace(self._task("time"), artifact=answer.artifact, paced=True)
-        elif score is None or not goes_on(score, before):
+        elif not goes_on(score, before):
             self._end("stopped", seconds)
         else:
             self.task = self._task("grade", epochs=self.track.rungs[rung])
-        if score is not None:
-            before.append(score)
+        before.append(score)
 
     def _task(self, kind: Kind, *, epochs: int | None = None) -> Task:
         number = self.trial.number

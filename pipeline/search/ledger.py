@@ -75,11 +75,11 @@ class Ledger:
         for gate, violation in zip(_GATES, violations, strict=True):
             running.set_constraint(gate, violation)
         with _quietly():
-            if trial.ending == "failed" or trial.timing is None:
+            if trial.ending == "failed" or trial.drawn is None:
                 self._study.tell(running, state=optuna.trial.TrialState.FAIL)
             else:
-                escape_rate = trial.score.escape_rate if trial.score else _NOTHING_SEEN
-                self._study.tell(running, [trial.timing.engine_p99_ms, escape_rate])
+                escape_rate = trial.rung_scores[-1].escape_rate if trial.rung_scores else _NOTHING_SEEN
+                self._study.tell(running, [trial.drawn.engine_p99_ms, escape_rate])
 
     @property
     def trials(self) -> list[Trial]:

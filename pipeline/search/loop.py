@@ -114,11 +114,9 @@ class Loop:
             self._tell(f"{trial_name(answer.trial)} failed: {course.trial.error}; the search goes on")
 
     def _remember(self, trial: Trial) -> None:
-        """Let an earlier call's trial count at each rung that it reached, with what it was timed at in the end."""
-        for rung, grade in enumerate(trial.grades[: len(self._scores)]):
-            if trial.timing is not None:
-                score = Score(p99_ms=trial.timing.engine_p99_ms, escape_rate=grade.escape_rate)
-                self._scores[rung].append(score)
+        """Let an earlier call's trial count at each rung that it reached."""
+        for reached, score in zip(self._scores, trial.rung_scores, strict=False):
+            reached.append(score)
 
     def _stop(self, answer: Answer) -> None:
         """Say what is kept; the trial stays under way, so that the next call takes it up."""

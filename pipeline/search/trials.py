@@ -71,6 +71,7 @@ class Trial:
         number: In the study, from 0.
         words: What it is made of.
         ending: How it ended.
+        drawn: Timed untrained, back to back, as every trial is: what trials are compared by while the search goes on.
         timing: The latest; None where it was not timed.
         grades: One for each rung that it reached.
         error: Why it failed.
@@ -80,6 +81,7 @@ class Trial:
     number: int
     words: str
     ending: Ending
+    drawn: Timing | None = None
     timing: Timing | None = None
     grades: tuple[Grade, ...] = ()
     error: str | None = None
@@ -87,10 +89,14 @@ class Trial:
 
     @property
     def score(self) -> Score | None:
-        """Its objectives at the highest rung that it reached; None before the first."""
-        if self.timing is None or not self.grades:
-            return None
-        return Score(p99_ms=self.timing.engine_p99_ms, escape_rate=self.grades[-1].escape_rate)
+        """Its objectives at the highest rung that it reached, by the latest timing; None before the first."""
+        return _score(self.timing, self.grades)
+
+    @property
+    def rung_scores(self) -> tuple[Score, ...]:
+        """What it is compared by with trials that came as far, rung by rung: at the belt's pace only some are timed."""
+        reached = (self.grades[: count + 1] for count in range(len(self.grades)))
+        return tuple(score for grades in reached if (score := _score(self.drawn, grades)) is not None)
 
     def violations(self, budget: LineBudget, gates: Gates) -> tuple[float, float]:
         """Say by how much it breaks the gates, as far as val can tell: lateness, and rise of escapes; > 0 breaks.
@@ -113,9 +119,12 @@ class Trial:
 
 def trial_from_json(facts: Mapping[str, Any]) -> Trial:
     """Read what `Trial.to_json` wrote."""
-    grades: Sequence[Mapping[str, Any]] = facts["grades"]
-    timing = facts["timing"]
-    known = {key: value for key, value in facts.items() if key not in ("grades", "timing")}
-    return Trial(
-        timing=None if timing is None else Timing(**timing), grades=tuple(Grade(**each) for each in grades), **known
-    )
+    timings = {name: None if facts[name] is None else Timing(**facts[name]) for name in ("drawn", "timing")}
+    grades = tuple(Grade(**each) for each in facts["grades"])
+    return Trial(**{**facts, **timings, "grades": grades})
+
+
+def _score(timing: Timing | None, grades: Sequence[Grade]) -> Score | None:
+    if timing is None or not grades:
+        return None
+    return Score(p99_ms=timing.engine_p99_ms, escape_rate=grades[-1].escape_rate)

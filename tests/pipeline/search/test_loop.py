@@ -234,3 +234,20 @@ def constraints(ledger: Ledger) -> list[dict[str, float]]:
 
     done = ledger._study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     return [{key.split(":")[-1]: value for key, value in each.system_attrs.items() if ":" in key} for each in done]
+
+
+def test_trials_timed_at_the_belts_pace_are_compared_by_the_times_that_all_have(tmp_path: Path) -> None:
+    def slow_when_paced(task: Task) -> Answer | None:
+        times = Timing(engine_p99_ms=width_of(task), p50_ms=0.1, p99_ms=0.2, paced=True, trained=True)
+        return Answer(trial=task.trial, kind="time", timing=times) if task.paced else None
+
+    for folder, engine in (("even", Table(lambda _: None)), ("slow", Table(slow_when_paced))):
+        searched(tmp_path / folder, engine, trials=8)
+    for count in (3, 8):
+        searched(tmp_path / "in two calls", Table(slow_when_paced), trials=count)
+    assert endings(tmp_path / "even") == endings(tmp_path / "slow") == endings(tmp_path / "in two calls")
+    with open_ledger(tmp_path / "slow", SPACE, seed=0) as ledger:
+        told = [each.values[0] for each in ledger._study.get_trials()]
+        whole = [each for each in ledger.trials if each.ending == "whole"]
+    assert told == [each.drawn.engine_p99_ms for each in ledger.trials if each.drawn]
+    assert all(each.score and each.drawn and each.score.p99_ms == 10 * each.drawn.engine_p99_ms for each in whole)
