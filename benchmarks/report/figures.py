@@ -86,7 +86,7 @@ def search_figure(report: Report) -> Chart | None:
     points = search_points(report.search) if report.search else []
     if not points:
         return None
-    title, deadline_ms = "99 % of frames within so many ms in the engine", report.budget.deadline_ms
+    title, deadline_ms = "99 % of frames within, engine alone, ms", report.budget.deadline_ms
     return _both(
         lambda width: pareto_chart(points, deadline_ms=deadline_ms, width=width, title=title, quality="caught")
     )

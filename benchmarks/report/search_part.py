@@ -50,7 +50,7 @@ def search_part(report: Report) -> SearchPart | None:
 
 
 def search_points(search: Search) -> list[Point]:
-    """Give the graded trials as marks of the Pareto chart: time in the engine, share of val's defects caught.
+    """Give the graded trials as marks of the Pareto chart: engine time back to back, share of val's defects caught.
 
     Trained whole and within the gates on val: like a row that fits; trained whole and outside: one that misses; stopped
     at a rung: not proven.
@@ -59,14 +59,14 @@ def search_points(search: Search) -> list[Point]:
         Point(
             number=each.number,
             name=each.name,
-            latency_ms=each.p99_ms,
+            latency_ms=each.comparable_p99_ms,
             auroc=each.caught,
             interval=_interval(each.escapes or 0, each.defects or 1),
             verdict=_MARKS[each.holds] if each.ending == "whole" else "inconclusive",
             selected=each.is_row,
         )
         for each in search.trials
-        if each.p99_ms is not None and each.caught is not None
+        if each.comparable_p99_ms is not None and each.caught is not None
     ]
 
 

@@ -14,7 +14,10 @@ class _Part(BaseModel):
 
 
 class SearchTrial(_Part):
-    """One trial; `p99_ms` is of the engine, escapes are on val at the overkill gate.
+    """One trial; escapes are on val at the overkill gate.
+
+    `p99_ms` is of the engine: at the belt's pace where the trial was trained whole, else back to back, as
+    `back_to_back_p99_ms` is for all.
 
     `ending`: trained `whole`, `stopped` at a rung, `too slow` for the belt, `failed`, `under way` when time was over.
     """
@@ -24,6 +27,7 @@ class SearchTrial(_Part):
     words: str
     ending: Literal["whole", "stopped", "too slow", "failed", "under way"]
     p99_ms: Positive | None = None
+    back_to_back_p99_ms: Positive | None = None
     escapes: Count | None = None
     defects: Count | None = None
     increase: Finite | None = None
@@ -34,6 +38,11 @@ class SearchTrial(_Part):
     is_row: bool = False
     error: str | None = None
     ended_s: NonNegative | None = None
+
+    @property
+    def comparable_p99_ms(self) -> float | None:
+        """The 99th percentile in the engine that trials can be compared by, however far they came."""
+        return self.back_to_back_p99_ms or self.p99_ms
 
     @property
     def caught(self) -> float | None:

@@ -47,8 +47,8 @@ def _facts(trial: Trial, track: Track) -> dict[str, Any]:
         "error": trial.error,
         "ended_s": trial.ended_s,
     }
-    if trial.timing is not None:
-        found["p99_ms"] = trial.timing.engine_p99_ms
+    if trial.drawn is not None and trial.timing is not None:
+        found |= {"p99_ms": trial.timing.engine_p99_ms, "back_to_back_p99_ms": trial.drawn.engine_p99_ms}
     if trial.grades:
         last = trial.grades[-1]
         found |= {"escapes": last.escapes, "defects": last.defects, "increase": last.increase}

@@ -62,6 +62,17 @@ def test_marks_say_how_far_a_trial_came(searched: dict[str, Any]) -> None:
     assert [point.selected for point in points] == [True, True, False, False]
 
 
+def test_the_chart_compares_trials_by_the_time_that_all_of_them_have(searched: dict[str, Any]) -> None:
+    on_the_belt = searched["search"]["trials"][0]
+    on_the_belt |= {"back_to_back_p99_ms": on_the_belt["p99_ms"] / 3}
+    search = checked_report(searched).search
+    assert search is not None
+    assert search_points(search)[0].latency_ms == on_the_belt["p99_ms"] / 3
+    part = search_part(checked_report(searched))
+    assert part is not None
+    assert part.lines[0][2] .startswith("1.00")
+
+
 def test_a_report_without_a_search_has_no_such_part(report: dict[str, Any]) -> None:
     assert search_part(checked_report(report)) is None
     assert "The search" not in render_report(report)
