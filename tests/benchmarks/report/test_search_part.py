@@ -70,7 +70,7 @@ def test_the_chart_compares_trials_by_the_time_that_all_of_them_have(searched: d
     assert search_points(search)[0].latency_ms == on_the_belt["p99_ms"] / 3
     part = search_part(checked_report(searched))
     assert part is not None
-    assert part.lines[0][2] .startswith("1.00")
+    assert part.lines[0][2].startswith("1.00")
 
 
 def test_a_report_without_a_search_has_no_such_part(report: dict[str, Any]) -> None:
