@@ -8,7 +8,6 @@ import socket
 import ssl
 from concurrent.futures import Future
 from threading import Thread
-from typing import TYPE_CHECKING
 
 from ...inspection.errors import LineFileError, MissingPartError, StationError
 from ...inspection.packages import missing_package
@@ -19,9 +18,6 @@ from .doors import Doors
 from .face import Face
 from .guard import Guard
 from .routes import Routes
-
-if TYPE_CHECKING:
-    pass
 
 _LOG = logging.getLogger(__name__)
 _HANDSHAKE_S = 10.0
