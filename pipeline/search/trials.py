@@ -119,7 +119,7 @@ class Trial:
 
 def trial_from_json(facts: Mapping[str, Any]) -> Trial:
     """Read what `Trial.to_json` wrote."""
-    timings = {name: None if facts[name] is None else Timing(**facts[name]) for name in ("drawn", "timing")}
+    timings = {name: Timing(**found) if (found := facts.get(name)) else None for name in ("drawn", "timing")}
     grades = tuple(Grade(**each) for each in facts["grades"])
     return Trial(**{**facts, **timings, "grades": grades})
 
