@@ -89,10 +89,11 @@ class RoundedConv(nn.Conv2d):
         return made
 
     def forward(self, values: Tensor) -> Tensor:
-        """Convolve `[N, channels, h, w]`."""
+        """Convolve `[N, channels, h, w]`, in float32: 16-bit floats would round int8's levels once more."""
         scale = (self.weight.detach().abs().amax(dim=(1, 2, 3)) / 127).clamp_min(_LEAST)
         weight = torch.fake_quantize_per_channel_affine(self.weight, scale, _zero(scale), 0, -127, 127)
-        found: Tensor = self._conv_forward(self.rounding(values), weight, self.bias)
+        with torch.autocast(values.device.type, enabled=False):
+            found: Tensor = self._conv_forward(self.rounding(values), weight, self.bias)
         return found
 
 

@@ -22,6 +22,7 @@ from ...inspection.dataset import Dataset
 from ...inspection.errors import RecipeError
 from ...inspection.storage import write_bytes
 from ..checkpoint import Checkpoint
+from ..devices import short_floats
 from ..inspector import Inspector, score_logits
 from ..recipe import Progress
 from .fit_settings import FitSettings
@@ -151,7 +152,8 @@ class _Trainer:
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, settings.learning_rate, total_steps=total, pct_start=0.15, cycle_momentum=False
         )
-        self.scaler = torch.amp.GradScaler(enabled=job.device.type == "cuda")
+        self.short = short_floats(job.device)
+        self.scaler = torch.amp.GradScaler(job.device.type, enabled=self.short is torch.float16)
 
     def wants_more(self) -> bool:
         """Whether another epoch may still help."""
@@ -181,7 +183,7 @@ class _Trainer:
     def _step(self, chosen: NDArray[np.int64], batch: Batch) -> float:
         """Take one step and give its loss; where that is no number, no weight is changed."""
         self.model.train()
-        with torch.autocast(self.job.device.type, enabled=self.scaler.is_enabled()):
+        with torch.autocast(self.job.device.type, dtype=self.short, enabled=self.short is not None):
             logits = self.model.network(batch.pixels)
             loss = self.job.loss(logits.float(), batch)
         if not isfinite(value := float(loss.detach())):

@@ -53,6 +53,14 @@ def test_weights_are_rounded_per_output_channel_and_gradients_pass_straight_thro
     assert float(similarity) > 0.99
 
 
+def test_levels_are_not_rounded_again_where_training_multiplies_in_short_floats() -> None:
+    rounded = RoundedConv.around(conv(), symmetric=False).train()
+    pixels = torch.randn(2, 3, 8, 8)
+    exact = rounded(pixels)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(rounded(pixels), exact)
+
+
 def test_every_plain_convolution_is_wrapped_and_names_stay() -> None:
     inspector = Inspector(build_network({"family": "plain", "width": 8, "depth": 1}, 1), FRAME)
     names = set(inspector.state_dict())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from beltline.compress.checkpoint import load_checkpoint
+from beltline.compress.families import build_network
 from beltline.compress.inspector import Inspector
 from beltline.compress.methods.distill import METHOD as DISTILL
 from beltline.compress.methods.distill import DistillStep
@@ -18,6 +19,7 @@ from beltline.compress.methods.prune import PruneStep
 from beltline.compress.recipe import ModuleContext
 from beltline.compress.teacher import train_teacher
 from beltline.compress.teacher_settings import TeacherSettings
+from beltline.compress.training import loop
 from beltline.compress.training.fit_settings import FitSettings, ViewSettings
 from beltline.compress.training.last_good import LAST_GOOD
 from beltline.compress.training.loop import History, Job, _Trainer, fit
@@ -58,6 +60,40 @@ def test_it_learns(line_data: Dataset, tmp_path: Path) -> None:
     assert losses[-1] < 0.8 * losses[0]
     assert history.best_epoch == max(history.rows, key=lambda row: row[2])[0]
     assert f"epoch {history.best_epoch}" in load_checkpoint(path).lineage[0]
+
+
+@pytest.mark.parametrize("short", [None, torch.bfloat16])
+def test_layers_may_multiply_in_short_floats_but_weights_and_sums_stay_whole(
+    line_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: torch.dtype | None
+) -> None:
+    seen: set[torch.dtype] = set()
+
+    def watched(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        seen.add(inspector.network(batch.pixels).dtype)
+        assert logits.dtype == torch.float32
+        return label_loss(logits, batch)
+
+    monkeypatch.setattr(loop, "short_floats", lambda _device: short)
+    torch.manual_seed(1)
+    frame = load_checkpoint(train(line_data, tmp_path)).frame
+    inspector = Inspector(build_network({"family": "plain", "width": 8, "depth": 1}, frame.channels), frame)
+    longer = FIT.model_copy(update={"epochs": 4, "samples_per_epoch": 64, "learning_rate": 0.004})
+    history = fit(
+        Job(
+            name="test",
+            inspector=inspector,
+            dataset=line_data,
+            settings=longer,
+            loss=watched,
+            device=torch.device("cpu"),
+            seed=1,
+            partial=None,
+            progress=quiet,
+        )
+    )
+    assert seen == {short or torch.float32}
+    assert {weight.dtype for weight in inspector.parameters()} == {torch.float32}
+    assert history.rows[-1][1] < 0.9 * history.rows[0][1]
 
 
 def test_a_seed_gives_the_same_weights(line_data: Dataset, teacher: Path, tmp_path: Path) -> None:
