@@ -34,8 +34,16 @@ def train_student(source: Path, step: DistillStep, context: ModuleContext) -> Hi
     student = Checkpoint(network=step.network, frame=frame, lineage=parent.lineage, inspector=inspector)
     history = fit_with_teacher("distill", inspector, step.fit, step.teacher, context, as_checkpoint=lambda: student)
     line = f"distill {step.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}"
+    line += _assistant(context.teacher, parent)
     save_checkpoint(context.target_file, replace(student, lineage=(*parent.lineage, line)))
     return history
+
+
+def _assistant(teacher_file: Path, teacher: Checkpoint) -> str:
+    """Say who taught, where it was not the teacher itself."""
+    lineage = load_checkpoint(teacher_file).lineage
+    made_by = lineage[len(teacher.lineage) :] if lineage[: len(teacher.lineage)] == teacher.lineage else lineage
+    return f", taught by the teacher's assistant ({'; '.join(made_by)})" if made_by else ""
 
 
 def fit_with_teacher(

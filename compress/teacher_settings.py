@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .families import NetworkSettings
+from .recipe import Step
 from .training.fit_settings import Edge, FitSettings
 
 OutputKind = Literal["mask_logit", "class_logits", "anomaly_map"]
@@ -27,6 +28,8 @@ class TeacherSettings(BaseModel):
         output: What that module returns, batch first: a mask logit `[N, 1, h, w]`, class logits `[N, classes]`
             with class 0 = good, or an anomaly map `[N, 1, h, w]`, larger = stranger.
         onnx: A finished model that keeps the inspector contract; only graph steps apply to it.
+        assistant: Steps on the teacher's module; what comes of them teaches the candidates in its place (Mirzadeh et
+            al. 2020, arXiv 1902.03393): smaller, so that they are trained sooner. Rows are compared with the teacher.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,13 +42,29 @@ class TeacherSettings(BaseModel):
     folder: Path = Path()
     output: OutputKind = "mask_logit"
     onnx: Path | None = None
+    assistant: tuple[Step, ...] = ()
 
     @model_validator(mode="after")
     def _one_source(self) -> TeacherSettings:
         if self.onnx is not None and (self.factory or self.weights):
             msg = "teacher: onnx excludes factory and weights; give one source"
             raise ValueError(msg)
+        if self.onnx is not None and self.assistant:
+            msg = "teacher: onnx excludes an assistant, which is made of a torch network; give weights instead"
+            raise ValueError(msg)
         if self.factory is not None and self.weights is None:
             msg = "teacher: factory needs weights (a .safetensors or .pt state dict)"
             raise ValueError(msg)
         return self
+
+    @field_validator("assistant")
+    @classmethod
+    def _can_teach(cls, assistant: tuple[Step, ...]) -> tuple[Step, ...]:
+        for step in assistant:
+            if step.works_on != "module":
+                msg = f"wanted steps on a torch network, such as distill or prune, got {step.method}; drop it"
+                raise ValueError(msg)
+            if step.engine_ms is not None:
+                msg = "engine_ms is for what runs on the device, an assistant does not; write prune: {macs: 0.5}"
+                raise ValueError(msg)
+        return assistant

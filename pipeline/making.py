@@ -67,10 +67,19 @@ def make_teacher(job: RunJob) -> Made:
 
 def make_module(job: RunJob, row: RowPlan, teacher: Made) -> Made:
     """Work off a row's module steps; rows that begin alike share their stages."""
+    steps = [step for step in row.steps if step.works_on == "module"]
+    taught_by = make_assistant(job, teacher) if steps and row.role == "candidate" else teacher
     made = teacher
-    for step in row.steps:
-        if step.works_on == "module":
-            made = _module_step(job, step, made, teacher, row=row)
+    for step in steps:
+        made = _module_step(job, step, made, taught_by, row=row)
+    return made
+
+
+def make_assistant(job: RunJob, teacher: Made) -> Made:
+    """Make the network that teaches the candidates; the teacher itself where line.yaml names no assistant."""
+    row, made = RowPlan(name="assistant", role="baseline", backend="torch_eager"), teacher
+    for step in job.line_file.teacher.assistant:
+        made = _module_step(job, step, made, teacher, row=row)
     return made
 
 

@@ -32,7 +32,9 @@ def quickened(line_file: LineFile) -> LineFile:
     settled: LineFile = line_file.model_copy(
         update={
             "name": f"{line_file.run_name[:58]}{QUICK}",
-            "teacher": teacher.model_copy(update={"fit": _short(teacher.fit)}),
+            "teacher": teacher.model_copy(
+                update={"fit": _short(teacher.fit), "assistant": _short_steps(teacher.assistant)}
+            ),
             "recipes": tuple(_short_recipe(recipe) for recipe in line_file.recipes),
             "search": _short_search(line_file.search),
             "measure": measure.model_copy(update={"minutes": min(_MINUTES, measure.minutes)}),
@@ -54,7 +56,11 @@ def _short_search(search: SearchSettings | None) -> SearchSettings | None:
 
 
 def _short_recipe(recipe: RecipeSettings) -> RecipeSettings:
-    return recipe.model_copy(update={"steps": tuple(_short_step(step) for step in recipe.steps)})
+    return recipe.model_copy(update={"steps": _short_steps(recipe.steps)})
+
+
+def _short_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    return tuple(_short_step(step) for step in steps)
 
 
 def _short_step(step: Step) -> Step:

@@ -16,7 +16,7 @@ from ...inspection.storage import digest_of_json
 from ..devices import Device
 from ..job import Made, RunJob
 from ..line_file import LineFile
-from ..making import build_artifact
+from ..making import build_artifact, make_assistant
 from ..rows import TEACHER
 from ..trying import fitted_on_val, lasting, try_val
 from .choosing import finalists
@@ -84,7 +84,8 @@ def search(job: RunJob, teacher: Made) -> Found:
     """
     settings = _settings_of(job.line_file)
     track, space = _track(job, teacher, settings), _space(job, settings)
-    folder = job.folder / FOLDER / _key(job, teacher, track, space)
+    assistant = make_assistant(job, teacher)  # now, or each worker would train it
+    folder = job.folder / FOLDER / _key(job, teacher, assistant, track, space)
     place = place_of(job, teacher, _caught(job, teacher))
     with open_ledger(folder, space, seed=job.line_file.seed) as ledger:
         with _engine(settings, place, folder) as engine, search_view(job.console, settings, track) as watch:
@@ -144,7 +145,7 @@ def _unfit(name: str, devices: tuple[Device, ...]) -> str | None:
     return next((words for device in devices if (words := device.missing.get(name)) is not None), None)
 
 
-def _key(job: RunJob, teacher: Made, track: Track, space: Space) -> str:
+def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space) -> str:
     """Name the study by all that its trials' values hang on; trials, minutes and workers are not among it."""
     facts = {
         "teacher": teacher.key,
@@ -158,6 +159,8 @@ def _key(job: RunJob, teacher: Made, track: Track, space: Space) -> str:
         "devices": [[each.name, each.target.threads, digest_of_json(lasting(each.facts))] for each in job.devices],
         "seed": job.line_file.seed,
     }
+    if assistant != teacher:
+        facts["assistant"] = assistant.key
     return digest_of_json(facts).removeprefix("sha256:")[:16]
 
 
