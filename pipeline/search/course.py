@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ...compress.methods.distill import DistillWeights
 from ...compress.recipe import RecipeSettings
 from ...compress.training.fit_settings import FitSettings
 from ...inspection.gates import Gates
@@ -22,6 +23,7 @@ class Track:
 
     Attributes:
         fit: How a student is trained in the end.
+        teacher: The weights of the teacher's terms.
         halvings: See `SearchSettings`.
         input_size: The teacher's `[height, width]`.
         budget: The belt's.
@@ -29,6 +31,7 @@ class Track:
     """
 
     fit: FitSettings
+    teacher: DistillWeights
     halvings: int
     input_size: tuple[int, int]
     budget: LineBudget
@@ -42,7 +45,8 @@ class Track:
     def recipe(self, point: Point, number: int, *, epochs: int | None = None) -> RecipeSettings:
         """Write a trial's recipe, with the epochs of a rung or all of them."""
         fit = self.fit if epochs is None else self.fit.model_copy(update={"epochs": epochs})
-        return recipe_of(point, name=trial_name(number), fit=fit, input_size=self.input_size)
+        name = trial_name(number)
+        return recipe_of(point, name=name, fit=fit, teacher=self.teacher, input_size=self.input_size)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from math import floor
 from typing import Any
 
 from ...compress.families import normal_network
+from ...compress.methods.distill import DistillWeights
 from ...compress.recipe import RecipeSettings, Step
 from ...compress.training.fit_settings import FitSettings
 from ...inspection.storage import digest_of_json
@@ -62,20 +63,23 @@ def trial_name(number: int) -> str:
     return f"{_PREFIX}{number:02d}"
 
 
-def recipe_of(point: Point, *, name: str, fit: FitSettings, input_size: tuple[int, int]) -> RecipeSettings:
+def recipe_of(
+    point: Point, *, name: str, fit: FitSettings, teacher: DistillWeights, input_size: tuple[int, int]
+) -> RecipeSettings:
     """Write the recipe that a point stands for.
 
     Args:
         point: What was chosen.
         name: Of the row.
         fit: How the student is trained; what is pruned is mended for a quarter of the epochs, at a quarter of the rate.
+        teacher: The weights of the teacher's terms, in both trainings.
         input_size: The teacher's `[height, width]`.
     """
-    steps: list[dict[str, Any] | str] = [
-        {"distill": {"network": dict(point.network), "fit": _dumped(fit), "input_size": _size(point, input_size)}}
-    ]
+    taught = {"teacher": teacher.model_dump(mode="json")}
+    student = {"network": dict(point.network), "fit": _dumped(fit), "input_size": _size(point, input_size)}
+    steps: list[dict[str, Any] | str] = [{"distill": {**student, **taught}}]
     if point.prune:
-        steps.append({"prune": {"ratio": point.prune, "round_to": _ROUND_TO, "fit": _dumped(_mending(fit))}})
+        steps.append({"prune": {"ratio": point.prune, "round_to": _ROUND_TO, "fit": _dumped(_mending(fit)), **taught}})
     if point.precision == "int8":
         steps.append("quantize")
     return RecipeSettings(

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...compress.methods.distill import DistillWeights
 from ...compress.recipe import RecipeSettings, methods
 from ...export.artifacts import backends, runs_checkpoint
 from ...inspection.errors import LineFileError, MissingPartError
@@ -117,6 +118,7 @@ def _track(job: RunJob, teacher: Made, settings: SearchSettings) -> Track:
     frame = read_header(teacher.path)["frame"]
     return Track(
         fit=settings.fit,
+        teacher=settings.teacher,
         halvings=settings.halvings,
         input_size=(int(frame["height"]), int(frame["width"])),
         budget=job.budget,
@@ -161,6 +163,8 @@ def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space
     }
     if assistant != teacher:
         facts["assistant"] = assistant.key
+    if track.teacher != DistillWeights():
+        facts["taught"] = track.teacher.model_dump(mode="json")
     return digest_of_json(facts).removeprefix("sha256:")[:16]
 
 

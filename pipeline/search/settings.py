@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...compress.methods.distill import DistillWeights
 from ...compress.training.fit_settings import FitSettings
 from .networks import MOST_CHOICES, USUAL_NETWORKS, NetworkChoices
 
@@ -44,6 +45,7 @@ class SearchSettings(BaseModel):
         rows: The best so many become rows: tested, measured at the belt's pace, judged.
         halvings: How often only the better third is trained on, for three times as long; 0: all are trained whole.
         fit: How a student is trained in the end; earlier rungs have fewer epochs.
+        teacher: The weights of the teacher's terms, in every training.
         space: What to choose from.
         engine: `local`: worker processes on this machine; `ray`: tasks on a Ray cluster.
         workers: Trainings at the same time; None: one for each four CPUs, on Ray one for each node that has CPUs.
@@ -58,6 +60,7 @@ class SearchSettings(BaseModel):
     rows: int = Field(default=3, ge=1, le=20)
     halvings: int = Field(default=2, ge=0, le=4)
     fit: FitSettings = FitSettings(epochs=16, learning_rate=0.004)
+    teacher: DistillWeights = DistillWeights()
     space: SpaceSettings = SpaceSettings()
     engine: Literal["local", "ray"] = "local"
     workers: int | None = Field(default=None, ge=1, le=1024)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from beltline.compress.methods.distill import DistillWeights
 from beltline.compress.training.fit_settings import FitSettings
 from beltline.export.contracts import Artifact
 from beltline.inspection.errors import HostError
@@ -25,6 +26,7 @@ pytest.importorskip("optuna")
 SPACE = space_of(SpaceSettings(), backends=["open_vino"], threads=2)
 TRACK = Track(
     fit=FitSettings(epochs=9),
+    teacher=DistillWeights(),
     halvings=2,
     input_size=(128, 128),
     budget=budget_of(Line(belt_speed_mm_s=500, part_pitch_mm=10, camera_to_ejector_mm=60, fixed_ms={"plc": 20})),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from beltline.compress.methods.distill import DistillWeights
 from beltline.compress.training.fit_settings import FitSettings
 from beltline.inspection.errors import LineFileError
 from beltline.pipeline.search.points import Point, recipe_of
@@ -80,12 +81,15 @@ def test_a_network_that_cannot_be_built_is_refused_before_anything_is_tried(entr
 
 def test_a_recipe_has_the_steps_that_its_point_asks_for() -> None:
     fit = FitSettings(epochs=16, learning_rate=0.004)
-    whole = recipe_of(point(prune=0.4, scale=0.5), name="a", fit=fit, input_size=TEACHER_INPUT)
+    taught = DistillWeights.model_validate({"heatmap": 4, "features": {}})
+    whole = recipe_of(point(prune=0.4, scale=0.5), name="a", fit=fit, teacher=taught, input_size=TEACHER_INPUT)
     assert [step.method for step in whole.steps] == ["distill", "prune", "quantize"]
     distill, prune = whole.steps[0].settings, whole.steps[1].settings
     assert distill.input_size == (64, 96), "halves of 96 and 160 to the nearest 32, 48 upwards"
     assert (distill.fit.epochs, prune.fit.epochs, prune.ratio) == (16, 4, 0.4)
-    bare = recipe_of(point(precision="fp32"), name="b", fit=fit, input_size=TEACHER_INPUT)
+    assert distill.teacher == prune.teacher == taught
+    usual = DistillWeights()
+    bare = recipe_of(point(precision="fp32"), name="b", fit=fit, teacher=usual, input_size=TEACHER_INPUT)
     assert [step.method for step in bare.steps] == ["distill"]
     assert bare.steps[0].settings.input_size is None, "as a recipe by hand has it, so that stages are shared"
     assert (bare.threads, bare.backend) == (1, "open_vino")
