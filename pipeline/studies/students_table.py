@@ -1,18 +1,29 @@
-"""The table of the study `distillation`, as Markdown."""
+"""The table of a study of students, as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
+from ...inspection.storage import write_bytes
+from ..job import RunJob
 from ..rows import TEACHER
 from .seeds import over_seeds
+from .students import Cell
 
-if TYPE_CHECKING:
-    from .distillation import Cell
+TABLE = "table.md"
 
 
-def ablation_table(cells: Sequence[Cell], *, max_overkill: float) -> str:
+def told(job: RunJob, cells: Iterable[Cell]) -> str:
+    """Give the table of all cells, which the run's folder holds as far as they came, as `table.md`."""
+    seen, table = list[Cell](), ""
+    for cell in cells:
+        seen.append(cell)
+        table = students_table(seen, max_overkill=job.line_file.gates.overkill.max)
+        write_bytes(job.folder / TABLE, table.encode())
+    return table
+
+
+def students_table(cells: Sequence[Cell], *, max_overkill: float) -> str:
     """Write a row for each variant, in the order in which they come: means over seeds with their 95 % intervals.
 
     The last two columns compare a variant with the row above it and with the first, seed by seed: the difference of
@@ -31,7 +42,7 @@ def ablation_table(cells: Sequence[Cell], *, max_overkill: float) -> str:
         "test overkill, cut on val",
         f"test escapes at {max_overkill:.0%} overkill",
         "against the row above",
-        "against the student alone",
+        "against the first student",
     )
     names = list(dict.fromkeys(cell.variant for cell in cells))
     rows = [_row(cells, names, place) for place in range(len(names))]

@@ -1,0 +1,77 @@
+"""How does a student do on designs that it was never shown? `... held_out line.yaml --groups '20085*'`.
+
+The students of a line's recipes are trained without the groups that match, each with several seeds, and judged on those
+groups instead of on test, which is never read: recipes can be chosen by it. See `students`. A teacher that line.yaml
+brings along has mostly seen the groups; one that it trains is trained without them, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...inspection.dataset import Dataset
+from ...inspection.errors import DataError
+from ...inspection.loading import splits_json
+from ...inspection.storage import write_json
+from ..cli.job import given_line
+from ..cli.options import LineFileArgument, Runs, Verbose, answered
+from ..console import Console
+from ..run import open_job
+from .students import distill_steps, trained_students
+from .students_table import told
+
+
+def held_out(dataset: Dataset, pattern: str) -> Dataset:
+    """Take groups out of train and make them test; the test split there was is left out.
+
+    Args:
+        dataset: With its splits.
+        pattern: Of the groups, such as `20085*` (`fnmatch`).
+
+    Raises:
+        DataError: What matches, or what is left, lacks good or defective images.
+    """
+    train = dataset.of("train")
+    matching = [sample for sample in train if fnmatchcase(sample.group, pattern)]
+    left = [sample for sample in train if not fnmatchcase(sample.group, pattern)]
+    for samples, place in ((matching, "in what matches"), (left, "in what is left")):
+        if len({sample.defective for sample in samples}) < 2:
+            groups = ", ".join(sorted({sample.group for sample in train})[:3])
+            msg = (
+                f"--groups {pattern!r}: wanted good and defective training images {place}, got {len(samples)} images; "
+                f"groups are called {groups}, ..."
+            )
+            raise DataError(msg)
+    held = [replace(sample, split="test") for sample in matching]
+    return replace(dataset, samples=(*left, *dataset.of("val"), *held))
+
+
+def main(
+    groups: Annotated[str, typer.Option("--groups", help="Training groups to hold out, such as '20085*'.")],
+    line_file: LineFileArgument = None,
+    runs: Runs = Path("runs"),
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Trainings of each student.")] = 3,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="In place of the steps'.")] = None,
+    samples: Annotated[int | None, typer.Option("--samples", min=1, help="Views an epoch, likewise.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Judge each recipe's student on groups that it was not shown; the table so far is kept as table.md."""
+    with answered(as_json=False):
+        console = Console(verbose=verbose)
+        asked = given_line(line_file, runs=runs, console=console)
+        steps = distill_steps(asked, epochs=epochs, samples=samples)
+        named = asked.model_copy(update={"name": f"{asked.run_name[:50]}-held-out"})
+        with open_job(named, runs=runs, console=console, measures=False) as job:
+            dataset = held_out(job.dataset, groups)
+            write_json(job.folder / "splits.json", splits_json(dataset))
+            table = told(job, trained_students(replace(job, dataset=dataset), steps, seeds=seeds))
+        typer.echo(table, nl=False)
+
+
+if __name__ == "__main__":
+    typer.run(main)
