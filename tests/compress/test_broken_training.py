@@ -20,6 +20,7 @@ from beltline.compress.training.fit_settings import FitSettings, ViewSettings
 from beltline.compress.training.last_good import LAST_GOOD
 from beltline.inspection.dataset import Dataset
 from beltline.inspection.errors import RecipeError
+from breaking_loss import BreakingLoss
 
 FIT = FitSettings(epochs=3, samples_per_epoch=16, batch=8, views=ViewSettings(crop=64))
 SOUND_STEPS = 3
@@ -33,15 +34,8 @@ def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @contextmanager
     def broken(*arguments: Any) -> Iterator[Any]:
-        left = SOUND_STEPS
         with taught(*arguments) as (loss, alongside):
-
-            def breaking_loss(logits: torch.Tensor, batch: Any) -> torch.Tensor:
-                nonlocal left
-                left -= 1
-                return loss(logits, batch) * (float("nan") if left < 0 else 1.0)
-
-            yield breaking_loss, alongside
+            yield BreakingLoss(loss, steps=SOUND_STEPS), alongside
 
     monkeypatch.setattr(students, "taught", broken)
 

@@ -27,6 +27,7 @@ from beltline.compress.training.losses import Batch, label_loss
 from beltline.compress.training.scores import batch_scores
 from beltline.inspection.dataset import Dataset
 from beltline.inspection.errors import RecipeError
+from breaking_loss import BreakingLoss
 
 FIT = FitSettings(epochs=2, samples_per_epoch=32, batch=8, views=ViewSettings(crop=64))
 SETTINGS = TeacherSettings(network={"family": "plain", "width": 8, "depth": 1}, fit=FIT, device="cpu")
@@ -64,7 +65,7 @@ def test_it_learns(line_data: Dataset, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("short", [None, torch.bfloat16])
 def test_layers_may_multiply_in_short_floats_but_weights_and_sums_stay_whole(
-    line_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: torch.dtype | None
+    line_data: Dataset, teacher: Path, monkeypatch: pytest.MonkeyPatch, short: torch.dtype | None
 ) -> None:
     seen: set[torch.dtype] = set()
 
@@ -75,22 +76,10 @@ def test_layers_may_multiply_in_short_floats_but_weights_and_sums_stay_whole(
 
     monkeypatch.setattr(loop, "short_floats", lambda _device: short)
     torch.manual_seed(1)
-    frame = load_checkpoint(train(line_data, tmp_path)).frame
+    frame = load_checkpoint(teacher).frame
     inspector = Inspector(build_network({"family": "plain", "width": 8, "depth": 1}, frame.channels), frame)
     longer = FIT.model_copy(update={"epochs": 4, "samples_per_epoch": 64, "learning_rate": 0.004})
-    history = fit(
-        Job(
-            name="test",
-            inspector=inspector,
-            dataset=line_data,
-            settings=longer,
-            loss=watched,
-            device=torch.device("cpu"),
-            seed=1,
-            partial=None,
-            progress=quiet,
-        )
-    )
+    history = fit(replace(_job(line_data, inspector), settings=longer, loss=watched))
     assert seen == {short or torch.float32}
     assert {weight.dtype for weight in inspector.parameters()} == {torch.float32}
     assert history.rows[-1][1] < 0.9 * history.rows[0][1]
@@ -132,19 +121,8 @@ def _job(data: Dataset, inspector: Inspector) -> Job:
     )
 
 
-class BreakingLoss:
-    """The labels' loss, and no number from one step on."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def __call__(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        self.left -= 1
-        return label_loss(logits, batch) * (float("nan") if self.left < 0 else 1.0)
-
-
 def test_nan_stops_and_names_the_step(line_data: Dataset, teacher: Path) -> None:
-    job = replace(_job(line_data, load_checkpoint(teacher).inspector), loss=BreakingLoss(2))
+    job = replace(_job(line_data, load_checkpoint(teacher).inspector), loss=BreakingLoss(label_loss, steps=2))
     words = "distill: the loss became nan in epoch 1, step 3 of 4; no epoch was finished before it; lower fit.learning"
     with pytest.raises(RecipeError, match=words):
         fit(job)
@@ -152,7 +130,8 @@ def test_nan_stops_and_names_the_step(line_data: Dataset, teacher: Path) -> None
 
 def test_nan_leaves_the_best_weights_as_a_checkpoint(line_data: Dataset, teacher: Path, tmp_path: Path) -> None:
     given, line = load_checkpoint(teacher), "best epoch before it is 1 .val AUROC 0"
-    job = replace(_job(line_data, given.inspector), loss=BreakingLoss(5), as_checkpoint=lambda: given, partial=tmp_path)
+    breaking = BreakingLoss(label_loss, steps=5)
+    job = replace(_job(line_data, given.inspector), loss=breaking, as_checkpoint=lambda: given, partial=tmp_path)
     with pytest.raises(RecipeError, match=f"nan in epoch 2, step 2 of 4; the {line}.*kept as .*{LAST_GOOD}; lower"):
         fit(job)
     kept = load_checkpoint(tmp_path / LAST_GOOD)

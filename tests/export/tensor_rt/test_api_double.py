@@ -10,6 +10,7 @@ import pytest
 from beltline.export.tensor_rt.cuda import PROTOTYPES
 from cudart_double import RUNTIMES, CudartDouble, c_type, prototypes
 from tensor_rt_machine import CUDART_OF, VERSIONS, Machine
+from tensorrt_actions import ACTIONS
 from tensorrt_double import recorded, tensorrt_double
 
 
@@ -23,8 +24,6 @@ def builder_of(trt: Any) -> Any:
 
 @pytest.fixture
 def quiet_logger(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tensorrt_double import ACTIONS
-
     monkeypatch.setitem(ACTIONS, "Logger.__init__", ACTIONS["ILogger.__init__"])
 
 
