@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from beltline.compress.checkpoint import load_checkpoint, save_checkpoint
 from beltline.inspection.errors import HostError
@@ -13,6 +14,7 @@ from beltline.pipeline.console import Console
 from beltline.pipeline.job import Made
 from beltline.pipeline.rows import RowPlan
 from beltline.pipeline.search.tasks import Task, answered, failure
+from beltline.pipeline.search.work import _middle
 from searched import searched_place, task_of
 
 
@@ -31,6 +33,18 @@ def test_a_student_is_drawn_and_timed_before_it_is_trained(home: Path, tmp_path:
         stages = [json.loads(each.read_text())["stage"] for each in place.folder.glob("stages/*/stage.json")]
         assert "distill" not in stages
         assert "time" in stages
+
+
+def test_a_stall_of_the_machine_does_not_decide_between_trials() -> None:
+    quiet = np.full(4000, 200_000, np.int64)
+    stalled = quiet.copy()
+    stalled[1000:1100] = 9_000_000
+    assert _middle(stalled, 0.99, 10) == _middle(quiet, 0.99, 10) == 0.2
+    assert _middle(stalled, 0.99, 1) == 9.0
+    slower = quiet.copy()
+    slower[::50] = 400_000
+    assert _middle(slower, 0.99, 10) == 0.4, "what comes again and again counts"
+    assert _middle(quiet[:3], 0.99, 10) == 0.2
 
 
 def test_a_loss_that_is_no_number_is_the_trials_own_failure(home: Path, tmp_path: Path) -> None:
