@@ -53,6 +53,8 @@ class Track:
 class Course:
     """A trial under way: drawn, timed untrained, graded rung by rung, and timed at the belt's pace at the end.
 
+    One that has grades already was stopped before, and goes on at its next rung.
+
     Attributes:
         track: Of the search.
         point: What the trial is made of.
@@ -68,8 +70,9 @@ class Course:
     task: Task | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin at the drawing board."""
-        self.task = self._task("draw")
+        """Begin at the drawing board, or where the trial was stopped."""
+        passed = len(self.trial.grades)
+        self.task = self._task("grade", epochs=self.track.rungs[passed]) if passed else self._task("draw")
 
     def take(self, answer: Answer, *, seconds: float) -> None:
         """Go on from an answer to the next task, or end.

@@ -2,7 +2,8 @@
 
 Each rung trains for three times as many epochs as the one before, and only the better third of those that reached a
 rung goes on (Jamieson and Talwalkar 2016, arXiv 1502.07943). The decision is taken when a trial arrives, among those
-that arrived before it (ASHA, Li et al. 2020, arXiv 1810.05934): nobody waits, and the first ones always go on.
+that arrived before it (ASHA, Li et al. 2020, arXiv 1810.05934): nobody waits, and the first ones always go on. One that
+was stopped goes on after all once later ones show that it belongs to the better third.
 """
 
 from __future__ import annotations
@@ -68,8 +69,12 @@ def goes_on(score: Score, before: Sequence[Score]) -> bool:
     >>> goes_on(Score(p99_ms=3, escape_rate=0.3), early), goes_on(Score(p99_ms=1, escape_rate=0.1), early)
     (False, True)
     """
-    everyone = [*before, score]
-    return ranked(everyone).index(len(before)) < ceil(len(everyone) / REDUCTION)
+    return len(before) in better_third([*before, score])
+
+
+def better_third(scores: Sequence[Score]) -> list[int]:
+    """Give the positions of those worth training longer, best first; of one or two that is one."""
+    return ranked(scores)[: ceil(len(scores) / REDUCTION)]
 
 
 def front_of(scores: Sequence[Score]) -> list[int]:

@@ -63,6 +63,19 @@ class Ledger:
         self.exhausted = True
         return None
 
+    def begin_again(self, number: int) -> tuple[int, Point]:
+        """Begin a trial that has ended once more, under a new number: optuna changes nothing that was told to it."""
+        import optuna
+
+        ended = self._study.get_trials(deepcopy=False)[number]
+        again = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING, params=ended.params, distributions=ended.distributions
+        )
+        with _quietly():
+            self._study.add_trial(again)
+        begun = self._study.get_trials(deepcopy=False)[-1]
+        return self._begun(optuna.trial.Trial(self._study, begun._trial_id))  # noqa: SLF001
+
     def note(self, trial: Trial, violations: tuple[float, float]) -> None:
         """Write down how far a trial is; once it has ended, its values guide what is asked next."""
         import optuna
@@ -83,14 +96,21 @@ class Ledger:
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials of which something is known, by number."""
+        """All trials of which something is known, by number; of one that was begun again the latest."""
         found = self._study.get_trials(deepcopy=False)
-        return [trial_from_json(each.user_attrs[_FACTS]) for each in found if _FACTS in each.user_attrs]
+        known = [trial_from_json(each.user_attrs[_FACTS]) for each in found if _FACTS in each.user_attrs]
+        latest = {trial.words: trial.number for trial in known}
+        return [trial for trial in known if latest[trial.words] == trial.number]
 
     @property
     def begun(self) -> int:
-        """How many trials were begun in all calls."""
-        return len(self._numbers())
+        """How many trials were begun in all calls; one that was begun again is still one."""
+        import optuna
+
+        state, found = optuna.trial.TrialState, self._study.get_trials(deepcopy=False)
+        begun = (each for each in found if each.state != state.WAITING)
+        known = (each for each in begun if each.state != state.FAIL or _FACTS in each.user_attrs)
+        return len({tuple(sorted(each.params.items())) for each in known})
 
     def point(self, number: int) -> Point:
         """Give a trial's point again."""
@@ -107,14 +127,6 @@ class Ledger:
     def spend(self, spent_s: float) -> None:
         """Write down how long all calls took so far."""
         self._study.set_user_attr(_SPENT_S, round(spent_s, 1))
-
-    def _numbers(self) -> list[int]:
-        """Number the trials begun; what was proposed a second time was none."""
-        import optuna
-
-        state, found = optuna.trial.TrialState, self._study.get_trials(deepcopy=False)
-        begun = (each for each in found if each.state != state.WAITING)
-        return [each.number for each in begun if each.state != state.FAIL or _FACTS in each.user_attrs]
 
     def _begun(self, trial: optuna.trial.Trial) -> tuple[int, Point]:
         self._running[trial.number] = trial

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ...inspection.errors import BeltlineError
 from .course import Course, Track
-from .halving import Score
+from .halving import Score, better_third
 from .ledger import Ledger
 from .points import Point, trial_name
 from .settings import SearchSettings
@@ -26,8 +27,8 @@ Watch = Callable[[list[Trial], float], None]
 class Loop:
     """One call of a search.
 
-    What a killed call left under way is taken up first. Trials that train the same student never run beside each other,
-    so that no stage is worked on twice.
+    What a killed call left under way is taken up first, then what was stopped too early, then new trials. Trials that
+    train the same student never run beside each other, so that no stage is worked on twice.
     """
 
     def __init__(
@@ -74,16 +75,36 @@ class Loop:
         return not self._ledger.exhausted and self._ledger.begun < self._settings.trials
 
     def _more(self) -> bool:
-        return bool(self._at_work or (self._in_time and (self._ready or self._wants_trials)))
+        return bool(self._at_work or (self._in_time and (self._ready or self._wants_trials or self._stopped_early())))
 
     def _hand_out(self) -> None:
-        """Begin what can be begun: trials under way first, then new ones."""
+        """Begin what can be begun: trials under way first, then those that were stopped too early, then new ones."""
         if not self._in_time:
             return
         self._submit_ready()
-        while self._engine.room > len(self._ready) and self._wants_trials and (asked := self._ledger.ask()):
-            self._begin(*asked)
+        while self._engine.room > len(self._ready):
+            if (early := self._stopped_early()) is not None:
+                self._go_on(early)
+            elif self._wants_trials and (asked := self._ledger.ask()):
+                self._begin(*asked)
+            else:
+                return
             self._submit_ready()
+
+    def _stopped_early(self) -> Trial | None:
+        """Find the best trial that was stopped at a rung whose better third it belongs to by now, from the last one."""
+        for rung in reversed(range(len(self._track.rungs) - 1)):
+            there = [trial for trial in self._known.values() if len(trial.rung_scores) > rung]
+            for place in better_third([trial.rung_scores[rung] for trial in there]):
+                if there[place].ending == "stopped" and len(there[place].grades) == rung + 1:
+                    return there[place]
+        return None
+
+    def _go_on(self, stopped: Trial) -> None:
+        """Train a stopped trial on; it takes a new number, its old one is no trial any more."""
+        number, point = self._ledger.begin_again(stopped.number)
+        del self._known[stopped.number]
+        self._enter(point, replace(stopped, number=number, ending="under way", ended_s=None))
 
     def _submit_ready(self) -> None:
         for course in list(self._ready):
@@ -94,9 +115,11 @@ class Loop:
                 self._ready.remove(course)
 
     def _begin(self, number: int, point: Point) -> None:
-        trial = Trial(number=number, words=point.words(), ending="under way")
+        self._enter(point, Trial(number=number, words=point.words(), ending="under way"))
+
+    def _enter(self, point: Point, trial: Trial) -> None:
         course = Course(track=self._track, point=point, trial=trial, elsewhere=self._scores)
-        self._known[number] = trial
+        self._known[trial.number] = trial
         self._ledger.note(trial, course.violations)
         self._ready.append(course)
 
