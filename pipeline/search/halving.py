@@ -14,6 +14,8 @@ from math import ceil, log
 
 REDUCTION = 3
 _FASTEST_MS = 1e-6
+_FEWEST = 1e-3
+"""Escape rates below it are not told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +49,12 @@ def ranked(scores: Sequence[Score]) -> list[int]:
     """Order positions from best to worst: front by front (Deb et al. 2002), within a front by its own area.
 
     The area (hypervolume) that a point alone adds to its front is measured from twice the slowest time and from
-    "every defect passes", times as logarithms: what is fast and sees nothing adds nothing.
+    "every defect passes", both as logarithms: half the escapes are worth as much as half the time, and what is fast and
+    sees nothing adds nothing.
 
     >>> points = [(2, 0.1), (1, 1.0), (2, 0.2), (1, 0.5)]
     >>> ranked([Score(p99_ms=time, escape_rate=escape) for time, escape in points])
-    [3, 0, 2, 1]
+    [0, 3, 2, 1]
     """
     left, order = list(range(len(scores))), list[int]()
     while left:
@@ -85,15 +88,15 @@ def front_of(scores: Sequence[Score]) -> list[int]:
 
 
 def area(scores: Sequence[Score], *, slowest_ms: float) -> float:
-    """Give the area that scores dominate, up to a time (as logarithm) and an escape rate of 1.
+    """Give the area that scores dominate, up to a time and an escape rate of 1, both as logarithms.
 
-    >>> round(area([Score(p99_ms=1, escape_rate=0.5)], slowest_ms=2.718281828), 6)
-    0.5
+    >>> round(area([Score(p99_ms=1, escape_rate=0.5)], slowest_ms=2.718281828), 4)
+    0.6931
     """
     edge = [scores[position] for position in front_of(scores) if scores[position].p99_ms < slowest_ms]
     ends = [*(each.p99_ms for each in edge[1:]), slowest_ms][: len(edge)]
     widths = [log(end) - log(max(each.p99_ms, _FASTEST_MS)) for each, end in zip(edge, ends, strict=True)]
-    return sum(width * (1 - each.escape_rate) for width, each in zip(widths, edge, strict=True))
+    return sum(width * -log(max(each.escape_rate, _FEWEST)) for width, each in zip(widths, edge, strict=True))
 
 
 def _own_areas(front: Sequence[Score]) -> list[float]:

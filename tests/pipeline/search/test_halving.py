@@ -29,6 +29,12 @@ def test_what_is_fast_and_sees_nothing_adds_nothing() -> None:
     assert ranked(front)[-1] == 0
 
 
+def test_a_little_faster_does_not_outweigh_three_times_the_escapes() -> None:
+    """Of these three of `examples/pcb`, after six epochs, the last was once trained on."""
+    seen = [score(0.300, 41 / 700), score(0.275, 54 / 700), score(0.262, 118 / 700)]
+    assert ranked(seen)[0] == 0
+
+
 @settings(max_examples=80, deadline=None)
 @given(SCORES)
 def test_the_front_holds_what_nobody_beats_and_ranks_first(scores: list[Score]) -> None:
