@@ -7,7 +7,6 @@ feature maps added one after the other, each with several seeds; see `students`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -17,6 +16,7 @@ from ..cli.job import given_line
 from ..cli.options import LineFileArgument, Runs, Verbose, answered
 from ..console import Console
 from ..run import open_job
+from .options import Epochs, Samples, Seeds
 from .students import distill_steps, trained_students
 from .students_table import told
 
@@ -47,9 +47,9 @@ def variants(step: DistillStep) -> dict[str, DistillStep]:
 def main(
     line_file: LineFileArgument = None,
     runs: Runs = Path("runs"),
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Trainings of each variant.")] = 3,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="In place of the step's.")] = None,
-    samples: Annotated[int | None, typer.Option("--samples", min=1, help="Views an epoch, likewise.")] = None,
+    seeds: Seeds = 3,
+    epochs: Epochs = None,
+    samples: Samples = None,
     verbose: Verbose = False,
 ) -> None:
     """Say what each of the teacher's terms brings; the table so far is kept in the run's folder as table.md."""

@@ -22,6 +22,7 @@ from ..cli.job import given_line
 from ..cli.options import LineFileArgument, Runs, Verbose, answered
 from ..console import Console
 from ..run import open_job
+from .options import Epochs, Samples, Seeds
 from .students import distill_steps, trained_students
 from .students_table import told
 
@@ -55,9 +56,9 @@ def main(
     groups: Annotated[str, typer.Option("--groups", help="Training groups to hold out, such as '20085*'.")],
     line_file: LineFileArgument = None,
     runs: Runs = Path("runs"),
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Trainings of each student.")] = 3,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="In place of the steps'.")] = None,
-    samples: Annotated[int | None, typer.Option("--samples", min=1, help="Views an epoch, likewise.")] = None,
+    seeds: Seeds = 3,
+    epochs: Epochs = None,
+    samples: Samples = None,
     verbose: Verbose = False,
 ) -> None:
     """Judge each recipe's student on groups that it was not shown; the table so far is kept as table.md."""

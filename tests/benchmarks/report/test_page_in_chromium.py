@@ -29,7 +29,7 @@ def test_chromium_shows_the_page(
     assert browser.complaints() == []
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert browser.evaluate(_OVERFLOWING) == []
-    assert browser.evaluate(_FAINT) == []
+    assert browser.faint() == []
     shot = cv2.imdecode(np.frombuffer(browser.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     assert shot is not None
     assert shot.shape[0] > 2000
@@ -69,27 +69,4 @@ _OVERFLOWING = """
   const counts = inner.width && !each.closest('.chart, .unseen, thead');
   return counts && (inner.right > outer.right + 1 || inner.left < outer.left - 1);
 }).map(each => each.className + ': ' + each.textContent.slice(0, 40))
-"""
-
-_FAINT = """
-(() => {
-  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-  const light = colour => numbers(colour).slice(0, 3).map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = each => {
-    for (let at = each; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if ((numbers(colour)[3] ?? 1) > 0) return colour;
-    }
-    return 'rgb(255, 255, 255)';
-  };
-  return [...document.querySelectorAll('body *')].filter(each =>
-    [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()) && !each.closest('svg')
-  ).map(each => {
-    const [one, other] = [light(getComputedStyle(each).color), light(ground(each))];
-    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    return contrast < 4.5 ? contrast.toFixed(2) + ' ' + each.textContent.slice(0, 40) : '';
-  }).filter(Boolean);
-})()
 """

@@ -82,7 +82,7 @@ def test_verdict_and_numbers_read_from_three_metres(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
     assert page.evaluate(_OVERFLOWING) == []
-    assert page.evaluate(_FAINT) == []
+    assert page.faint() == []
 
 
 def test_a_telephone_shows_it_too(page: Any, running: Running, bundle: Any, frames: list[Frame]) -> None:
@@ -139,27 +139,4 @@ _OVERFLOWING = """
   const inner = each.getBoundingClientRect(), outer = each.closest('section').getBoundingClientRect();
   return inner.width && (inner.right > outer.right + 1 || inner.bottom > outer.bottom + 1 || inner.top < outer.top - 1);
 }).map(each => each.id || each.className)
-"""
-
-_FAINT = """
-(() => {
-  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-  const light = colour => numbers(colour).slice(0, 3).map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = each => {
-    for (let at = each; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if ((numbers(colour)[3] ?? 1) > 0) return colour;
-    }
-    return 'rgb(255, 255, 255)';
-  };
-  return [...document.querySelectorAll('body *')].filter(each =>
-    [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())
-  ).map(each => {
-    const [one, other] = [light(getComputedStyle(each).color), light(ground(each))];
-    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    return contrast < 4.5 ? contrast.toFixed(2) + ' ' + each.textContent.slice(0, 40) : '';
-  }).filter(Boolean);
-})()
 """
