@@ -22,7 +22,7 @@ def torch_device(name: str) -> torch.device:
 
 
 def short_floats(device: torch.device) -> torch.dtype | None:
-    """Give the 16-bit type that a device multiplies several times faster than float32; None where there is none.
+    """Give the 16-bit type that a device multiplies faster than float32; None where there is none.
 
     Layers multiply in it (`torch.autocast`), weights, sums and losses stay float32. On CPUs without tile registers
     (AMX) bfloat16 is emulated or gains little, so they train in float32.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
 from .devices import torch_device
 from .distilling.teaching import taught
 from .families import build_network
@@ -41,7 +41,7 @@ def train_student(source: Path, step: DistillStep, context: ModuleContext) -> Hi
 
 def _assistant(teacher_file: Path, teacher: Checkpoint) -> str:
     """Say who taught, where it was not the teacher itself."""
-    lineage = load_checkpoint(teacher_file).lineage
+    lineage = tuple(read_header(teacher_file)["lineage"])
     made_by = lineage[len(teacher.lineage) :] if lineage[: len(teacher.lineage)] == teacher.lineage else lineage
     return f", taught by the teacher's assistant ({'; '.join(made_by)})" if made_by else ""
 
