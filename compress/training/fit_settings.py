@@ -69,6 +69,10 @@ class FitSettings(BaseModel):
     ema: float = Field(default=0.998, ge=0, lt=1)
     stop_at_overkill: float | None = Field(default=None, gt=0, lt=1)
 
+    def steps_of(self, images: int) -> int:
+        """Count the steps of one epoch over so many training images."""
+        return max(1, (self.samples_per_epoch or images) // self.batch)
+
     @model_serializer(mode="wrap")
     def _without_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return without_idle(self, write, ("ema", "stop_at_overkill"))

@@ -145,7 +145,7 @@ class _Trainer:
         self.average = copy.deepcopy(self.model)
         self.best = _state_of(self.model)
         settings = job.settings
-        self.steps = max(1, (settings.samples_per_epoch or len(self.samples)) // settings.batch)
+        self.steps = settings.steps_of(len(self.samples))
         groups = _groups((self.model, self.alongside), settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
         total = self.steps * settings.epochs + 1

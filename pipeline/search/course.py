@@ -11,7 +11,7 @@ from ...compress.training.fit_settings import FitSettings
 from ...inspection.gates import Gates
 from ...inspection.line import LineBudget
 from ..rows import RowPlan
-from .halving import Score, goes_on, rung_epochs
+from .halving import Score, goes_on
 from .points import Point, recipe_of, trial_name
 from .tasks import Answer, Kind, Task
 from .trials import Ending, Trial
@@ -24,7 +24,7 @@ class Track:
     Attributes:
         fit: How a student is trained in the end.
         teacher: The weights of the teacher's terms.
-        halvings: See `SearchSettings`.
+        rungs: Epochs of each rung.
         input_size: The teacher's `[height, width]`.
         budget: The belt's.
         gates: What must hold.
@@ -32,15 +32,10 @@ class Track:
 
     fit: FitSettings
     teacher: DistillWeights
-    halvings: int
+    rungs: tuple[int, ...]
     input_size: tuple[int, int]
     budget: LineBudget
     gates: Gates
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """Epochs of each rung."""
-        return rung_epochs(self.fit.epochs, self.halvings)
 
     def recipe(self, point: Point, number: int, *, epochs: int | None = None) -> RecipeSettings:
         """Write a trial's recipe, with the epochs of a rung or all of them."""

@@ -36,13 +36,14 @@ class Score:
         return no_worse and (self.p99_ms, self.escape_rate) != (other.p99_ms, other.escape_rate)
 
 
-def rung_epochs(epochs: int, halvings: int) -> tuple[int, ...]:
-    """Give the epochs of each rung, the last with all of them.
+def rung_epochs(epochs: int, halvings: int, *, fewest: int = 1) -> tuple[int, ...]:
+    """Give the epochs of each rung, the last with all of them; one with less than `fewest` is left out.
 
-    >>> rung_epochs(16, 2), rung_epochs(2, 2), rung_epochs(5, 0)
-    ((2, 6, 16), (1, 2), (5,))
+    >>> rung_epochs(16, 2), rung_epochs(16, 2, fewest=3), rung_epochs(2, 2, fewest=3), rung_epochs(5, 0)
+    ((2, 6, 16), (6, 16), (2,), (5,))
     """
-    return tuple(sorted({max(1, ceil(epochs / REDUCTION**power)) for power in range(halvings + 1)}))
+    earlier = {ceil(epochs / REDUCTION**power) for power in range(1, halvings + 1)}
+    return (*sorted(each for each in earlier if fewest <= each < epochs), epochs)
 
 
 def ranked(scores: Sequence[Score]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from ...compress.methods.distill import DistillWeights
@@ -23,6 +24,7 @@ from ..trying import fitted_on_val, lasting, try_val
 from .choosing import finalists
 from .course import Track
 from .found import FOLDER, keep_found
+from .halving import rung_epochs
 from .ledger import open_ledger
 from .loop import Loop
 from .place import Place, place_of
@@ -119,11 +121,16 @@ def _track(job: RunJob, teacher: Made, settings: SearchSettings) -> Track:
     return Track(
         fit=settings.fit,
         teacher=settings.teacher,
-        halvings=settings.halvings,
+        rungs=_rungs(settings, images=len(job.dataset.of("train"))),
         input_size=(int(frame["height"]), int(frame["width"])),
         budget=job.budget,
         gates=job.line_file.gates,
     )
+
+
+def _rungs(settings: SearchSettings, *, images: int) -> tuple[int, ...]:
+    fewest = ceil(settings.rung_steps / settings.fit.steps_of(images))
+    return rung_epochs(settings.fit.epochs, settings.halvings, fewest=fewest)
 
 
 def _space(job: RunJob, settings: SearchSettings) -> Space:
@@ -153,7 +160,7 @@ def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space
         "teacher": teacher.key,
         "data": job.dataset.digest,
         "fit": track.fit.model_dump(mode="json"),
-        "halvings": track.halvings,
+        "rungs": track.rungs,
         "space": space.to_json(),
         "gates": track.gates.model_dump(mode="json"),
         "cut": job.line_file.val_overkill,

@@ -44,6 +44,7 @@ class SearchSettings(BaseModel):
         minutes: After so long no new work is begun; what is under way is finished.
         rows: The best so many become rows: tested, measured at the belt's pace, judged.
         halvings: How often only the better third is trained on, for three times as long; 0: all are trained whole.
+        rung_steps: Steps of training below which nobody is compared: a rung with fewer is left out, the last never.
         fit: How a student is trained in the end; earlier rungs have fewer epochs.
         teacher: The weights of the teacher's terms, in every training.
         space: What to choose from.
@@ -59,6 +60,7 @@ class SearchSettings(BaseModel):
     minutes: float = Field(default=60, gt=0, le=100_000, allow_inf_nan=False)
     rows: int = Field(default=3, ge=1, le=20)
     halvings: int = Field(default=2, ge=0, le=4)
+    rung_steps: int = Field(default=100, ge=1, le=1_000_000)
     fit: FitSettings = FitSettings(epochs=16, learning_rate=0.004)
     teacher: DistillWeights = DistillWeights()
     space: SpaceSettings = SpaceSettings()

@@ -17,6 +17,11 @@ def test_each_rung_is_three_times_as_long_and_the_last_is_whole() -> None:
     assert rung_epochs(1, 4) == (1,)
 
 
+def test_a_rung_too_short_to_sort_by_is_left_out_but_never_the_last() -> None:
+    assert rung_epochs(27, 3, fewest=4) == (9, 27)
+    assert rung_epochs(6, 2, fewest=50) == (6,)
+
+
 def test_only_the_better_third_goes_on_but_the_first_always_does() -> None:
     before = [score(1 + place, 0.5) for place in range(8)]
     assert goes_on(score(9, 0.9), [])

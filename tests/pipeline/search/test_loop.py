@@ -27,7 +27,7 @@ SPACE = space_of(SpaceSettings(), backends=["open_vino"], threads=2)
 TRACK = Track(
     fit=FitSettings(epochs=9),
     teacher=DistillWeights(),
-    halvings=2,
+    rungs=(1, 3, 9),
     input_size=(128, 128),
     budget=budget_of(Line(belt_speed_mm_s=500, part_pitch_mm=10, camera_to_ejector_mm=60, fixed_ms={"plc": 20})),
     gates=Gates(),
