@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -73,10 +74,16 @@ def placed_network(network: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**network, **paths}
 
 
-def source_digests(network: dict[str, Any]) -> list[str]:
-    """Give the digests of the user's own code behind a network; a change of it makes another network."""
+def own_code(network: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Give the digests of the user's own code behind a network as `code`, empty where there is none.
+
+    A change of it makes another network.
+    """
+    if not network:
+        return {}
     family, options = _split(network)
-    return [digest_of_file(path) for path in family.sources(family.settings_type.model_validate(options))]
+    digests = [digest_of_file(path) for path in family.sources(family.settings_type.model_validate(options))]
+    return {"code": digests} if digests else {}
 
 
 def build_network(network: dict[str, Any], channels: int) -> nn.Module:
@@ -92,7 +99,7 @@ def build_network(network: dict[str, Any], channels: int) -> nn.Module:
     return family.build(family.settings_type.model_validate(options), channels)
 
 
-def _split(network: dict[str, Any]) -> tuple[Family, dict[str, Any]]:
+def _split(network: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
     families = plugins("compress.networks", "NETWORK")
     name = network.get("family", "plain")
     if name not in families:

@@ -24,7 +24,8 @@ from .interleaving import QUICK_ROUNDS, ROUNDS, Compared, compared, take_turns
 from .job import Made, RunJob
 from .judging_rows import RowResult
 from .line_file import LineFile, lock_text
-from .making import build_artifact, count, make_graph, make_module, make_teacher
+from .making import build_artifact, count, make_graph, make_module
+from .making_teacher import make_teacher
 from .quick import quickened
 from .reporting import write_report
 from .rows import RowPlan, planned_rows, require_parts, without_missing

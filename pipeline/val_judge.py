@@ -18,7 +18,8 @@ from ..inspection.dataset import Sample, evenly
 from ..inspection.paired import compare_escapes
 from ..inspection.quality import Paired
 from .job import RunJob
-from .making import build_artifact, make_teacher, runtime_of
+from .making import build_artifact, runtime_of
+from .making_teacher import make_teacher
 from .rows import TEACHER
 from .trying import fitted_on_val, try_val
 

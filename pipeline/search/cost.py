@@ -19,7 +19,7 @@ from ...inspection.gates import Gates
 from ...inspection.line import LineBudget
 from ..console import Console
 from ..line_file import LineFile, load_line_file
-from ..making import make_teacher
+from ..making_teacher import make_teacher
 from ..quick import quickened
 from ..run import open_job
 from .halving import Score, area

@@ -21,7 +21,8 @@ from ...inspection.roc import auroc
 from ...inspection.threshold import operating_point
 from ..job import Made, RunJob
 from ..line_file import LineFile
-from ..making import make_module, make_teacher
+from ..making import make_module
+from ..making_teacher import make_teacher
 from ..rows import TEACHER, RowPlan
 from ..stages import Stage, run_stage
 

@@ -12,7 +12,8 @@ from beltline.inspection.synthetic import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.job import Made, RunJob
 from beltline.pipeline.line_file import load_line_file
-from beltline.pipeline.making import make_assistant, make_module, make_teacher
+from beltline.pipeline.making import make_assistant, make_module
+from beltline.pipeline.making_teacher import make_teacher
 from beltline.pipeline.quick import quickened
 from beltline.pipeline.rows import RowPlan, planned_rows
 from beltline.pipeline.run import open_job
