@@ -12,12 +12,9 @@ import typer
 
 from ...compress.distilling.teacher_terms import FeatureTerm
 from ...compress.methods.distill import DistillStep
-from ..cli.job import given_line
-from ..cli.options import LineFileArgument, Runs, Verbose, answered
-from ..console import Console
-from ..run import open_job
-from .options import Epochs, Samples, Seeds
-from .students import distill_steps, trained_students
+from ..cli.options import LineFileArgument, Runs, Verbose
+from .opening import Epochs, Samples, Seeds, opened
+from .students import trained_students
 from .students_table import told
 
 _ADDED: dict[str, dict[str, object]] = {
@@ -53,14 +50,10 @@ def main(
     verbose: Verbose = False,
 ) -> None:
     """Say what each of the teacher's terms brings; the table so far is kept in the run's folder as table.md."""
-    with answered(as_json=False):
-        console = Console(verbose=verbose)
-        asked = given_line(line_file, runs=runs, console=console)
-        step = next(iter(distill_steps(asked, epochs=epochs, samples=samples).values()))
-        named = asked.model_copy(update={"name": f"{asked.run_name[:50]}-distillation"})
-        with open_job(named, runs=runs, console=console, measures=False) as job:
-            table = told(job, trained_students(job, variants(step), seeds=seeds))
-        typer.echo(table, nl=False)
+    asked = opened(line_file, study="distillation", runs=runs, epochs=epochs, samples=samples, verbose=verbose)
+    with asked as (job, steps):
+        table = told(job, trained_students(job, variants(next(iter(steps.values()))), seeds=seeds))
+    typer.echo(table, nl=False)
 
 
 if __name__ == "__main__":

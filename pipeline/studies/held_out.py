@@ -7,6 +7,7 @@ brings along has mostly seen the groups; one that it trains is trained without t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,34 +19,32 @@ from ...inspection.dataset import Dataset
 from ...inspection.errors import DataError
 from ...inspection.loading import splits_json
 from ...inspection.storage import write_json
-from ..cli.job import given_line
-from ..cli.options import LineFileArgument, Runs, Verbose, answered
-from ..console import Console
-from ..run import open_job
-from .options import Epochs, Samples, Seeds
-from .students import distill_steps, trained_students
+from ..cli.options import LineFileArgument, Runs, Verbose
+from .opening import Epochs, Samples, Seeds, opened
+from .students import trained_students
 from .students_table import told
 
 
-def held_out(dataset: Dataset, pattern: str) -> Dataset:
+def held_out(dataset: Dataset, patterns: Sequence[str]) -> Dataset:
     """Take groups out of train and make them test; the test split there was is left out.
 
     Args:
         dataset: With its splits.
-        pattern: Of the groups, such as `20085*` (`fnmatch`).
+        patterns: Of the groups, such as `20085*` (`fnmatch`); one match is enough.
 
     Raises:
         DataError: What matches, or what is left, lacks good or defective images.
     """
     train = dataset.of("train")
-    matching = [sample for sample in train if fnmatchcase(sample.group, pattern)]
-    left = [sample for sample in train if not fnmatchcase(sample.group, pattern)]
+    out = {sample.group for sample in train if any(fnmatchcase(sample.group, pattern) for pattern in patterns)}
+    matching = [sample for sample in train if sample.group in out]
+    left = [sample for sample in train if sample.group not in out]
     for samples, place in ((matching, "in what matches"), (left, "in what is left")):
         if len({sample.defective for sample in samples}) < 2:
             groups = ", ".join(sorted({sample.group for sample in train})[:3])
             msg = (
-                f"--groups {pattern!r}: wanted good and defective training images {place}, got {len(samples)} images; "
-                f"groups are called {groups}, ..."
+                f"--groups {' '.join(patterns)}: wanted good and defective training images {place}, "
+                f"got {len(samples)} images; groups are called {groups}, ..."
             )
             raise DataError(msg)
     held = [replace(sample, split="test") for sample in matching]
@@ -53,7 +52,9 @@ def held_out(dataset: Dataset, pattern: str) -> Dataset:
 
 
 def main(
-    groups: Annotated[str, typer.Option("--groups", help="Training groups to hold out, such as '20085*'.")],
+    groups: Annotated[
+        list[str], typer.Option("--groups", help="Training groups to hold out, such as '20085*'; again: more.")
+    ],
     line_file: LineFileArgument = None,
     runs: Runs = Path("runs"),
     seeds: Seeds = 3,
@@ -62,16 +63,12 @@ def main(
     verbose: Verbose = False,
 ) -> None:
     """Judge each recipe's student on groups that it was not shown; the table so far is kept as table.md."""
-    with answered(as_json=False):
-        console = Console(verbose=verbose)
-        asked = given_line(line_file, runs=runs, console=console)
-        steps = distill_steps(asked, epochs=epochs, samples=samples)
-        named = asked.model_copy(update={"name": f"{asked.run_name[:50]}-held-out"})
-        with open_job(named, runs=runs, console=console, measures=False) as job:
-            dataset = held_out(job.dataset, groups)
-            write_json(job.folder / "splits.json", splits_json(dataset))
-            table = told(job, trained_students(replace(job, dataset=dataset), steps, seeds=seeds))
-        typer.echo(table, nl=False)
+    asked = opened(line_file, study="held-out", runs=runs, epochs=epochs, samples=samples, verbose=verbose)
+    with asked as (job, steps):
+        dataset = held_out(job.dataset, groups)
+        write_json(job.folder / "splits.json", splits_json(dataset))
+        table = told(job, trained_students(replace(job, dataset=dataset), steps, seeds=seeds))
+    typer.echo(table, nl=False)
 
 
 if __name__ == "__main__":
