@@ -241,6 +241,19 @@ def test_models_are_compared_one_by_one_since_a_slow_one_queues_up(report: dict[
     assert "typical time of one decision, ms" in page.text
 
 
+def test_times_taken_in_turns_count_before_those_taken_apart(report: dict[str, Any]) -> None:
+    for row, apart_ms, in_turns_ms in zip(
+        report["rows"], (60.0, 30, 5, 2, 1, 80), (48.0, 30, 5, 2, 1, 80), strict=True
+    ):
+        row["back_to_back_ms"], row["interleaved_ms"] = {"p50": apart_ms}, {"p50": in_turns_ms}
+    times = {"ratio": 24.1, "lower": 22.0, "upper": 26.0, "confidence": 0.95}
+    report["rows"][3]["speedup"] = {"against": "teacher", "p50": times, "p99": times}
+    text = Page(render_report(report)).text
+    assert "One decision, in turns" in text
+    assert "24\u00d7 faster" in text
+    assert "30\u00d7 faster" not in text
+
+
 def test_a_poor_teacher_is_pointed_out(report: dict[str, Any]) -> None:
     assert "Mind:" not in Page(render_report(report)).text
     report["rows"][0]["quality"].update(auroc=0.52, auroc_interval=[0.47, 0.57])
