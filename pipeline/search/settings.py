@@ -60,7 +60,7 @@ class SearchSettings(BaseModel):
     minutes: float = Field(default=60, gt=0, le=100_000, allow_inf_nan=False)
     rows: int = Field(default=3, ge=1, le=20)
     halvings: int = Field(default=2, ge=0, le=4)
-    rung_steps: int = Field(default=100, ge=1, le=1_000_000)
+    rung_steps: int = Field(default=300, ge=1, le=1_000_000)
     fit: FitSettings = FitSettings(epochs=16, learning_rate=0.004)
     teacher: DistillWeights = DistillWeights()
     space: SpaceSettings = SpaceSettings()
