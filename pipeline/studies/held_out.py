@@ -43,7 +43,7 @@ def held_out(dataset: Dataset, patterns: Sequence[str]) -> Dataset:
         if len({sample.defective for sample in samples}) < 2:
             groups = ", ".join(sorted({sample.group for sample in train})[:3])
             msg = (
-                f"--groups {' '.join(patterns)}: wanted good and defective training images {place}, "
+                f"--groups {' '.join(map(repr, patterns))}: wanted good and defective training images {place}, "
                 f"got {len(samples)} images; groups are called {groups}, ..."
             )
             raise DataError(msg)

@@ -70,4 +70,4 @@ def test_the_command_answers_a_wrong_pattern(studied: Path, tmp_path: Path, caps
     with pytest.raises(typer.Exit) as ended:
         main(["nothing*"], studied, runs=tmp_path)
     assert ended.value.exit_code == 2
-    assert "--groups nothing*" in capsys.readouterr().err
+    assert "--groups 'nothing*'" in capsys.readouterr().err
