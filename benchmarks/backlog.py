@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.errors import MeasurementError
+from ..inspection.base.errors import MeasurementError
 from .measurement import Measurement
 
 Times = NDArray[np.int64]

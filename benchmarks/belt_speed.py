@@ -20,11 +20,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.arrivals import Arrivals, due_ns
-from ..inspection.errors import MeasurementError
-from ..inspection.gates import MissGate
-from ..inspection.line import LineBudget
-from ..inspection.stalls import spell_frames
+from ..inspection.base.errors import MeasurementError
+from ..inspection.line.arrivals import Arrivals, due_ns
+from ..inspection.line.gates import MissGate
+from ..inspection.line.line import LineBudget
+from ..inspection.line.stalls import spell_frames
 from .backlog import Replay, Times, busy_ns, replay
 from .looks import end_look, frames_to_fit
 from .measurement import Measurement

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..inspection.errors import MeasurementError
+from ..inspection.base.errors import MeasurementError
 from ..targets.fingerprint import differences
 from .interleaved import SHARES
 from .measurement import Measurement

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..inspection.errors import MeasurementError
+from ..inspection.base.errors import MeasurementError
 from ..targets.conditions import counters, grown
 from .clock import clock_problem, read_clocks
 from .measurement import Measurement

@@ -23,8 +23,8 @@ from ..export.artifacts import backends
 from ..export.contracts import Artifact, Frame, Graph
 from ..export.graph_reading import parse_model
 from ..export.narrowing import layer_nodes, narrowed
-from ..inspection.gates import MissGate
-from ..inspection.storage import digest_of_file, digest_of_json, write_bytes, write_json
+from ..inspection.base.storage import digest_of_file, digest_of_json, write_bytes, write_json
+from ..inspection.line.gates import MissGate
 from ..targets.host import Host
 from ..targets.target import Target
 from .graph_form import graph_form

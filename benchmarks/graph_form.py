@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..inspection.storage import digest_of_json
+from ..inspection.base.storage import digest_of_json
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import ceil
 
-from ..inspection.bounds import rate_lower, rate_upper
-from ..inspection.gates import MissGate
+from ..inspection.line.gates import MissGate
+from ..inspection.statistics.bounds import rate_lower, rate_upper
 from .findings import Finding, percent
 from .looks import frames_to_fit
 from .proof import Proof, events_of, frames_to_fit_as_seen

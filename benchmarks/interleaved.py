@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..export.contracts import Artifact, Frame
-from ..inspection.errors import MeasurementError
-from ..inspection.gates import MissGate
+from ..inspection.base.errors import MeasurementError
+from ..inspection.line.gates import MissGate
 from ..targets.fingerprint import differences
 from ..targets.host import Host
 from ..targets.target import Target

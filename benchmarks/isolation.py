@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..inspection.errors import MeasurementError
+from ..inspection.base.errors import MeasurementError
 
 
 def pin(cpus: tuple[int, ...]) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..export.contracts import Artifact, Frame
-from ..inspection.arrivals import Arrivals
-from ..inspection.errors import MeasurementError
-from ..inspection.gates import MissGate
-from ..inspection.storage import write_json
+from ..inspection.base.errors import MeasurementError
+from ..inspection.base.storage import write_json
+from ..inspection.line.arrivals import Arrivals
+from ..inspection.line.gates import MissGate
 from .looks import Look
 from .measurement import Mode
 

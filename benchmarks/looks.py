@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ..inspection.bounds import frames_needed, rate_lower, rate_upper
-from ..inspection.gates import MissGate
+from ..inspection.line.gates import MissGate
+from ..inspection.statistics.bounds import frames_needed, rate_lower, rate_upper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

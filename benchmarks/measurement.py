@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.arrivals import Arrivals
+from ..inspection.line.arrivals import Arrivals
 
 Mode = Literal["belt", "back_to_back"]
 

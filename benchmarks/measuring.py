@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..export.contracts import Artifact, Frame
-from ..inspection.arrivals import Arrivals
-from ..inspection.errors import BeltlineError, MeasurementError
-from ..inspection.gates import MissGate
-from ..inspection.stalls import planned_utilisation, spell_frames
+from ..inspection.base.errors import BeltlineError, MeasurementError
+from ..inspection.line.arrivals import Arrivals
+from ..inspection.line.gates import MissGate
+from ..inspection.line.stalls import planned_utilisation, spell_frames
 from ..targets.host import Ended, Host, LocalHost
 from ..targets.target import Target
 from .job import Job, write_frames, write_job

@@ -35,8 +35,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.bounds import rate_lower, rate_upper
-from ..inspection.gates import MissGate
+from ..inspection.line.gates import MissGate
+from ..inspection.statistics.bounds import rate_lower, rate_upper
 from .looks import Look, end_look, frames_to_fit
 
 Outcome = Literal["fits", "misses", "inconclusive"]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.errors import MeasurementError
+from ..inspection.base.errors import MeasurementError
 
 Method = Literal["t interval of log ratios", "block bootstrap"]
 CONFIDENCE = 0.95

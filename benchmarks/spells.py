@@ -14,9 +14,9 @@ from math import ceil, log
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.arrivals import Arrivals
-from ..inspection.gates import MissGate
-from ..inspection.stalls import spell_frames, stall_ms_for
+from ..inspection.line.arrivals import Arrivals
+from ..inspection.line.gates import MissGate
+from ..inspection.line.stalls import spell_frames, stall_ms_for
 from .measurement import Measurement
 
 _NEVER_NS = 1 << 46

@@ -9,8 +9,8 @@ from math import ceil, erfc, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.gates import MissGate
-from ..inspection.stalls import stall_ms_for
+from ..inspection.line.gates import MissGate
+from ..inspection.line.stalls import stall_ms_for
 from .measurement import Measurement
 from .spells import Spells, belt_of, by_trigger, spells_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.errors import MeasurementError
+from ..inspection.base.errors import MeasurementError
 from .measurement import Measurement
 from .proof import Proof
 from .steadiness import Steadiness, steadiness

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..export.contracts import Decision, Frame
-from ..inspection.arrivals import Arrivals, schedule_ns
-from ..inspection.errors import MeasurementError
+from ..inspection.base.errors import MeasurementError
+from ..inspection.line.arrivals import Arrivals, schedule_ns
 from .loop import offer
 from .pacing import SPIN_NS
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.arrivals import Arrivals, due_ns
-from ..inspection.errors import MeasurementError
-from ..inspection.storage import write_bytes
+from ..inspection.base.errors import MeasurementError
+from ..inspection.base.storage import write_bytes
+from ..inspection.line.arrivals import Arrivals, due_ns
 from .measurement import Measurement
 
 FORMAT = 2

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
 
-from ..inspection.bounds import rate_upper
-from ..inspection.gates import EscapeGate, Gates, OverkillGate
-from ..inspection.quality import Paired, Quality, Rate
+from ..inspection.line.gates import EscapeGate, Gates, OverkillGate
+from ..inspection.statistics.bounds import rate_upper
+from ..inspection.statistics.quality import Paired, Quality, Rate
 from .findings import Finding, percent
 from .in_time import in_time
 from .proof import Outcome, Proof

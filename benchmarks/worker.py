@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..export.contracts import Backend, Frame, Session, executing_device
-from ..inspection.arrivals import schedule_ns
-from ..inspection.errors import BeltlineError, MeasurementError
-from ..inspection.plugins import plugins
+from ..inspection.base.errors import BeltlineError, MeasurementError
+from ..inspection.base.plugins import plugins
+from ..inspection.line.arrivals import schedule_ns
 from ..targets.conditions import conditions
 from ..targets.fingerprint import fingerprint
 from .disturbances import watching_disturbances

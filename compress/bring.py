@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..inspection.dataset import Dataset
-from ..inspection.errors import LineFileError, WeightsError
+from ..inspection.base.errors import LineFileError, WeightsError
+from ..inspection.data.dataset import Dataset
 from .checkpoint import Checkpoint, read_tensors
 from .families import build_network, normal_network
 from .frames import frame_spec

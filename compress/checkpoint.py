@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..inspection.errors import MissingPartError, WeightsError
-from ..inspection.frame import FrameSpec
-from ..inspection.packages import missing_package
-from ..inspection.storage import write_bytes
+from ..inspection.base.errors import MissingPartError, WeightsError
+from ..inspection.base.packages import missing_package
+from ..inspection.base.storage import write_bytes
+from ..inspection.data.frame import FrameSpec
 from .families import build_network
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..inspection.errors import MissingPartError
+from ..inspection.base.errors import MissingPartError
 
 
 def torch_device(name: str) -> torch.device:

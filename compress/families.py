@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from ..inspection.errors import LineFileError, MissingPartError
-from ..inspection.plugins import plugins
-from ..inspection.storage import digest_of_file
+from ..inspection.base.errors import LineFileError, MissingPartError
+from ..inspection.base.plugins import plugins
+from ..inspection.base.storage import digest_of_file
 
 if TYPE_CHECKING:
     from torch import nn

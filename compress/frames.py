@@ -6,9 +6,9 @@ from statistics import median_low
 
 import numpy as np
 
-from ..inspection.dataset import Dataset, evenly
-from ..inspection.frame import FrameSpec
-from ..inspection.streaming import read_sample
+from ..inspection.data.dataset import Dataset, evenly
+from ..inspection.data.frame import FrameSpec
+from ..inspection.data.streaming import read_sample
 
 _LOOKED_AT = 64
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..inspection.frame import FrameSpec
+from ..inspection.data.frame import FrameSpec
 
 
 class Inspector(nn.Module):

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
-from ..inspection.dataset import Dataset
-from ..inspection.plugins import plugins
+from ..inspection.base.plugins import plugins
+from ..inspection.data.dataset import Dataset
 from .pruning.engine_time import EngineTimer
 from .quantizing.escape_judge import EscapeJudge
 

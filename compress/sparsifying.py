@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ..inspection.errors import RecipeError
+from ..inspection.base.errors import RecipeError
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .inspector import Inspector
 from .methods.sparsify import SparsifyStep

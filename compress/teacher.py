@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..inspection.dataset import Dataset
-from ..inspection.errors import WeightsError
+from ..inspection.base.errors import WeightsError
+from ..inspection.data.dataset import Dataset
 from .checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
 from .devices import torch_device
 from .families import build_network

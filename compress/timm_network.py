@@ -5,7 +5,7 @@ from __future__ import annotations
 import timm
 from torch import Tensor, nn
 
-from ..inspection.errors import LineFileError
+from ..inspection.base.errors import LineFileError
 from .pyramid import Pyramid
 
 _STRIDES = (4, 8, 16, 32)

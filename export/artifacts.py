@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..inspection.errors import GraphError, MissingPartError
-from ..inspection.plugins import plugins
-from ..inspection.storage import digest_of_file
+from ..inspection.base.errors import GraphError, MissingPartError
+from ..inspection.base.plugins import plugins
+from ..inspection.base.storage import digest_of_file
 from ..targets.target import Target
 from .contracts import Artifact, Backend, Graph
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from ..inspection.frame import FrameSpec
+from ..inspection.data.frame import FrameSpec
 from ..targets.target import Target
 
 Precision = Literal["fp32", "fp16", "int8"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..inspection.errors import DataError
-from ..inspection.frame import FrameSpec
+from ..inspection.base.errors import DataError
+from ..inspection.data.frame import FrameSpec
 
 _UINT8 = np.dtype(np.uint8)
 

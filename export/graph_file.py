@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compress.graph_bytes import lineage_of, properties_of
-from ..inspection.errors import BeltlineError, GraphError
-from ..inspection.frame import FrameSpec
-from ..inspection.storage import digest_of_file
+from ..inspection.base.errors import BeltlineError, GraphError
+from ..inspection.base.storage import digest_of_file
+from ..inspection.data.frame import FrameSpec
 from .contracts import Graph, Precision
 from .graph_reading import read_model
 

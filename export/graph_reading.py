@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..inspection.errors import GraphError, MissingPartError
-from ..inspection.packages import missing_package
+from ..inspection.base.errors import GraphError, MissingPartError
+from ..inspection.base.packages import missing_package
 
 if TYPE_CHECKING:
     from onnx import ModelProto

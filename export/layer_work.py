@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from ..inspection.errors import GraphError
+from ..inspection.base.errors import GraphError
 from ..targets.roofline import LayerWork
 from .device_check.graph_view import GraphView, name_of
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.errors import GraphError
+from ..inspection.base.errors import GraphError
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

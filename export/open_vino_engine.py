@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from typing_extensions import Self
 
-from ..inspection.errors import GraphError, MissingPartError
-from ..inspection.frame import FrameSpec
+from ..inspection.base.errors import GraphError, MissingPartError
+from ..inspection.data.frame import FrameSpec
 from ..targets.target import Target
 from .artifacts import artifact_of, require_runs
 from .contracts import Artifact, Backend, Decision, Frame, Graph, Precision

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.errors import DataError, ParityError
+from ..inspection.base.errors import DataError, ParityError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from ..inspection.errors import StorageError
+from ..inspection.base.errors import StorageError
 
 _OTHERS = 0o077
 _VARIABLE = "BELTLINE_CACHE"

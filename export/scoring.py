@@ -9,9 +9,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inspection.dataset import Dataset, Sample
-from ..inspection.errors import GraphError
-from ..inspection.streaming import frames_of
+from ..inspection.base.errors import GraphError
+from ..inspection.data.dataset import Dataset, Sample
+from ..inspection.data.streaming import frames_of
 from .contracts import Session
 
 

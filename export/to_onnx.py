@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..compress.graph_bytes import graph_bytes, with_lineage
-from ..inspection.errors import GraphError, MissingPartError
-from ..inspection.frame import FrameSpec
-from ..inspection.packages import missing_package
-from ..inspection.storage import write_bytes
+from ..inspection.base.errors import GraphError, MissingPartError
+from ..inspection.base.packages import missing_package
+from ..inspection.base.storage import write_bytes
+from ..inspection.data.frame import FrameSpec
 from .contracts import Graph
 from .graph_file import FRAME_KEY, open_graph
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from typing_extensions import Self
 
-from ..inspection.errors import GraphError
-from ..inspection.frame import FrameSpec
+from ..inspection.base.errors import GraphError
+from ..inspection.data.frame import FrameSpec
 from ..targets.target import Target
 from .artifacts import artifact_of, require_runs
 from .contracts import Artifact, Backend, Decision, Frame, Graph

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ..compress.recipe import RecipeSettings
 from ..compress.teacher_settings import TeacherSettings
-from ..inspection.gates import EscapeGate, Gates, MissGate, OverkillGate
-from ..inspection.line import Line
-from ..inspection.settings import DataSettings
-from ..inspection.storage import new_folder
+from ..inspection.base.storage import new_folder
+from ..inspection.data.settings import DataSettings
+from ..inspection.line.gates import EscapeGate, Gates, MissGate, OverkillGate
+from ..inspection.line.line import Line
 from .line_file import LineFile, MeasureSettings, settled
 from .run_folder import open_run
 
@@ -65,7 +65,7 @@ def write_builtin_data(runs: Path) -> Path:
     Raises:
         StorageError: Another process works in the run's folder, or the disk is full.
     """
-    from ..inspection.synthetic import write_synthetic_line
+    from ..inspection.synthetic.dataset import write_synthetic_line
 
     data = _data_of(runs)
     with open_run(runs, _NAME):

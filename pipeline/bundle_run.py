@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..inspection.errors import BeltlineError, BundleError
+from ..inspection.base.errors import BeltlineError, BundleError
 from ..station.versions.admission import Verified, verify_bundle
 from .bundling import BundleWish, bundle_rows
 from .console import Console

@@ -19,10 +19,10 @@ from ..export.bundles.parts_list import parts_list
 from ..export.bundles.reference import REFERENCE_FRAMES, Reference, reference_of
 from ..export.bundles.writing import BundleModel, BundleParts, write_bundle
 from ..export.contracts import Frame
-from ..inspection.appearance import appearance_of
-from ..inspection.dataset import Sample, evenly
-from ..inspection.errors import BundleError, StorageError
-from ..inspection.streaming import frames_of
+from ..inspection.base.errors import BundleError, StorageError
+from ..inspection.data.appearance import appearance_of
+from ..inspection.data.dataset import Sample, evenly
+from ..inspection.data.streaming import frames_of
 from .device_bundle import DeviceModel, DeviceWish, device_model, golden_there, margin_for
 from .job import RunJob
 from .judging_rows import RowResult

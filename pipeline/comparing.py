@@ -8,7 +8,7 @@ from pathlib import Path
 from ..benchmarks.compared_traces import NOT_COVERED, compare_traces
 from ..benchmarks.interleaved import ratio_of_turns
 from ..benchmarks.ratio import Ratio
-from ..inspection.errors import LineFileError, MeasurementError
+from ..inspection.base.errors import LineFileError, MeasurementError
 from .console import Console
 from .devices import require_on_devices, this_machine
 from .interleaving import QUICK_ROUNDS, ROUNDS, take_turns

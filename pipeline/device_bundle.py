@@ -20,8 +20,8 @@ from ..export.graph_file import open_graph
 from ..export.tensor_rt.freezing import NAME, RecipeWish, freeze, require_taken
 from ..export.tensor_rt.recipe import WORKSPACE_MIB, FrameRange, read_recipe
 from ..export.tensor_rt.trtexec import trtexec_command
-from ..inspection.dataset import Dataset
-from ..inspection.errors import BundleError
+from ..inspection.base.errors import BundleError
+from ..inspection.data.dataset import Dataset
 from ..targets.profile import profile_of
 from ..targets.target import Target
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ..export.artifacts import runs_checkpoint
-from ..inspection.errors import HostError, MeasurementError, MissingPartError
+from ..inspection.base.errors import HostError, MeasurementError, MissingPartError
 from ..targets.host import Host, LocalHost
 from ..targets.profile import DeviceProfile, profile_of, target_from_facts
 from ..targets.settings import TargetSettings

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.timer import examine_timer
-from ..inspection.packages import missing_package
-from ..inspection.plugins import plugins
+from ..inspection.base.packages import missing_package
+from ..inspection.base.plugins import plugins
 from ..targets.fingerprint import fingerprint
 from ..targets.profile import profiles
 

@@ -11,10 +11,10 @@ from ..benchmarks.report.gallery import GalleryItem
 from ..benchmarks.soak.schema import SoakSummary
 from ..export.artifacts import backends
 from ..export.scoring import score_samples
-from ..inspection.dataset import Sample
-from ..inspection.errors import MeasurementError
-from ..inspection.images import read_mask
-from ..inspection.streaming import frames_of
+from ..inspection.base.errors import MeasurementError
+from ..inspection.data.dataset import Sample
+from ..inspection.data.images import read_mask
+from ..inspection.data.streaming import frames_of
 from .job import RunJob
 from .judging_rows import Judged
 

@@ -13,9 +13,9 @@ from ..benchmarks.interleaved import TURN, Round, Turns, measured_rounds, ratio_
 from ..benchmarks.ratio import Ratio
 from ..benchmarks.trace import read_trace, write_trace
 from ..export.contracts import Artifact
-from ..inspection.dataset import evenly
-from ..inspection.storage import digest_of_json, new_folder
-from ..inspection.streaming import frames_of
+from ..inspection.base.storage import digest_of_json, new_folder
+from ..inspection.data.dataset import evenly
+from ..inspection.data.streaming import frames_of
 from .devices import Device
 from .job import RunJob
 from .rows import TEACHER

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..inspection.dataset import Dataset
-from ..inspection.line import LineBudget
+from ..inspection.data.dataset import Dataset
+from ..inspection.line.line import LineBudget
 from ..targets.target import Target
 from .console import Console
 from .devices import Device

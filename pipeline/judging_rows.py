@@ -12,9 +12,9 @@ from ..benchmarks.summary import engine_summary, latency_summary
 from ..benchmarks.verdict import Standing, Verdict, judge, select
 from ..export.contracts import Artifact
 from ..export.parity import Parity
-from ..inspection.judging import TeacherDecisions, decide, judge_quality
-from ..inspection.quality import Quality
-from ..inspection.threshold import OperatingPoint
+from ..inspection.statistics.judging import TeacherDecisions, decide, judge_quality
+from ..inspection.statistics.quality import Quality
+from ..inspection.statistics.threshold import OperatingPoint
 from .devices import Device
 from .int8_gain import with_int8_weighed, without_idle_int8
 from .interleaving import Compared

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from ..compress.recipe import RecipeSettings
 from ..compress.teacher_settings import TeacherSettings
-from ..inspection.errors import LineFileError
-from ..inspection.gates import Gates
-from ..inspection.line import Line, budget_of
-from ..inspection.plugins import plugins
-from ..inspection.settings import DataSettings
+from ..inspection.base.errors import LineFileError
+from ..inspection.base.plugins import plugins
+from ..inspection.data.settings import DataSettings
+from ..inspection.line.gates import Gates
+from ..inspection.line.line import Line, budget_of
 from ..targets.profile import profiles
 from ..targets.settings import LOCAL, Targets
 from .mistakes import Mistake, mistakes_in_values, mistakes_of, one_of, raise_if_any

@@ -16,9 +16,9 @@ from ..export.artifacts import backends, require_installed
 from ..export.contracts import Artifact, Frame, Graph
 from ..export.graph_file import open_graph
 from ..export.to_onnx import export_graph
-from ..inspection.dataset import Sample, evenly
-from ..inspection.storage import digest_of_file, write_json
-from ..inspection.streaming import frames_of
+from ..inspection.base.storage import digest_of_file, write_json
+from ..inspection.data.dataset import Sample, evenly
+from ..inspection.data.streaming import frames_of
 from ..targets.fingerprint import fingerprint
 from .job import Made, RunJob
 from .rows import RowPlan
@@ -213,7 +213,7 @@ def _graph_of(source: Made, checkpoint: Made | None) -> Graph:
     if source.path.suffix == ".onnx":
         return open_graph(source.path, checkpoint=checkpoint.path if checkpoint else None)
     from ..compress.checkpoint import read_header
-    from ..inspection.frame import FrameSpec
+    from ..inspection.data.frame import FrameSpec
 
     frame = FrameSpec.from_json(read_header(source.path)["frame"])
     digest = digest_of_file(source.path)

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..compress.families import own_code
 from ..export.graph_file import open_graph
-from ..inspection.errors import DataError, LineFileError
-from ..inspection.storage import digest_of_file, write_json
+from ..inspection.base.errors import DataError, LineFileError
+from ..inspection.base.storage import digest_of_file, write_json
 from .job import Made, RunJob
 from .stages import Stage, run_resumable_stage, run_stage
 

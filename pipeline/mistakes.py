@@ -14,8 +14,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from ..compress.recipe import Step, methods
-from ..inspection.errors import LineFileError
-from ..inspection.plugins import plugins
+from ..inspection.base.errors import LineFileError
+from ..inspection.base.plugins import plugins
 from ..station.frames import source_kinds
 from ..station.outcomes import result_kinds
 from .places import Location, PlacedYaml

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ..inspection.errors import LineFileError
+from ..inspection.base.errors import LineFileError
 
 Location = tuple[str | int, ...]
 

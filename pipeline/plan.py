@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..inspection.bounds import frames_needed
-from ..inspection.line import Line, LineBudget, budget_of
-from ..inspection.paired import parts_needed
-from ..inspection.stalls import planned_utilisation, spell_frames
+from ..inspection.line.line import Line, LineBudget, budget_of
+from ..inspection.line.stalls import planned_utilisation, spell_frames
+from ..inspection.statistics.bounds import frames_needed
+from ..inspection.statistics.paired import parts_needed
 from .line_file import LineFile
 
 _MISSES_SHOWN = (0, 1, 2, 5)

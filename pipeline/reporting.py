@@ -16,10 +16,10 @@ from ..benchmarks.report.reading import checked_report
 from ..benchmarks.report.render import render_report
 from ..benchmarks.report.schema import Report
 from ..benchmarks.summary import engine_summary
-from ..inspection.dataset import SPLITS
-from ..inspection.quality import Quality
-from ..inspection.storage import write_bytes, write_json
-from ..inspection.threshold import OperatingPoint
+from ..inspection.base.storage import write_bytes, write_json
+from ..inspection.data.dataset import SPLITS
+from ..inspection.statistics.quality import Quality
+from ..inspection.statistics.threshold import OperatingPoint
 from .device_facts import device_facts
 from .exhibits import gallery, soak_shown
 from .job import RunJob

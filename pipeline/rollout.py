@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..inspection.errors import BeltlineError, HostError, LineFileError
+from ..inspection.base.errors import BeltlineError, HostError, LineFileError
 from ..targets.address import parse_address
 from ..targets.connection import Access
 from ..targets.host import Host

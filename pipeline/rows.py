@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..compress.recipe import Step, methods
 from ..export.artifacts import backends, runs_checkpoint
-from ..inspection.errors import LineFileError, MissingPartError
+from ..inspection.base.errors import LineFileError, MissingPartError
 from .line_file import LineFile
 
 Role = Literal["teacher", "candidate", "baseline"]

@@ -13,10 +13,10 @@ from ..benchmarks.report.decision import next_steps, overall_verdict, shown_row
 from ..benchmarks.report.schema import Report
 from ..export.contracts import Artifact
 from ..export.parity import Parity
-from ..inspection.errors import RecipeError
-from ..inspection.line import budget_of
-from ..inspection.loading import load_dataset, splits_json
-from ..inspection.storage import write_bytes, write_json
+from ..inspection.base.errors import RecipeError
+from ..inspection.base.storage import write_bytes, write_json
+from ..inspection.data.loading import load_dataset, splits_json
+from ..inspection.line.line import budget_of
 from .bundling import bundle_selected
 from .console import Console
 from .devices import Device, devices_of, meet, on_each, require_on_devices, this_machine

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..inspection.errors import StorageError
-from ..inspection.locking import locked
-from ..inspection.storage import write_json
+from ..inspection.base.errors import StorageError
+from ..inspection.base.locking import locked
+from ..inspection.base.storage import write_json
 
 RUN_FORMAT = 1
 """Of the tree under `runs/<name>/`; a folder of another format is refused."""

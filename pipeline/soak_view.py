@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from ..benchmarks.measuring import Progress
-from ..inspection.durations import duration_words
+from ..inspection.base.durations import duration_words
 from .console import Console
 
 _PLAIN_EVERY_S = 10.0

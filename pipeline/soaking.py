@@ -11,11 +11,11 @@ from ..benchmarks.soak.ordering import soak
 from ..benchmarks.soak.schema import SoakSummary
 from ..benchmarks.soak.summarising import summarise
 from ..export.contracts import Artifact
-from ..inspection.dataset import evenly
-from ..inspection.durations import duration_words
-from ..inspection.errors import LineFileError
-from ..inspection.storage import write_json
-from ..inspection.streaming import frames_of
+from ..inspection.base.durations import duration_words
+from ..inspection.base.errors import LineFileError
+from ..inspection.base.storage import write_json
+from ..inspection.data.dataset import evenly
+from ..inspection.data.streaming import frames_of
 from .console import Console
 from .job import RunJob
 from .line_file import LineFile

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..inspection.errors import StorageError
-from ..inspection.storage import digest_of_file, digest_of_json, new_folder, write_json
+from ..inspection.base.errors import StorageError
+from ..inspection.base.storage import digest_of_file, digest_of_json, new_folder, write_json
 
 STAGE_FORMAT = 1
 """Goes into every stage's digest; raised when finished stages of an older version must not be taken over."""

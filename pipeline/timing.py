@@ -8,9 +8,9 @@ from typing import Any
 
 from ..benchmarks.engine_timing import EngineBench, Graphs
 from ..compress.recipe import Progress
-from ..inspection.dataset import evenly
-from ..inspection.storage import digest_of_json
-from ..inspection.streaming import frames_of
+from ..inspection.base.storage import digest_of_json
+from ..inspection.data.dataset import evenly
+from ..inspection.data.streaming import frames_of
 from .devices import Device, devices_of, this_machine
 from .job import RunJob
 from .rows import RowPlan

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..export.artifacts import files_of
 from ..export.bundles.packing import packed
-from ..inspection.storage import write_json
+from ..inspection.base.storage import write_json
 from .job import RunJob
 from .judging_rows import RowResult
 from .stages import Stage, run_stage

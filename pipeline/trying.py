@@ -19,10 +19,10 @@ from ..export.artifacts import backends
 from ..export.contracts import Artifact, Session
 from ..export.parity import Parity, compare_scores, require_no_flips
 from ..export.scoring import score_samples
-from ..inspection.dataset import Sample, evenly
-from ..inspection.storage import digest_of_json, write_json
-from ..inspection.streaming import frames_of
-from ..inspection.threshold import OperatingPoint, operating_point
+from ..inspection.base.storage import digest_of_json, write_json
+from ..inspection.data.dataset import Sample, evenly
+from ..inspection.data.streaming import frames_of
+from ..inspection.statistics.threshold import OperatingPoint, operating_point
 from .devices import Device
 from .job import Made, RunJob
 from .making import build_artifact, runtime_of

@@ -14,9 +14,9 @@ from ..export.artifacts import backends, built_where_it_runs
 from ..export.contracts import Artifact
 from ..export.graph_file import open_graph
 from ..export.scoring import score_samples
-from ..inspection.dataset import Sample, evenly
-from ..inspection.paired import compare_escapes
-from ..inspection.quality import Paired
+from ..inspection.data.dataset import Sample, evenly
+from ..inspection.statistics.paired import compare_escapes
+from ..inspection.statistics.quality import Paired
 from .job import RunJob
 from .making import build_artifact, runtime_of
 from .making_teacher import make_teacher

@@ -10,8 +10,8 @@ import numpy as np
 from ..benchmarks.belt_speed import Case, Pace, at_speed, case_of, highest_speed, limited_by
 from ..benchmarks.measurement import Measurement
 from ..benchmarks.measuring import prove_measurement
-from ..inspection.gates import MissGate
-from ..inspection.line import Line, budget_of
+from ..inspection.line.gates import MissGate
+from ..inspection.line.line import Line, budget_of
 from .what_if_words import ASSUMED, limit_sentence, speed_sentence
 
 _SLOWEST, _BEYOND, _APART = 0.5, 1.15, 0.03

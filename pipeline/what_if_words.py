@@ -7,7 +7,7 @@ from typing import Any
 
 from ..benchmarks.belt_speed import LimitedBy
 from ..benchmarks.report.wording import plural, significant
-from ..inspection.line import Line
+from ..inspection.line.line import Line
 
 ASSUMED = (
     "a frame keeps the device busy for as long at any pace as it did in the trace",

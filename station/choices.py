@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from ..inspection.errors import MissingPartError
+from ..inspection.base.errors import MissingPartError
 
 
 class _Choice(Protocol):

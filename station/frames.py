@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from ..inspection.plugins import plugins
+from ..inspection.base.plugins import plugins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

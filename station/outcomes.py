@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from ..inspection.plugins import plugins
+from ..inspection.base.plugins import plugins
 
 Answer = Literal["pass", "reject"]
 Standing = Literal["answered", "late", "refused", "faulty"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from ..inspection.errors import LineFileError
+from ..inspection.base.errors import LineFileError
 
 _MOST_BYTES = 4096
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from threading import Event, Thread
 
 from ..export.frame_check import require_frame
-from ..inspection.errors import DataError
+from ..inspection.base.errors import DataError
 from .choices import named_choices
 from .collecting import Collector
 from .counters import Counters

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Event
 from typing import Any
 
-from ..inspection.errors import StationError
+from ..inspection.base.errors import StationError
 from .choices import require_installed
 from .counters import Tally
 from .engines.pinning import keeping_to

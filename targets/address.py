@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..inspection.errors import LineFileError
+from ..inspection.base.errors import LineFileError
 
 SCHEME = "ssh://"
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]{0,63}")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
-from ..inspection.errors import HostError
+from ..inspection.base.errors import HostError
 from .address import Address
 from .agent.answers import MARK
 from .agent.store import BEGIN

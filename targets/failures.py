@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..inspection.errors import HostError
+from ..inspection.base.errors import HostError
 
 _LOST = 255
 _NO_PYTHON = 73

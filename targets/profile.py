@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ..inspection.errors import LineFileError
+from ..inspection.base.errors import LineFileError
 from .cpus import cpus_by_core
 from .fingerprint import fingerprint
 from .roofline import Roofline

@@ -18,8 +18,8 @@ from typing import Any
 
 from typing_extensions import Self
 
-from ..inspection.errors import HostError
-from ..inspection.storage import digest_of_file, digest_of_json
+from ..inspection.base.errors import HostError
+from ..inspection.base.storage import digest_of_file, digest_of_json
 from .connection import Access, Connection
 from .failures import LostConnectionError
 from .host import Ended

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..inspection.errors import LineFileError
+from ..inspection.base.errors import LineFileError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..inspection.errors import HostError
-from ..inspection.storage import digest_of_file
+from ..inspection.base.errors import HostError
+from ..inspection.base.storage import digest_of_file
 from .connection import Connection
 
 _MOST_DAMAGED = 3

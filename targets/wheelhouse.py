@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
-from ..inspection.errors import HostError
+from ..inspection.base.errors import HostError
 
 RUNNER = ("numpy", "pydantic", "pyyaml", "typing-extensions")
 """What the measuring process imports, besides the runtime of the artifact that it measures."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...inspection.bounds import frames_needed
+from ...inspection.statistics.bounds import frames_needed
 from .gate_cards import gate_cards
 from .schema import Report, Row
 from .schema_types import VerdictWord

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from ...inspection.errors import MeasurementError, StorageError
+from ...inspection.base.errors import MeasurementError, StorageError
 from ..measurement import Measurement, Mode
 from ..soak.schema import SoakSummary, read_soak
 from ..trace import read_trace

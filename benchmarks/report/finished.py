@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...inspection.errors import DataError
-from ...inspection.plugins import plugins
+from ...inspection.base.errors import DataError
+from ...inspection.base.plugins import plugins
 from .reading import checked_report, read_report
 from .schema import Report
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import DataError
+from ...inspection.base.errors import DataError
 from .charts.gauge import score_gauge
 from .wording import significant
 

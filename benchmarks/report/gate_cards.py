@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ...inspection.bounds import rate_lower
+from ...inspection.statistics.bounds import rate_lower
 from .charts.gauge import gauge
 from .schema import Paired, Report, Row
 from .schema_types import VerdictWord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...inspection.bounds import frames_needed, rate_upper
+from ...inspection.statistics.bounds import frames_needed, rate_upper
 from .circumstances import circumstances_in_words
 from .decision import shown_row
 from .schema import Paired, Quality, Report, Row

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...inspection.errors import DataError
+from ...inspection.base.errors import DataError
 from .schema import Report
 
 SCHEMA = 1

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ...inspection.storage import digest_of_json
+from ...inspection.base.storage import digest_of_json
 from ..measurement import Measurement
 from ..soak.schema import SoakSummary
 from .cautions import cautions

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...inspection.gates import Gates
+from ...inspection.line.gates import Gates
 from .circumstances import Circumstances
 from .schema_types import Count, Finite, NonNegative, OpenUnit, Positive, Unit, VerdictWord
 from .search_schema import Search

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...inspection.bounds import rate_lower, rate_upper
+from ...inspection.statistics.bounds import rate_lower, rate_upper
 from .charts.pareto import Point
 from .decision import typical_ms
 from .schema import Report, Row

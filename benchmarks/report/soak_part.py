@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...inspection.durations import duration_words
+from ...inspection.base.durations import duration_words
 from ..soak.schema import SoakSummary, Stretch
 from .schema_types import VerdictWord
 from .wording import count, ms, plural

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...inspection.arrivals import Arrivals
-from ...inspection.gates import MissGate
+from ...inspection.line.arrivals import Arrivals
+from ...inspection.line.gates import MissGate
 from .folder import SoakSession
 from .plan import SoakPlan
 from .points import Point, Series

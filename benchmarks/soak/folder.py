@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from ...inspection.arrivals import due_ns
-from ...inspection.errors import MeasurementError, StorageError
-from ...inspection.locking import locked
+from ...inspection.base.errors import MeasurementError, StorageError
+from ...inspection.base.locking import locked
+from ...inspection.line.arrivals import due_ns
 from ..trace import TIMES
 from .plan import SoakPlan
 from .segment import Rows, Segment, read_segment

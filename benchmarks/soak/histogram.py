@@ -12,7 +12,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import MeasurementError
+from ...inspection.base.errors import MeasurementError
 
 _PARTS_BITS = 8
 RELATIVE_ERROR = 2.0**-_PARTS_BITS

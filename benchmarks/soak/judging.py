@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...inspection.durations import duration_words
-from ...inspection.errors import MeasurementError
-from ...inspection.gates import MissGate
-from ...inspection.stalls import spell_frames
+from ...inspection.base.durations import duration_words
+from ...inspection.base.errors import MeasurementError
+from ...inspection.line.gates import MissGate
+from ...inspection.line.stalls import spell_frames
 from ..findings import Finding
 from ..in_time import in_time
 from ..proof import Proof, frames_to_fit_as_seen, prove_counts

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...export.contracts import Artifact, Frame
-from ...inspection.arrivals import Arrivals
-from ...inspection.errors import MeasurementError
-from ...inspection.gates import MissGate
+from ...inspection.base.errors import MeasurementError
+from ...inspection.line.arrivals import Arrivals
+from ...inspection.line.gates import MissGate
 from ...targets.host import LocalHost
 from ...targets.target import Target
 from ..job import Job, write_frames, write_job

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...inspection.arrivals import Arrivals
-from ...inspection.errors import MeasurementError
-from ...inspection.storage import digest_of_json, write_json
+from ...inspection.base.errors import MeasurementError
+from ...inspection.base.storage import digest_of_json, write_json
+from ...inspection.line.arrivals import Arrivals
 from ...targets.fingerprint import differences
 
 PLAN_FORMAT = 1

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ...inspection.errors import BeltlineError, MeasurementError
+from ...inspection.base.errors import BeltlineError, MeasurementError
 from ...targets.conditions import conditions, counters
 from ..clock import Clocks, clock_problem, read_clocks
 from ..telling import BAD_INPUT, Tell, channel, error_facts

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...inspection.errors import MeasurementError
-from ...inspection.gates import MissGate
+from ...inspection.base.errors import MeasurementError
+from ...inspection.line.gates import MissGate
 
 _MOST_BYTES = 32 << 20
 _SETTINGS = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import MeasurementError
-from ...inspection.storage import write_bytes
+from ...inspection.base.errors import MeasurementError
+from ...inspection.base.storage import write_bytes
 from ..trace import TIMES
 
 SEGMENT_FORMAT = 1

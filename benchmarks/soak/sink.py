@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ...inspection.errors import MeasurementError
+from ...inspection.base.errors import MeasurementError
 from ..isolation import require_parent
 from .folder import session_folder
 from .recorder import Orders

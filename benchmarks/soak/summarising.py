@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...inspection.errors import MeasurementError
-from ...inspection.gates import MissGate
+from ...inspection.base.errors import MeasurementError
+from ...inspection.line.gates import MissGate
 from ..spells import near_limit_ms
 from .evidence import Evidence, Question
 from .folder import SoakSession, measured_s, segments_of, sessions_of

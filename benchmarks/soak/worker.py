@@ -14,9 +14,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ...export.contracts import Frame, Session
-from ...inspection.arrivals import Arrivals, schedule_ns
-from ...inspection.errors import BeltlineError, MeasurementError
-from ...inspection.storage import write_json
+from ...inspection.base.errors import BeltlineError, MeasurementError
+from ...inspection.base.storage import write_json
+from ...inspection.line.arrivals import Arrivals, schedule_ns
 from ...targets.conditions import conditions, counters
 from ...targets.fingerprint import fingerprint
 from ..isolation import alone, pin, undisturbed

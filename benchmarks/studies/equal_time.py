@@ -23,13 +23,13 @@ from ...compress.recipe import ModuleContext
 from ...compress.training.fit_settings import FitSettings, ViewSettings
 from ...export.artifacts import backends
 from ...export.scoring import score_samples
-from ...inspection.dataset import Dataset, evenly
-from ...inspection.errors import BeltlineError, RecipeError
-from ...inspection.loading import load_dataset
-from ...inspection.roc import auroc
-from ...inspection.settings import DataSettings
-from ...inspection.streaming import frames_of
-from ...inspection.threshold import operating_point
+from ...inspection.base.errors import BeltlineError, RecipeError
+from ...inspection.data.dataset import Dataset, evenly
+from ...inspection.data.loading import load_dataset
+from ...inspection.data.settings import DataSettings
+from ...inspection.data.streaming import frames_of
+from ...inspection.statistics.roc import auroc
+from ...inspection.statistics.threshold import operating_point
 from ..engine_timing import EngineBench
 from .timed_networks import local_bench, tell_progress
 
@@ -213,7 +213,7 @@ def _contest(options: argparse.Namespace, folder: Path) -> Contest:
 
 
 def _dataset(options: argparse.Namespace, folder: Path) -> Dataset:
-    from ...inspection.synthetic import write_synthetic_line
+    from ...inspection.synthetic.dataset import write_synthetic_line
 
     if options.data is not None:
         return load_dataset(DataSettings(root=options.data, reader=options.reader))

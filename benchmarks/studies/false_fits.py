@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.bounds import rate_lower, rate_upper
-from ...inspection.gates import MissGate
-from ...inspection.stalls import spell_frames
+from ...inspection.line.gates import MissGate
+from ...inspection.line.stalls import spell_frames
+from ...inspection.statistics.bounds import rate_lower, rate_upper
 from ..in_time import in_time
 from ..looks import Look, plan_looks
 from ..proof import Outcome, prove

@@ -24,12 +24,12 @@ from ...export.artifacts import backends, files_of
 from ...export.bundles.packing import packed
 from ...export.graph_file import open_graph
 from ...export.scoring import score_samples
-from ...inspection.dataset import Dataset, evenly
-from ...inspection.errors import BeltlineError
-from ...inspection.loading import load_dataset
-from ...inspection.settings import DataSettings
-from ...inspection.streaming import frames_of
-from ...inspection.threshold import fit_threshold
+from ...inspection.base.errors import BeltlineError
+from ...inspection.data.dataset import Dataset, evenly
+from ...inspection.data.loading import load_dataset
+from ...inspection.data.settings import DataSettings
+from ...inspection.data.streaming import frames_of
+from ...inspection.statistics.threshold import fit_threshold
 from ...targets.target import Target
 
 _CALIBRATION_FRAMES = 256

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ...inspection.errors import BeltlineError
-from ...inspection.frame import FrameSpec
+from ...inspection.base.errors import BeltlineError
+from ...inspection.data.frame import FrameSpec
 from ..engine_timing import EngineBench
 from ..sampled_widths import random_widths
 from .timed_networks import local_bench, noise_frames, tell_progress, write_untrained

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...inspection.errors import MeasurementError, MissingPartError
+from ...inspection.base.errors import MeasurementError, MissingPartError
 from ..job import write_frames
 from ..ratio import quantiles
 from .peers import Agreement, Trial, compare_in_turns, measured_back_to_back, run_study

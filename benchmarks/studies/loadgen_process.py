@@ -15,7 +15,7 @@ from typing import Any
 
 from ...export.artifacts import backends
 from ...export.contracts import Artifact, Frame, Session
-from ...inspection.errors import MeasurementError
+from ...inspection.base.errors import MeasurementError
 from ..isolation import alone, pin, undisturbed
 from ..job import read_frames
 

@@ -14,12 +14,12 @@ import numpy as np
 import yaml
 
 from ...export.contracts import Artifact, Frame
-from ...inspection.dataset import evenly
-from ...inspection.errors import BeltlineError, DataError, MeasurementError
-from ...inspection.gates import MissGate
-from ...inspection.loading import load_dataset
-from ...inspection.settings import DataSettings
-from ...inspection.streaming import frames_of
+from ...inspection.base.errors import BeltlineError, DataError, MeasurementError
+from ...inspection.data.dataset import evenly
+from ...inspection.data.loading import load_dataset
+from ...inspection.data.settings import DataSettings
+from ...inspection.data.streaming import frames_of
+from ...inspection.line.gates import MissGate
 from ...targets.profile import target_of
 from ...targets.target import Target
 from ..measurement import Measurement

@@ -30,13 +30,13 @@ from ...export.graph_file import open_graph
 from ...export.parity import compare_scores
 from ...export.scoring import score_samples
 from ...export.sparsity import sparsity_of_file
-from ...inspection.dataset import Dataset, Sample, evenly
-from ...inspection.loading import load_dataset
-from ...inspection.roc import auroc
-from ...inspection.settings import DataSettings
-from ...inspection.storage import write_bytes
-from ...inspection.streaming import frames_of
-from ...inspection.threshold import fit_threshold
+from ...inspection.base.storage import write_bytes
+from ...inspection.data.dataset import Dataset, Sample, evenly
+from ...inspection.data.loading import load_dataset
+from ...inspection.data.settings import DataSettings
+from ...inspection.data.streaming import frames_of
+from ...inspection.statistics.roc import auroc
+from ...inspection.statistics.threshold import fit_threshold
 from ...targets.target import Target
 from .emulated_float16 import with_float16_rounding
 

@@ -19,7 +19,7 @@ from ...compress.recipe import GraphContext, methods
 from ...export.contracts import Frame
 from ...export.device_check.repair import repair_file
 from ...export.to_onnx import export_graph
-from ...inspection.frame import FrameSpec
+from ...inspection.data.frame import FrameSpec
 
 if TYPE_CHECKING:
     from torch import nn

@@ -23,9 +23,9 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from ...inspection.arrivals import Arrivals, due_ns
-from ...inspection.gates import MissGate
-from ...inspection.storage import write_json
+from ...inspection.base.storage import write_json
+from ...inspection.line.arrivals import Arrivals, due_ns
+from ...inspection.line.gates import MissGate
 from ..pacing import wait_until
 from ..soak.folder import session_folder
 from ..soak.plan import SoakPlan, settle_plan

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.arrivals import Arrivals
+from ...inspection.line.arrivals import Arrivals
 from ..measurement import Measurement
 
 BELT = Arrivals(period_ns=10_000_000)

@@ -13,8 +13,8 @@ from ...compress.recipe import GraphContext, methods
 from ...export.contracts import Frame
 from ...export.graph_file import open_graph
 from ...export.to_onnx import export_graph
-from ...inspection.frame import FrameSpec
-from ...inspection.storage import digest_of_file
+from ...inspection.base.storage import digest_of_file
+from ...inspection.data.frame import FrameSpec
 from ...targets.fingerprint import fingerprint
 from ...targets.host import Host, LocalHost
 from ...targets.profile import target_of

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ...inspection.errors import RecipeError
+from ...inspection.base.errors import RecipeError
 from ..inspector import Inspector
 from ..training.losses import feature_loss
 from .feature_maps import LAST, FeaturePlace, FeatureTap, feature_places

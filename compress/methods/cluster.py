@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import MissingPartError, RecipeError
-from ...inspection.packages import missing_package
-from ...inspection.storage import write_bytes
+from ...inspection.base.errors import MissingPartError, RecipeError
+from ...inspection.base.packages import missing_package
+from ...inspection.base.storage import write_bytes
 from ..graph_bytes import graph_bytes, properties_of, with_line
 from ..quantizing.clusters import clustered, int8_weights
 from ..quantizing.escape_judge import EscapeJudge, escape_limit

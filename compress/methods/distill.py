@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from ...inspection.packages import missing_package
+from ...inspection.base.packages import missing_package
 from ..distilling.teacher_terms import FeatureTerm, Ramps
 from ..families import NetworkSettings
 from ..later_keys import without_idle

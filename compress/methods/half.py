@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import MissingPartError, RecipeError
-from ...inspection.packages import missing_package
-from ...inspection.storage import write_bytes
+from ...inspection.base.errors import MissingPartError, RecipeError
+from ...inspection.base.packages import missing_package
+from ...inspection.base.storage import write_bytes
 from ..graph_bytes import FLOAT16_KEY, graph_bytes, properties_of, with_line
 from ..recipe import GraphContext
 

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from ...inspection.packages import missing_package
+from ...inspection.base.packages import missing_package
 from ..later_keys import without_idle
 from ..recipe import ModuleContext
 from ..training.fit_settings import FitSettings

@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ...inspection.errors import MissingPartError, RecipeError
-from ...inspection.packages import missing_package
-from ...inspection.storage import write_bytes
+from ...inspection.base.errors import MissingPartError, RecipeError
+from ...inspection.base.packages import missing_package
+from ...inspection.base.storage import write_bytes
 from ..graph_bytes import graph_bytes, properties_of, with_line
 from ..quantizing.calibration import Calibration
 from ..quantizing.escapes import keep_escapes

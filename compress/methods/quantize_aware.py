@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ...inspection.packages import missing_package
+from ...inspection.base.packages import missing_package
 from ..recipe import ModuleContext
 from ..training.fit_settings import FitSettings
 from .distill import DistillWeights

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.packages import missing_package
+from ...inspection.base.packages import missing_package
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import LineFileError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import LineFileError
+from ...inspection.base.packages import missing_package
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,7 +9,7 @@ import numpy as np
 import torch_pruning
 from numpy.typing import NDArray
 
-from ...inspection.errors import RecipeError
+from ...inspection.base.errors import RecipeError
 from ..inspector import Inspector
 from ..training.losses import Batch, label_loss
 from .choosing import Importance

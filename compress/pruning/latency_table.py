@@ -16,7 +16,7 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import MeasurementError
+from ...inspection.base.errors import MeasurementError
 from .network_shape import LayerShape, NetworkShape, Widths
 
 Row = NDArray[np.float64]

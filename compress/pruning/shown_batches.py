@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from ...inspection.dataset import Dataset
+from ...inspection.data.dataset import Dataset
 from ..inspector import Inspector
 from ..training.fit_settings import FitSettings
 from ..training.losses import Batch

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...inspection.errors import RecipeError
-from ...inspection.roc import auroc
+from ...inspection.base.errors import RecipeError
+from ...inspection.statistics.roc import auroc
 from ..checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..counting import macs_of
 from ..inspector import Inspector

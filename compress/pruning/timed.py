@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
-from ...inspection.errors import RecipeError
+from ...inspection.base.errors import RecipeError
 from ..checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..methods.prune import PruneStep
 from ..recipe import ModuleContext

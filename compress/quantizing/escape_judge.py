@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.quality import Paired
+from ...inspection.statistics.quality import Paired
 
 
 class EscapeJudge(Protocol):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.quality import Paired
+from ...inspection.statistics.quality import Paired
 from ..graph_bytes import graph_bytes, properties_of
 from ..recipe import Progress
 from .escape_judge import EscapeJudge, escape_limit

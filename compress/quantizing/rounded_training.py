@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...inspection.errors import RecipeError
+from ...inspection.base.errors import RecipeError
 from ..checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..inspector import Inspector
 from ..methods.quantize_aware import QuantizeAwareStep

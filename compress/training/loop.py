@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...inspection.dataset import Dataset
-from ...inspection.errors import RecipeError
-from ...inspection.storage import write_bytes
+from ...inspection.base.errors import RecipeError
+from ...inspection.base.storage import write_bytes
+from ...inspection.data.dataset import Dataset
 from ..checkpoint import Checkpoint
 from ..devices import short_floats
 from ..inspector import Inspector, score_logits

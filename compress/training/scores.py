@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...inspection.dataset import Dataset, Sample
-from ...inspection.roc import auroc
-from ...inspection.streaming import frames_of
-from ...inspection.threshold import operating_point
+from ...inspection.data.dataset import Dataset, Sample
+from ...inspection.data.streaming import frames_of
+from ...inspection.statistics.roc import auroc
+from ...inspection.statistics.threshold import operating_point
 from ..inspector import Inspector, score_logits
 
 _AS_LIKELY_AS_NOT = 0.5

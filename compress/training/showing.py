@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...inspection.dataset import Dataset, Sample
+from ...inspection.data.dataset import Dataset, Sample
 from ..inspector import Inspector
 from .fit_settings import ViewSettings
 from .losses import Batch

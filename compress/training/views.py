@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.dataset import Dataset, Sample
-from ...inspection.frame import FrameSpec
-from ...inspection.images import read_mask
-from ...inspection.streaming import read_sample
+from ...inspection.data.dataset import Dataset, Sample
+from ...inspection.data.frame import FrameSpec
+from ...inspection.data.images import read_mask
+from ...inspection.data.streaming import read_sample
 from .fit_settings import ViewSettings
 from .strokes import struck
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from ...compress.graph_bytes import FLOAT16_KEY
-from ...inspection.errors import GraphError, MissingPartError
-from ...inspection.frame import FrameSpec
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import GraphError, MissingPartError
+from ...inspection.base.packages import missing_package
+from ...inspection.data.frame import FrameSpec
 from ...targets.target import Target
 from ..artifacts import artifact_of, require_installed, require_intact, require_runs
 from ..contracts import Artifact, Decision, Frame, Graph, Session

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...inspection.packages import missing_package
+from ...inspection.base.packages import missing_package
 from ...targets.target import Target
 from ..artifacts import require_installed, require_intact
 from ..contracts import Artifact, Graph, Session

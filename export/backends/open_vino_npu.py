@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...inspection.errors import GraphError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import GraphError
+from ...inspection.base.packages import missing_package
 from ...targets.target import Target
 from ..artifacts import require_installed, require_intact
 from ..contracts import Artifact, Graph, Precision, Session

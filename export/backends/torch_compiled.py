@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ...inspection.packages import missing_package
+from ...inspection.base.packages import missing_package
 from ...targets.target import Target
 from ..artifacts import require_installed, require_intact
 from ..contracts import Artifact, Graph, Session

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ...inspection.errors import BundleError
+from ...inspection.base.errors import BundleError
 
 MAX_BYTES = 1 << 30
 """Of a whole bundle; far below what would need zip64."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...inspection.errors import BundleError
+from ...inspection.base.errors import BundleError
 from ..artifacts import built_where_it_runs
 from ..contracts import Precision
 from .manifest import Manifest, ModelFacts

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...inspection.errors import BundleError
+from ...inspection.base.errors import BundleError
 from ..contracts import Frame
 from .manifest import Word
 

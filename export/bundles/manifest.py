@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-from ...inspection.errors import BundleError
-from ...inspection.frame import FrameSpec
-from ...inspection.gates import Gates
+from ...inspection.base.errors import BundleError
+from ...inspection.data.frame import FrameSpec
+from ...inspection.line.gates import Gates
 from ..contracts import Precision
 
 MANIFEST, SIGNATURE, GOLDEN, REPORT = "manifest.json", "signature.json", "golden.json", "report.json"

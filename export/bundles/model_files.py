@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from xml.parsers import expat
 
-from ...inspection.errors import BundleError
+from ...inspection.base.errors import BundleError
 
 _NESTING = 64
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

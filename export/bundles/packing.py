@@ -12,7 +12,7 @@ import hashlib
 import lzma
 from collections.abc import Iterable, Iterator
 
-from ...inspection.errors import BundleError
+from ...inspection.base.errors import BundleError
 
 _WORTH_IT = 0.97
 _SAMPLE_BYTES = 1 << 20

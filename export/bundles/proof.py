@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ...inspection.errors import BeltlineError, BundleError, MissingPartError, ParityError
+from ...inspection.base.errors import BeltlineError, BundleError, MissingPartError, ParityError
 from ..artifacts import backends
 from ..contracts import Session
 from .golden import frame_of

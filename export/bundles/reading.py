@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ...inspection.errors import BundleError, GraphError, StorageError
-from ...inspection.storage import digest_of_file
+from ...inspection.base.errors import BundleError, GraphError, StorageError
+from ...inspection.base.storage import digest_of_file
 from ..artifacts import require_intact
 from ..contracts import Artifact
 from .container import MAX_BYTES, Member, copy_member, read_member, read_members, require_apart

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...inspection.appearance import APPEARANCE
+from ...inspection.data.appearance import APPEARANCE
 from .golden import Score
 from .manifest import Sentence, Word
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import BundleError, StorageError
-from ...inspection.storage import write_bytes
+from ...inspection.base.errors import BundleError, StorageError
+from ...inspection.base.storage import write_bytes
 from .manifest import SIGNATURE, canonical, read_part
 
 if TYPE_CHECKING:

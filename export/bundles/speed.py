@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...inspection.errors import TooSlowError
+from ...inspection.base.errors import TooSlowError
 from ..artifacts import backends, built_where_it_runs
 from ..contracts import Frame, Session
 from .golden import frame_of

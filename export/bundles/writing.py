@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...inspection.gates import Gates
-from ...inspection.storage import digest_of_file, write_chunks
+from ...inspection.base.storage import digest_of_file, write_chunks
+from ...inspection.line.gates import Gates
 from ..artifacts import files_of
 from ..contracts import Artifact, Frame
 from .container import pack

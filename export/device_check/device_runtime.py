@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ...inspection.errors import GraphError
+from ...inspection.base.errors import GraphError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

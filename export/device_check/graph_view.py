@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import GraphError
+from ...inspection.base.errors import GraphError
 from ..graph_reading import STANDARD_DOMAINS, parse_model
 
 if TYPE_CHECKING:

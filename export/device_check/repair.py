@@ -20,7 +20,7 @@ import numpy as np
 
 from ...compress.float16.pixels_first import cast_pixels_first
 from ...compress.graph_bytes import graph_bytes, properties_of
-from ...inspection.storage import write_bytes
+from ...inspection.base.storage import write_bytes
 from .graph_view import GraphView, name_of, view_of
 
 if TYPE_CHECKING:

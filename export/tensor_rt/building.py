@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...inspection.errors import GraphError
+from ...inspection.base.errors import GraphError
 from .listening import Tell, listen, said, watch
 from .recipe import BuildRecipe
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from ...inspection.errors import GpuError, MissingPartError
+from ...inspection.base.errors import GpuError, MissingPartError
 
 TO_DEVICE: Final = 1
 """cudaMemcpyHostToDevice."""

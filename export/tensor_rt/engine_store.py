@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...inspection.errors import StorageError
-from ...inspection.storage import digest_of_json, write_chunks
+from ...inspection.base.errors import StorageError
+from ...inspection.base.storage import digest_of_json, write_chunks
 from ...targets.jetson import l4t_release
 from ..contracts import Artifact
 from .presence import Gpu

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ...compress.float16.pixels_first import cast_pixels_first
 from ...compress.graph_bytes import graph_bytes, properties_of
-from ...inspection.errors import GraphError
-from ...inspection.storage import write_bytes
+from ...inspection.base.errors import GraphError
+from ...inspection.base.storage import write_bytes
 from ...targets.target import Target
 from ..artifacts import artifact_of
 from ..contracts import Artifact, Graph

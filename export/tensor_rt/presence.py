@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ...inspection.errors import MissingPartError
+from ...inspection.base.errors import MissingPartError
 from ...targets.jetson import jetpack_of, l4t_release
 from .cuda import cuda_library
 

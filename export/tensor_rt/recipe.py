@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ...inspection.errors import GraphError
-from ...inspection.frame import FrameSpec
+from ...inspection.base.errors import GraphError
+from ...inspection.data.frame import FrameSpec
 from ..contracts import Precision
 
 FORMAT: Final = 1

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from typing_extensions import Self
 
-from ...inspection.errors import DataError, GpuError, GraphError
-from ...inspection.frame import FrameSpec
+from ...inspection.base.errors import DataError, GpuError, GraphError
+from ...inspection.data.frame import FrameSpec
 from ..contracts import Decision, Frame
 from ..frame_check import require_frame
 from .cuda import Cuda

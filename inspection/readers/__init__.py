@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from ..dataset import Listing
-from ..errors import DataError
-from ..plugins import plugins
+from ..base.errors import DataError
+from ..base.plugins import plugins
+from ..data.dataset import Listing
 
 
 class Reader(Protocol):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..dataset import Listing, Split
-from ..errors import DataError
-from ..files import images_in, locate
-from ..images import read_mask
+from ..base.errors import DataError
+from ..data.dataset import Listing, Split
+from ..data.files import images_in, locate
+from ..data.images import read_mask
 
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 _MARK = "_GT"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from ..dataset import SPLITS, Listing, Split
-from ..errors import DataError
-from ..table import Row, read_table
+from ..base.errors import DataError
+from ..base.table import Row, read_table
+from ..data.dataset import SPLITS, Listing, Split
 
 _FILE = "labels.csv"
 

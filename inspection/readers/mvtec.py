@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..dataset import Listing, Split
-from ..errors import DataError
-from ..files import folders_in, images_in, named_in
+from ..base.errors import DataError
+from ..data.dataset import Listing, Split
+from ..data.files import folders_in, images_in, named_in
 
 _FOLDERS: dict[str, Split] = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 

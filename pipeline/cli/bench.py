@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...inspection.errors import LineFileError
+from ...inspection.base.errors import LineFileError
 from .job import Baselines, Quick, answer, given_line, worked
 from .options import Json, LineFileArgument, Runs, Verbose, answered
 
@@ -60,7 +60,7 @@ def bench(
 
 
 def _soaked(path: Path | None, length: str, *, runs: Path, row: str | None, quick: bool, verbose: bool) -> Outcome:
-    from ...inspection.durations import seconds_of
+    from ...inspection.base.durations import seconds_of
     from ..console import Console
     from ..soaking import soak_row
 

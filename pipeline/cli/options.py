@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...inspection.errors import BeltlineError
+from ...inspection.base.errors import BeltlineError
 
 if TYPE_CHECKING:
     from ..line_file import LineFile

@@ -71,7 +71,7 @@ def _outcome(finished: FinishedReport) -> Outcome:
 
 
 def _print(finished: FinishedReport, wanted: Format, output: Path | None) -> None:
-    from ...inspection.storage import write_bytes
+    from ...inspection.base.storage import write_bytes
 
     text = wanted.render(finished)
     if output is None:

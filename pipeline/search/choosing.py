@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...inspection.errors import RecipeError
-from ...inspection.gates import Gates
-from ...inspection.line import LineBudget
+from ...inspection.base.errors import RecipeError
+from ...inspection.line.gates import Gates
+from ...inspection.line.line import LineBudget
 from .halving import Score, front_of, ranked
 from .trials import Trial
 

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...inspection.errors import BeltlineError
-from ...inspection.gates import Gates
-from ...inspection.line import LineBudget
+from ...inspection.base.errors import BeltlineError
+from ...inspection.line.gates import Gates
+from ...inspection.line.line import LineBudget
 from ..console import Console
 from ..line_file import LineFile, load_line_file
 from ..making_teacher import make_teacher

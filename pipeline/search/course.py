@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from ...compress.methods.distill import DistillWeights
 from ...compress.recipe import RecipeSettings
 from ...compress.training.fit_settings import FitSettings
-from ...inspection.gates import Gates
-from ...inspection.line import LineBudget
+from ...inspection.line.gates import Gates
+from ...inspection.line.line import LineBudget
 from ..rows import RowPlan
 from .halving import Score, goes_on
 from .points import Point, recipe_of, trial_name

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...compress.recipe import RecipeSettings
-from ...inspection.storage import digest_of_json, write_json
+from ...inspection.base.storage import digest_of_json, write_json
 from ..job import RunJob
 from ..line_file import LineFile
 from .settings import SearchSettings

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...inspection.errors import BeltlineError, StorageError
+from ...inspection.base.errors import BeltlineError, StorageError
 from .points import Point
 from .space import Space, suggest
 from .trials import Trial, trial_from_json

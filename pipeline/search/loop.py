@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ...inspection.errors import BeltlineError
+from ...inspection.base.errors import BeltlineError
 from .course import Course, Track
 from .halving import Score, better_third
 from .ledger import Ledger

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ...compress.families import normal_network
-from ...inspection.plugins import plugins
+from ...inspection.base.plugins import plugins
 
 MOST_CHOICES = 64
 """Values that a list may hold."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ...inspection.errors import HostError, LineFileError, StorageError
+from ...inspection.base.errors import HostError, LineFileError, StorageError
 from ..console import Console
 from .place import Place
 from .settings import SearchSettings

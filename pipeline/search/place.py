@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ...inspection.dataset import Dataset
-from ...inspection.line import budget_of
+from ...inspection.data.dataset import Dataset
+from ...inspection.line.line import budget_of
 from ...targets.settings import TargetSettings
 from ...targets.target import Target
 from ..console import Console

@@ -11,7 +11,7 @@ from ...compress.families import normal_network
 from ...compress.methods.distill import DistillWeights
 from ...compress.recipe import RecipeSettings, Step
 from ...compress.training.fit_settings import FitSettings
-from ...inspection.storage import digest_of_json
+from ...inspection.base.storage import digest_of_json
 
 _EDGE = 32
 _MENDING_SHARE = 4

@@ -11,10 +11,10 @@ from pathlib import Path
 from ...compress.methods.distill import DistillWeights
 from ...compress.recipe import RecipeSettings, methods
 from ...export.artifacts import backends, runs_checkpoint
-from ...inspection.errors import LineFileError, MissingPartError
-from ...inspection.judging import decide
-from ...inspection.packages import missing_package
-from ...inspection.storage import digest_of_json
+from ...inspection.base.errors import LineFileError, MissingPartError
+from ...inspection.base.packages import missing_package
+from ...inspection.base.storage import digest_of_json
+from ...inspection.statistics.judging import decide
 from ..devices import Device
 from ..job import Made, RunJob
 from ..line_file import LineFile

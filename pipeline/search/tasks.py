@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from ...export.contracts import Artifact
-from ...inspection.errors import BeltlineError, HostError, MeasurementError, StorageError
+from ...inspection.base.errors import BeltlineError, HostError, MeasurementError, StorageError
 from ..job import RunJob
 from ..rows import RowPlan
 from .place import Place

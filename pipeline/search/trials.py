@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from ...inspection.gates import Gates
-from ...inspection.line import LineBudget
+from ...inspection.line.gates import Gates
+from ...inspection.line.line import LineBudget
 from .halving import Score
 
 Ending = Literal["whole", "stopped", "too slow", "failed", "under way"]

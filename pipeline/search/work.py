@@ -13,12 +13,12 @@ from ...benchmarks.measurement import Measurement
 from ...benchmarks.measuring import MeasureLimits, measure
 from ...benchmarks.trace import write_trace
 from ...export.contracts import Artifact
-from ...inspection.dataset import evenly
-from ...inspection.errors import RecipeError
-from ...inspection.paired import compare_escapes
-from ...inspection.roc import auroc
-from ...inspection.storage import digest_of_json, write_json
-from ...inspection.streaming import frames_of
+from ...inspection.base.errors import RecipeError
+from ...inspection.base.storage import digest_of_json, write_json
+from ...inspection.data.dataset import evenly
+from ...inspection.data.streaming import frames_of
+from ...inspection.statistics.paired import compare_escapes
+from ...inspection.statistics.roc import auroc
 from ..devices import Device, devices_of, on_each
 from ..job import Made, RunJob
 from ..making import build_artifact, make_graph, make_module

@@ -15,10 +15,10 @@ from typing import Annotated
 
 import typer
 
-from ...inspection.dataset import Dataset
-from ...inspection.errors import DataError
-from ...inspection.loading import splits_json
-from ...inspection.storage import write_json
+from ...inspection.base.errors import DataError
+from ...inspection.base.storage import write_json
+from ...inspection.data.dataset import Dataset
+from ...inspection.data.loading import splits_json
 from ..cli.options import LineFileArgument, Runs, Verbose
 from .opening import Epochs, Samples, Seeds, opened
 from .students import trained_students

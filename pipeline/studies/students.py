@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from ...compress.methods.distill import METHOD, DistillStep
 from ...compress.recipe import RecipeSettings, Step
-from ...inspection.errors import LineFileError
-from ...inspection.roc import auroc
-from ...inspection.threshold import operating_point
+from ...inspection.base.errors import LineFileError
+from ...inspection.statistics.roc import auroc
+from ...inspection.statistics.threshold import operating_point
 from ..job import Made, RunJob
 from ..line_file import LineFile
 from ..making import make_module

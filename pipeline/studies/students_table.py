@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...inspection.storage import write_bytes
+from ...inspection.base.storage import write_bytes
 from ..job import RunJob
 from ..rows import TEACHER
 from .seeds import over_seeds

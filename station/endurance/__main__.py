@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from ...inspection.errors import BeltlineError
+from ...inspection.base.errors import BeltlineError
 from ..counters import Tally
 from ..service import Service
 from ..serving import serve

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ...inspection.errors import StationError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import StationError
+from ...inspection.base.packages import missing_package
 from ...targets.host import LocalHost
 
 CAMERA_PROGRAM = "arv-fake-gv-camera-0.8"

@@ -12,8 +12,8 @@ from typing import Any
 
 from ...export.bundles.golden import frame_of
 from ...export.bundles.reading import Unpacked
-from ...inspection.errors import StationError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import StationError
+from ...inspection.base.packages import missing_package
 from ..settings import StationSettings
 from ..versions.activation import Activation, activate, current_activation, unpacked_of
 from ..versions.installing import InstallWish, install

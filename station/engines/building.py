@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...export.artifacts import built_where_it_runs
 from ...export.bundles.reading import read_unpacked
-from ...inspection.errors import BeltlineError, BundleError
+from ...inspection.base.errors import BeltlineError, BundleError
 from ...targets.host import LocalHost
 from ..telling.notifying import notify
 from ..versions.admission import prepare_models

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from ...inspection.errors import BundleError, ParityError, StationError
+from ...inspection.base.errors import BundleError, ParityError, StationError
 from ...targets.host import LocalHost
 from ..versions.at_work import AtWork
 from .pinning import Pinning

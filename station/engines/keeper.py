@@ -9,7 +9,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from ...inspection.errors import BeltlineError, StationError
+from ...inspection.base.errors import BeltlineError, StationError
 from ..counters import Counters
 from ..dispatch import Dispatcher
 from ..outcomes import Outcome

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...inspection.errors import StationError
+from ...inspection.base.errors import StationError
 from ..settings import EngineSettings
 
 

@@ -23,7 +23,7 @@ from ...export.artifacts import backends
 from ...export.bundles.proof import Proven, prove_open
 from ...export.bundles.reading import read_unpacked
 from ...export.contracts import Session
-from ...inspection.errors import BeltlineError, ParityError
+from ...inspection.base.errors import BeltlineError, ParityError
 from .anticipation import Anticipation
 from .hurrying import hurry_process
 from .pinning import keep_process_to

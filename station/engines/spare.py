@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from threading import Lock
 
-from ...inspection.errors import BeltlineError
+from ...inspection.base.errors import BeltlineError
 from ..versions.at_work import AtWork
 from .engine import Engine
 from .starter import EngineStarter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...inspection.errors import BeltlineError, BundleError
+from ...inspection.base.errors import BeltlineError, BundleError
 from ...targets.cpus import cpus_by_core
 from ..counters import Counters
 from ..settings import StationSettings

@@ -10,7 +10,7 @@ from ctypes import POINTER, byref, c_char_p, c_double, c_int, c_int64, c_size_t,
 from functools import cache
 from typing import Any
 
-from ...inspection.errors import MissingPartError, SourceError
+from ...inspection.base.errors import MissingPartError, SourceError
 
 _LIBRARY = "libaravis-0.8.so.0"
 

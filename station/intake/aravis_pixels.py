@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import DataError
+from ...inspection.base.errors import DataError
 from .pixels import image_of_bgr
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ...inspection.errors import DataError, SourceError
+from ...inspection.base.errors import DataError, SourceError
 from ..frames import FaultyFrame, OfferedFrame, Quiet
 from .pixels import image_of_bgr
 

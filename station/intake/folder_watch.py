@@ -9,7 +9,7 @@ import struct
 import time
 from pathlib import Path
 
-from ...inspection.errors import SourceError
+from ...inspection.base.errors import SourceError
 
 _CLOSED_AFTER_WRITING, _MOVED_HERE, _OVERFLOW, _IGNORED = 0x8, 0x80, 0x4000, 0x8000
 _EVENT = struct.Struct("iIII")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import DataError
+from ...inspection.base.errors import DataError
 
 
 def image_of_bgr(pixels: NDArray[np.uint8], *, channels: int) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from threading import Event, Thread, current_thread
 
-from ...inspection.errors import BeltlineError, SourceError
+from ...inspection.base.errors import BeltlineError, SourceError
 from ..counters import Counters
 from ..engines.hurrying import hurry_thread
 from ..frames import FaultyFrame, OfferedFrame, Quiet, source_kinds

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import DeliveryError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import DeliveryError
+from ...inspection.base.packages import missing_package
 from ..outcomes import Outcome, Sink
 from ..secret_files import read_secret
 from ..telling.delivery import Delivery, Link

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from ...inspection.errors import DeliveryError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import DeliveryError
+from ...inspection.base.packages import missing_package
 from ..outcomes import Outcome, Sink
 from ..secret_files import read_secret
 from ..telling.delivery import Delivery, Link

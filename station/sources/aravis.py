@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import DataError, SourceError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import DataError, SourceError
+from ...inspection.base.packages import missing_package
 from ..frames import FaultyFrame, OfferedFrame, Quiet
 from ..intake.aravis_library import call, library, library_missing
 from ..intake.aravis_pixels import image_of_raw

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import DataError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import DataError
+from ...inspection.base.packages import missing_package
 from ..frames import FaultyFrame, OfferedFrame, Quiet
 from ..intake.folder_watch import KernelWatch, LookingWatch
 
@@ -70,7 +70,7 @@ class FolderSource:
         return not name.startswith(".") and path.suffix.lower() in _SUFFIXES and not path.is_symlink()
 
     def _read(self, name: str, captured_ns: int) -> OfferedFrame | FaultyFrame:
-        from ...inspection.images import read_frame
+        from ...inspection.data.images import read_frame
 
         path, number, source = self._settings.path / name, self._count, self._name
         try:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.packages import missing_package
+from ...inspection.base.packages import missing_package
 from ..intake.capture import CapturePlan, CaptureSource, built_in, opened
 
 _NOT_BUILT_IN = (

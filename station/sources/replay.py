@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import DataError, SourceError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import DataError, SourceError
+from ...inspection.base.packages import missing_package
 from ..frames import FaultyFrame, OfferedFrame, Quiet
 
 _SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
@@ -93,7 +93,7 @@ class Replay:
 
 
 def _picture(path: Path, channels: int) -> Picture:
-    from ...inspection.images import read_frame
+    from ...inspection.data.images import read_frame
 
     try:
         return path.name, read_frame(path, channels=channels)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.errors import SourceError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import SourceError
+from ...inspection.base.packages import missing_package
 from ..intake.capture import CapturePlan, CaptureSource, opened
 
 _USUAL_RATE = 25.0

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ...export.artifacts import backends
 from ...export.bundles.reading import Unpacked, open_bundle
-from ...inspection.dataset import Dataset, Sample
-from ...inspection.errors import BeltlineError, BundleError, DataError
-from ...inspection.settings import DataSettings
+from ...inspection.base.errors import BeltlineError, BundleError, DataError
+from ...inspection.data.dataset import Dataset, Sample
+from ...inspection.data.settings import DataSettings
 from ..outcomes import Outcome, Seen
 from ..watching.drift import DriftLook, DriftSettings, DriftWatch
 
@@ -37,7 +37,7 @@ def drift_on(
         BundleError: The bundle has no reference.
         DataError: An image cannot be read.
     """
-    from ...inspection.streaming import frames_of
+    from ...inspection.data.streaming import frames_of
 
     model, reference = unpacked.manifest.models[0], unpacked.reference()
     if reference is None:
@@ -110,7 +110,7 @@ def _row(look: DriftLook) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the study from the command line."""
-    from ...inspection.loading import load_dataset
+    from ...inspection.data.loading import load_dataset
 
     parser = argparse.ArgumentParser(prog="python -m beltline.station.studies.drift", description=__doc__)
     parser.add_argument("bundle", type=Path)

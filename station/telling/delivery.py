@@ -12,7 +12,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import Protocol
 
-from ...inspection.errors import DeliveryError
+from ...inspection.base.errors import DeliveryError
 from ..outcomes import Outcome
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0

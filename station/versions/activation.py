@@ -13,8 +13,8 @@ from typing import Any, Literal
 from ...export.bundles.proof import Proven
 from ...export.bundles.reading import Unpacked, read_unpacked
 from ...export.bundles.speed import Speed
-from ...inspection.errors import BundleError, StorageError
-from ...inspection.storage import new_folder, sync, write_json
+from ...inspection.base.errors import BundleError, StorageError
+from ...inspection.base.storage import new_folder, sync, write_json
 from .places import Places
 
 Why = Literal["install", "rollback"]

@@ -16,7 +16,7 @@ from ...export.bundles.proof import Proven, prove_models, runtime_missing
 from ...export.bundles.reading import OpenBundle, Unpacked, open_bundle
 from ...export.bundles.signing import Signer
 from ...export.bundles.speed import Speed, measure_models
-from ...inspection.errors import BundleError, GraphError
+from ...inspection.base.errors import BundleError, GraphError
 from ...targets.fingerprint import fingerprint
 
 Tell = Callable[[str], None]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from ...export.bundles.manifest import Manifest, ModelFacts
 from ...export.bundles.proof import runtime_missing
 from ...export.bundles.reading import Unpacked, open_bundle
-from ...inspection.errors import BundleError, MissingPartError, StationError
+from ...inspection.base.errors import BundleError, MissingPartError, StationError
 from ..settings import StationSettings
 from .activation import Activation, current_activation, earlier_activations, unpacked_of
 from .admission import require_machine

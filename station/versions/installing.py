@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ...export.bundles.reading import OpenBundle, open_bundle, read_unpacked
 from ...export.bundles.signing import public_pem
-from ...inspection.errors import BundleError, StorageError
-from ...inspection.locking import locked
-from ...inspection.storage import new_folder, sync, write_bytes
+from ...inspection.base.errors import BundleError, StorageError
+from ...inspection.base.locking import locked
+from ...inspection.base.storage import new_folder, sync, write_bytes
 from .activation import Activation, activate, current_activation
 from .admission import Tell, Verified, proven_in, require_machine, say_nothing
 from .places import Places

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from ...export.bundles.proof import Proven, prove_models
-from ...inspection.errors import BeltlineError, BundleError
-from ...inspection.locking import locked
+from ...inspection.base.errors import BeltlineError, BundleError
+from ...inspection.base.locking import locked
 from .activation import Activation, activate, current_activation, earlier_activations, unpacked_of
 from .admission import self_test_threads
 from .installing import make_root

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...export.bundles.fitness import cautions_for
 from ...export.bundles.speed import Speed
-from ...inspection.errors import BundleError
+from ...inspection.base.errors import BundleError
 from ...targets.fingerprint import fingerprint
 from .activation import current_activation, earlier_activations, unpacked_of
 from .places import Places

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ...export.bundles.manifest import MANIFEST, Manifest, read_part
 from ...export.tensor_rt.engine_store import remove_engines
-from ...inspection.errors import BundleError, StorageError
-from ...inspection.locking import locked
+from ...inspection.base.errors import BundleError, StorageError
+from ...inspection.base.locking import locked
 from .activation import Activation, current_activation, earlier_activations
 from .places import Places
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.appearance import appearance_of
+from ...inspection.data.appearance import appearance_of
 from ..outcomes import Seen
 from .two_samples import smirnov_distance, smirnov_p_value
 

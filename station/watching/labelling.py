@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...inspection.errors import DataError, StorageError
-from ...inspection.storage import write_bytes
-from ...inspection.table import read_table
+from ...inspection.base.errors import DataError, StorageError
+from ...inspection.base.storage import write_bytes
+from ...inspection.base.table import read_table
 from ..telling.outcome_json import moment_of
 from .reject_ring import FRAME, HEATMAP, OUTCOME, is_entry
 

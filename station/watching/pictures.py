@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.packages import missing_package
+from ...inspection.base.packages import missing_package
 
 Pixels = NDArray[np.uint8]
 

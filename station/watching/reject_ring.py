@@ -13,8 +13,8 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ...inspection.errors import MissingPartError, StorageError
-from ...inspection.storage import new_folder
+from ...inspection.base.errors import MissingPartError, StorageError
+from ...inspection.base.storage import new_folder
 from ..outcomes import Seen
 from ..settings import RingSettings
 from .pictures import pictures_missing, png_of

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...inspection.errors import DataError, StationError
+from ...inspection.base.errors import DataError, StationError
 from .guard import Guard
 
 if TYPE_CHECKING:

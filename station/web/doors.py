@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from ...inspection.errors import StationError
+from ...inspection.base.errors import StationError
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from ...inspection.frame import FrameSpec
+from ...inspection.data.frame import FrameSpec
 from ..counters import Tally
 from ..frames import FaultyFrame, OfferedFrame
 from ..outcomes import Outcome

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import DataError
-from ...inspection.frame import FrameSpec
+from ...inspection.base.errors import DataError
+from ...inspection.data.frame import FrameSpec
 from ..outcomes import Outcome
 from .face import Served
 

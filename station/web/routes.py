@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.errors import DataError
+from ...inspection.base.errors import DataError
 from ..frames import FaultyFrame, OfferedFrame
 from ..outcomes import Outcome
 from ..telling.outcome_json import outcome_facts
@@ -199,8 +199,8 @@ def _decoded(body: bytes, face: Face) -> NDArray[np.uint8]:
     Raises:
         DataError: It is none, damaged, or larger than a frame may be.
     """
-    from ...inspection.headers import header_of
-    from ...inspection.images import frame_of_content
+    from ...inspection.data.headers import header_of
+    from ...inspection.data.images import frame_of_content
 
     channels, header = face.served().frame.channels, header_of(body)
     if header.height * header.width * channels > face.largest_frame_bytes:

@@ -9,8 +9,8 @@ import ssl
 from concurrent.futures import Future
 from threading import Thread
 
-from ...inspection.errors import LineFileError, MissingPartError, StationError
-from ...inspection.packages import missing_package
+from ...inspection.base.errors import LineFileError, MissingPartError, StationError
+from ...inspection.base.packages import missing_package
 from ..secret_files import read_secret
 from ..settings import HttpSettings
 from .answering import answering

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.export.contracts import Artifact
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.frame import FrameSpec
-from beltline.inspection.storage import digest_of_file
+from beltline.inspection.base.storage import digest_of_file
+from beltline.inspection.data.frame import FrameSpec
+from beltline.inspection.line.line.arrivals import Arrivals
 
 # A backend as another package would bring it: it takes as long as its "model" file says and breaks where that says so.
 _BACKEND = """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from beltline.benchmarks.backlog import NEVER_NS, Replay, busy_ns, replay
 from beltline.benchmarks.measurement import Measurement
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

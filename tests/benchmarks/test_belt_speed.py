@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from beltline.benchmarks.belt_speed import Case, at_speed, case_of, highest_speed, limited_by
 from beltline.benchmarks.measurement import Measurement
-from beltline.inspection.errors import MeasurementError
-from beltline.inspection.gates import MissGate
-from beltline.inspection.line import Bursts, Line, budget_of
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.line.line import Bursts, Line, budget_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ import pytest
 from beltline.benchmarks.compared_traces import compare_traces, unlike
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.trace import write_trace
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 
 Belt = Callable[..., Measurement]
 

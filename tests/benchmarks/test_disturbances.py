@@ -8,7 +8,7 @@ import pytest
 from beltline.benchmarks import disturbances
 from beltline.benchmarks.clock import Clocks
 from beltline.benchmarks.disturbances import watching_disturbances
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 
 
 def test_faults_and_switches_of_the_stretch_are_counted() -> None:

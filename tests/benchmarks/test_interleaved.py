@@ -12,7 +12,7 @@ from beltline.benchmarks.interleaved import Round, measured_rounds, ratio_of_tur
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.measuring import MeasureLimits
 from beltline.export.contracts import Artifact, Frame
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 from beltline.targets.profile import target_of
 
 LIMITS = MeasureLimits(frames=8, seconds=0.4, warmup_frames=2)

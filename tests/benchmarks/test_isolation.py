@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from beltline.benchmarks.isolation import alone, pin, require_parent, undisturbed
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 
 
 @pytest.fixture

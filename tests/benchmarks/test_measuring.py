@@ -15,9 +15,9 @@ from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.measuring import MeasureLimits, measure, prove_measurement
 from beltline.benchmarks.summary import latency_summary
 from beltline.export.contracts import Artifact, Frame
-from beltline.inspection.arrivals import Arrivals, due_ns
-from beltline.inspection.errors import MeasurementError
-from beltline.inspection.gates import MissGate
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.line.line.arrivals import Arrivals, due_ns
+from beltline.inspection.line.line.gates import MissGate
 from beltline.targets.profile import target_of
 
 Pretend = Callable[..., Artifact]

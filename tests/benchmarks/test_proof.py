@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from beltline.benchmarks.looks import Look, frames_to_fit, plan_looks
 from beltline.benchmarks.proof import decide, frames_to_fit_as_seen, prove
-from beltline.inspection.gates import MissGate
+from beltline.inspection.line.line.gates import MissGate
 from numpy.typing import NDArray
 
 _GATE = MissGate(max=0.02, confidence=0.95)
@@ -63,7 +63,7 @@ def test_clear_cases_are_decided() -> None:
 
 def test_peeking_at_every_frame_would_break_the_confidence() -> None:
     # Why the looks are planned: the plain 95 % bound, asked at every frame, is wrong far more often than 5 %.
-    from beltline.inspection.bounds import frames_needed
+    from beltline.inspection.statistics.bounds import frames_needed
 
     passing = {frames_needed(0.02, confidence=0.95, misses=count): count for count in range(60)}
     random = np.random.default_rng(3)

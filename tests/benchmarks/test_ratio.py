@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from beltline.benchmarks.ratio import block_frames, quantiles, ratio_of_rounds, ratios_of_runs
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 from numpy.typing import NDArray
 
 SHARES = {"p50": 0.5, "p99": 0.99}

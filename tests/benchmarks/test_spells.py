@@ -8,8 +8,8 @@ import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.spells import allowed_spell_frames, by_trigger, runs_of, spells_of
 from beltline.benchmarks.steadiness import steadiness
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.gates import MissGate
+from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.line.gates import MissGate
 
 Belt = Callable[..., Measurement]
 _GATE = MissGate(stall_ms=50)

@@ -8,8 +8,8 @@ import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.measuring import prove_measurement
 from beltline.benchmarks.summary import engine_summary, latency_summary, pacer_p99_us, quantile_interval
-from beltline.inspection.errors import MeasurementError
-from beltline.inspection.gates import MissGate
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.line.line.gates import MissGate
 
 Belt = Callable[..., Measurement]
 _GATE = MissGate(max=0.2, confidence=0.9)

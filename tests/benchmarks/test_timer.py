@@ -8,8 +8,8 @@ import pytest
 from beltline.benchmarks import timer
 from beltline.benchmarks.pacing import SPIN_NS
 from beltline.benchmarks.timer import examine_timer, timer_holding
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.line.line.arrivals import Arrivals
 
 
 def test_this_machine_is_described_in_json() -> None:

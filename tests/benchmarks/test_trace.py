@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.trace import TIMES, read_trace, write_trace
-from beltline.inspection.arrivals import Arrivals, due_ns
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.line.line.arrivals import Arrivals, due_ns
 from numpy.typing import NDArray
 
 Belt = Callable[..., Measurement]

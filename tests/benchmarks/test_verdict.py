@@ -7,9 +7,9 @@ from beltline.benchmarks.proof import Proof
 from beltline.benchmarks.spells import Spells
 from beltline.benchmarks.steadiness import Steadiness
 from beltline.benchmarks.verdict import Standing, judge, select
-from beltline.inspection.bounds import rate_lower, rate_upper
-from beltline.inspection.gates import Gates
-from beltline.inspection.quality import Paired, Quality, Rate
+from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.statistics.bounds import rate_lower, rate_upper
+from beltline.inspection.statistics.quality import Paired, Quality, Rate
 
 _PROOF = Proof(verdict="fits", misses=0, frames=5_296, upper=0.001, lower=0.0, frames_needed=0)
 _SPELLS = Spells(

@@ -11,8 +11,8 @@ from beltline.benchmarks.measuring import MeasureLimits, measure, prove_measurem
 from beltline.benchmarks.summary import latency_summary
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Frame, Graph
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.gates import MissGate
+from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.line.gates import MissGate
 from beltline.targets.profile import target_of
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.loading import load_dataset
-from beltline.inspection.settings import DataSettings
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.data.dataset import Dataset
+from beltline.inspection.data.loading import load_dataset
+from beltline.inspection.data.settings import DataSettings
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import torch
 from beltline.compress.checkpoint import load_checkpoint
 from beltline.compress.teacher import take_teacher
 from beltline.compress.teacher_settings import TeacherSettings
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.errors import LineFileError, WeightsError
+from beltline.inspection.base.errors import LineFileError, WeightsError
+from beltline.inspection.data.dataset import Dataset
 from safetensors.torch import save_file
 
 MODELS = """

@@ -18,8 +18,8 @@ from beltline.compress.recipe import ModuleContext
 from beltline.compress.sparsifying import two_of_four
 from beltline.compress.training.fit_settings import FitSettings, ViewSettings
 from beltline.compress.training.last_good import LAST_GOOD
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.errors import RecipeError
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.data.dataset import Dataset
 from breaking_loss import BreakingLoss
 
 FIT = FitSettings(epochs=3, samples_per_epoch=16, batch=8, views=ViewSettings(crop=64))

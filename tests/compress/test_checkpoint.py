@@ -9,8 +9,8 @@ from beltline.compress.checkpoint import Checkpoint, load_checkpoint, read_heade
 from beltline.compress.families import build_network, normal_network
 from beltline.compress.inspector import Inspector
 from beltline.compress.pruning.structured import prune_channels
-from beltline.inspection.errors import LineFileError, WeightsError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import LineFileError, WeightsError
+from beltline.inspection.data.frame import FrameSpec
 from safetensors.torch import save_file
 
 FRAME = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,), frame_height=64, frame_width=64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from beltline.compress.devices import short_floats, torch_device
-from beltline.inspection.errors import MissingPartError
+from beltline.inspection.base.errors import MissingPartError
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from beltline.export.artifacts import backends
 from beltline.export.contracts import Frame, Graph
 from beltline.export.graph_file import open_graph
 from beltline.export.parity import compare_scores
-from beltline.inspection.errors import RecipeError
-from beltline.inspection.storage import digest_of_file
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.base.storage import digest_of_file
 from beltline.targets.target import Target
 from onnx import TensorProto, helper, numpy_helper
 

@@ -15,9 +15,9 @@ from beltline.compress.sparsifying import fold_masks, hold_masks, two_of_four
 from beltline.compress.training.fit_settings import FitSettings, ViewSettings
 from beltline.export.sparsity import sparsity_of_file
 from beltline.export.to_onnx import export_graph
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.errors import RecipeError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.data.dataset import Dataset
+from beltline.inspection.data.frame import FrameSpec
 from torch import nn
 
 FRAME = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,))

@@ -15,7 +15,7 @@ import pytest
 from beltline.compress.checkpoint import load_checkpoint
 from beltline.export.artifacts import backends, digest_of_artifact, files_of, runs_checkpoint
 from beltline.export.contracts import Artifact, Backend, Decision, Frame, Graph, Session
-from beltline.inspection.errors import DataError, GraphError
+from beltline.inspection.base.errors import DataError, GraphError
 from beltline.targets.target import Target
 
 TARGET = Target(name="local", threads=1, cpus=(0,))

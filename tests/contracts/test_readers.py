@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from beltline.inspection.dataset import SPLITS
-from beltline.inspection.errors import DataError
+from beltline.inspection.base.errors import DataError
+from beltline.inspection.data.dataset import SPLITS
 from beltline.inspection.readers import Reader, readers
 
 _READERS = [pytest.param(reader, id=name) for name, reader in readers().items()]

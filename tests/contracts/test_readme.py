@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 import typer
-from beltline.inspection.dataset import SPLITS
-from beltline.inspection.loading import load_dataset
+from beltline.inspection.data.dataset import SPLITS
+from beltline.inspection.data.loading import load_dataset
 from beltline.pipeline.cli.app import app
 from beltline.pipeline.line_file import load_line_file
 from beltline.pipeline.plan import plan
@@ -123,7 +123,7 @@ def test_the_example_in_each_verbs_help_parses(verb: str) -> None:
 
 def own_parts(folder: Path) -> Path:
     """Make what the README's worked example tells the reader to make: an MVTec-like tree, and line.yaml beside it."""
-    from beltline.inspection.synthetic import write_synthetic_line
+    from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 
     write_synthetic_line(folder / "drawn", seed=9, parts=90, exposures=1)
     with (folder / "drawn" / "labels.csv").open(encoding="utf-8", newline="") as stream:

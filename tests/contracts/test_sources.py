@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from beltline.inspection.errors import BeltlineError, MissingPartError, SourceError
+from beltline.inspection.base.errors import BeltlineError, MissingPartError, SourceError
 from beltline.station.frames import source_kinds
 from beltline.station.settings import SourceChoice
 from pydantic import BaseModel, ValidationError

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from beltline.export.artifacts import backends, digest_of_artifact, files_of, require_installed
 from beltline.export.contracts import Graph
-from beltline.inspection.errors import GraphError, MissingPartError
+from beltline.inspection.base.errors import GraphError, MissingPartError
 from beltline.targets.target import Target
 from onnx import helper, numpy_helper
 

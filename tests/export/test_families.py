@@ -13,7 +13,7 @@ from beltline.compress.inspector import Inspector
 from beltline.compress.pruning.structured import prune_channels
 from beltline.export.artifacts import backends
 from beltline.export.to_onnx import export_graph
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.data.frame import FrameSpec
 from beltline.targets.target import Target
 
 FAMILIES = [

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from beltline.export.frame_check import require_frame
-from beltline.inspection.errors import DataError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import DataError
+from beltline.inspection.data.frame import FrameSpec
 
 OPEN = FrameSpec(height=32, width=32, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
 FIXED = FrameSpec(height=32, width=32, channels=1, mean=(0.5,), std=(0.5,), frame_height=40, frame_width=50)

@@ -12,7 +12,7 @@ import pytest
 from beltline.export import graph_reading
 from beltline.export.contracts import Graph
 from beltline.export.graph_file import FRAME_KEY, open_graph
-from beltline.inspection.errors import GraphError
+from beltline.inspection.base.errors import GraphError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper

@@ -6,7 +6,7 @@ import pytest
 from beltline.export.contracts import Graph
 from beltline.export.device_check.graph_view import view_of, view_of_model
 from beltline.export.layer_work import layer_work
-from beltline.inspection.errors import GraphError
+from beltline.inspection.base.errors import GraphError
 from onnx import TensorProto, helper, numpy_helper
 
 

@@ -20,8 +20,8 @@ from beltline.compress.pruning.width_groups import narrow, network_shape
 from beltline.compress.recipe import GraphContext
 from beltline.export.narrowing import layer_nodes, narrowed
 from beltline.export.to_onnx import export_graph
-from beltline.inspection.errors import GraphError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import GraphError
+from beltline.inspection.data.frame import FrameSpec
 
 FRAME = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,), frame_height=64, frame_width=64)
 PLAIN = {"family": "plain", "width": 16, "depth": 1}

@@ -20,7 +20,7 @@ from beltline.export.backends.open_vino_npu import npu_options, require_one_size
 from beltline.export.contracts import Artifact, Frame, Graph, executing_device
 from beltline.export.open_vino_engine import device_of, missing_device, opened, require_device
 from beltline.export.private_folder import compiled_code, private_folder
-from beltline.inspection.errors import GraphError, MissingPartError, StorageError
+from beltline.inspection.base.errors import GraphError, MissingPartError, StorageError
 from beltline.targets.target import Target
 
 TARGET = Target(name="local", threads=1, cpus=(0,))

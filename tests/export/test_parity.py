@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from beltline.export.parity import compare_scores, require_no_flips
-from beltline.inspection.errors import DataError, ParityError
+from beltline.inspection.base.errors import DataError, ParityError
 from scipy.stats import spearmanr
 
 

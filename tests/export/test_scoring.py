@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from beltline.export import scoring
 from beltline.export.contracts import Decision, Frame
-from beltline.inspection import streaming
-from beltline.inspection.dataset import Dataset, Sample
-from beltline.inspection.errors import DataError, GraphError
+from beltline.inspection.base.errors import DataError, GraphError
+from beltline.inspection.data import streaming
+from beltline.inspection.data.dataset import Dataset, Sample
 from typing_extensions import Self
 
 

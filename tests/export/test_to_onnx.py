@@ -15,9 +15,9 @@ from beltline.compress.inspector import Inspector
 from beltline.export import to_onnx
 from beltline.export.contracts import Frame, Graph
 from beltline.export.graph_file import open_graph
-from beltline.inspection.errors import GraphError, WeightsError
-from beltline.inspection.frame import FrameSpec
-from beltline.inspection.storage import digest_of_file
+from beltline.inspection.base.errors import GraphError, WeightsError
+from beltline.inspection.base.storage import digest_of_file
+from beltline.inspection.data.frame import FrameSpec
 from torch import Tensor, nn
 
 FIXED = FrameSpec(height=64, width=96, channels=1, mean=(0.5,), std=(0.25,), frame_height=64, frame_width=96)

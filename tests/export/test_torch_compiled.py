@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from beltline.export.artifacts import backends, runs_checkpoint
 from beltline.export.backends import torch_compiled
-from beltline.inspection.errors import StorageError
+from beltline.inspection.base.errors import StorageError
 
 
 def test_a_machine_without_a_compiler_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

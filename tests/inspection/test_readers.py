@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from beltline.inspection.dataset import SPLITS, Listing
-from beltline.inspection.errors import BeltlineError, DataError
-from beltline.inspection.loading import load_dataset
+from beltline.inspection.base.errors import BeltlineError, DataError
+from beltline.inspection.data.dataset import SPLITS, Listing
+from beltline.inspection.data.loading import load_dataset
+from beltline.inspection.data.settings import DataSettings
 from beltline.inspection.readers import Reader, reader_for
-from beltline.inspection.settings import DataSettings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

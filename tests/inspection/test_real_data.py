@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.inspection.dataset import SPLITS, Dataset
-from beltline.inspection.images import read_frame, read_mask
-from beltline.inspection.loading import load_dataset
-from beltline.inspection.settings import DataSettings
+from beltline.inspection.data.dataset import SPLITS, Dataset
+from beltline.inspection.data.images import read_frame, read_mask
+from beltline.inspection.data.loading import load_dataset
+from beltline.inspection.data.settings import DataSettings
 
 _DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 

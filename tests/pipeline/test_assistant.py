@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from beltline.compress.checkpoint import load_checkpoint
-from beltline.inspection.errors import LineFileError
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.base.errors import LineFileError
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.job import Made, RunJob
 from beltline.pipeline.line_file import load_line_file

@@ -14,8 +14,8 @@ import pytest
 from beltline.export.bundles.reading import open_bundle
 from beltline.export.contracts import Graph
 from beltline.export.tensor_rt.presence import missing_parts
-from beltline.inspection.errors import BundleError
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.base.errors import BundleError
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.bundle_run import Bundled, bundle_job
 from beltline.pipeline.bundling import BundleWish, _caution_of_run
 from beltline.pipeline.console import Console

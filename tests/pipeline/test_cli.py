@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import DataError, ParityError
+from beltline.inspection.base.errors import DataError, ParityError
 from beltline.pipeline.cli.options import answered
 
 SOURCE = Path(__file__).parents[2]

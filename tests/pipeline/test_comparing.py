@@ -13,8 +13,8 @@ from beltline.benchmarks.interleaved import Turns
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report.schema import Speedup
 from beltline.benchmarks.trace import write_trace
-from beltline.inspection.errors import LineFileError, MeasurementError
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.base.errors import LineFileError, MeasurementError
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.cli.app import app
 from beltline.pipeline.comparing import are_traces, compare_rows
 from beltline.pipeline.console import Console

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from beltline.export.bundles.golden import ROUNDING, Golden
 from beltline.export.bundles.writing import BundleModel
-from beltline.inspection.dataset import Dataset, Sample
-from beltline.inspection.errors import BundleError, GraphError, LineFileError
+from beltline.inspection.base.errors import BundleError, GraphError, LineFileError
+from beltline.inspection.data.dataset import Dataset, Sample
 from beltline.pipeline.device_bundle import (
     MARGIN,
     DeviceWish,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from beltline.benchmarks.report.reading import read_report
 from beltline.export.contracts import Graph
-from beltline.inspection.errors import HostError, MissingPartError
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.base.errors import HostError, MissingPartError
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.devices import Device, devices_of, meet, on_each, require_on_devices, this_machine
 from beltline.pipeline.line_file import load_line_file

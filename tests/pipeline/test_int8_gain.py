@@ -13,9 +13,9 @@ from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.verdict import Verdict
 from beltline.compress.recipe import Step
 from beltline.export.contracts import Artifact, Precision
-from beltline.inspection.frame import FrameSpec
-from beltline.inspection.quality import Quality, Rate
-from beltline.inspection.threshold import OperatingPoint
+from beltline.inspection.data.frame import FrameSpec
+from beltline.inspection.statistics.quality import Quality, Rate
+from beltline.inspection.statistics.threshold import OperatingPoint
 from beltline.pipeline.devices import Device
 from beltline.pipeline.int8_gain import int8_loses, with_int8_weighed, without_idle_int8
 from beltline.pipeline.judging_rows import Judged, RowResult, chosen_row

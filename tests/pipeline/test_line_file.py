@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from beltline.inspection.errors import BeltlineError, LineFileError
+from beltline.inspection.base.errors import BeltlineError, LineFileError
 from beltline.pipeline.builtin import builtin_line_file
 from beltline.pipeline.line_file import LineFile, load_line_file, lock_text
 from hypothesis import given, settings

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.places import read_file, read_text
 from hypothesis import given
 from hypothesis import strategies as st

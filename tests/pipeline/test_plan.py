@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from beltline.inspection.gates import Gates, MissGate
-from beltline.inspection.line import Bursts, Line
-from beltline.inspection.settings import DataSettings
+from beltline.inspection.data.settings import DataSettings
+from beltline.inspection.line.line.gates import Gates, MissGate
+from beltline.inspection.line.line.line import Bursts, Line
 from beltline.pipeline.builtin import builtin_line_file
 from beltline.pipeline.line_file import LineFile, MeasureSettings
 from beltline.pipeline.plan import plan, plan_text

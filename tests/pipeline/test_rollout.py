@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.rollout import HostOutcome, read_hosts, rollout_facts, rollout_text
 from loopback import LoopbackDevice, MakeDevice
 

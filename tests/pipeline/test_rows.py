@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from beltline.compress.recipe import RecipeSettings
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.builtin import builtin_line_file
 from beltline.pipeline.line_file import LineFile
 from beltline.pipeline.quick import quickened

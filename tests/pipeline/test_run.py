@@ -17,8 +17,8 @@ import pytest
 import torch
 from beltline.benchmarks.report.reading import read_report
 from beltline.compress.checkpoint import load_checkpoint
-from beltline.inspection.errors import DataError, GraphError, LineFileError, WeightsError
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.base.errors import DataError, GraphError, LineFileError, WeightsError
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import LineFile, load_line_file
 from beltline.pipeline.run import Outcome, run_job

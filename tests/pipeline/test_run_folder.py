@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import StorageError
+from beltline.inspection.base.errors import StorageError
 from beltline.pipeline.run_folder import open_run
 
 HOLDER = """

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beltline.inspection.errors import StorageError
-from beltline.inspection.storage import write_bytes
+from beltline.inspection.base.errors import StorageError
+from beltline.inspection.base.storage import write_bytes
 from beltline.pipeline.run_folder import open_run
 from beltline.pipeline.stages import Stage, finished_stage, journal, run_resumable_stage, run_stage
 
@@ -133,7 +133,7 @@ def test_a_torn_last_line_of_the_journal_is_passed_over(tmp_path: Path) -> None:
 CHILD = """
 import sys, time
 from pathlib import Path
-from beltline.inspection.storage import write_bytes
+from beltline.inspection.base.storage import write_bytes
 from beltline.pipeline.run_folder import open_run
 from beltline.pipeline.stages import Stage, run_resumable_stage, run_stage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.cli.serving import facts_of
 from beltline.pipeline.station_file import load_station_file, settings_for
 from beltline.station.choices import named_choices

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import load_line_file
 from beltline.pipeline.run import run_job
@@ -31,7 +31,7 @@ def line(folder: Path, engine_ms: float) -> Path:
 
 @pytest.mark.slow
 def test_a_recipe_is_pruned_to_a_time_on_the_device_of_its_line(tmp_path: Path) -> None:
-    from beltline.inspection.errors import RecipeError
+    from beltline.inspection.base.errors import RecipeError
 
     write_synthetic_line(tmp_path / "data", seed=3, parts=30, exposures=1)
     runs, console = tmp_path / "runs", Console(bars=False)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from beltline.export.contracts import Graph
 from beltline.export.graph_file import open_graph
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import load_line_file
 from beltline.pipeline.run import open_job, run_job

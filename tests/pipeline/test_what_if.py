@@ -12,9 +12,9 @@ from beltline.benchmarks.looks import end_look
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.measuring import prove_measurement
 from beltline.benchmarks.trace import write_trace
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.gates import MissGate
-from beltline.inspection.line import Line
+from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.line.line import Line
 from beltline.pipeline.cli.app import app
 from beltline.pipeline.what_if import Question, what_if
 from beltline.pipeline.what_if_words import what_if_text

@@ -28,7 +28,7 @@ from typing import Any
 
 from beltline.export.bundles.proof import prove_models
 from beltline.export.bundles.reading import read_unpacked
-from beltline.inspection.errors import BeltlineError
+from beltline.inspection.base.errors import BeltlineError
 from beltline.station.versions.activation import current_activation
 from beltline.station.versions.installing import InstallWish, install
 from beltline.station.versions.places import Places

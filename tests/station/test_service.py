@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from beltline.export.contracts import Frame
-from beltline.inspection.errors import BundleError
+from beltline.inspection.base.errors import BundleError
 from beltline.station.frames import FaultyFrame
 from beltline.station.outcomes import Outcome, Seen
 from beltline.station.service import Service

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import pytest
 from beltline.export.contracts import Frame
-from beltline.inspection.errors import BundleError
+from beltline.inspection.base.errors import BundleError
 from beltline.station.serving import serve
 from beltline.station.telling.notifying import notify
 from beltline.station.unit_file import container_file, systemd_unit

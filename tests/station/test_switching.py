@@ -11,7 +11,7 @@ from beltline.export.bundles.golden import golden_of
 from beltline.export.bundles.reading import open_bundle
 from beltline.export.bundles.writing import write_bundle
 from beltline.export.contracts import Frame
-from beltline.inspection.errors import BundleError
+from beltline.inspection.base.errors import BundleError
 from beltline.station.service import Service
 from beltline.station.settings import StationSettings
 from beltline.station.versions.activation import activate, current_activation

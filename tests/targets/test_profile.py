@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.targets.cpus import cpus_by_core
 from beltline.targets.profile import profile_of, profiles, read_profile, target_of
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.targets.address import Address, parse_address
 from beltline.targets.settings import Targets, TargetSettings
 from pydantic import TypeAdapter, ValidationError

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from beltline.inspection.errors import HostError
+from beltline.inspection.base.errors import HostError
 from beltline.targets.address import Address
 from beltline.targets.connection import Access
 from beltline.targets.ssh import SshHost

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import HostError
+from beltline.inspection.base.errors import HostError
 from beltline.targets.agent import runtimes, store
 from beltline.targets.agent.answers import RefusalError
 from beltline.targets.own_wheel import own_wheel

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....inspection.bounds import rate_upper
+from ....inspection.statistics.bounds import rate_upper
 from ..wording import ms, percent
 from .axes import LEFT, RIGHT, time_axis, time_scale
 from .svg import FONT_PX, Box, Scale, element, line, path, picture, text, text_width_px, tooltip

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report.gallery import GalleryItem
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.gates import MissGate
-from beltline.inspection.line import Line
+from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.line.line import Line
 from beltline.pipeline.what_if import what_if
 
 DEADLINE_MS = 86.0

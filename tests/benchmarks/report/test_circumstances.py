@@ -6,7 +6,7 @@ import pytest
 from beltline.benchmarks.report.circumstances import Circumstances, circumstances_in_words
 from beltline.benchmarks.report.notes import notes
 from beltline.benchmarks.report.reading import checked_report
-from beltline.inspection.errors import DataError
+from beltline.inspection.base.errors import DataError
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report.files import keep_trace, trace_file, traces_of
 from beltline.benchmarks.trace import write_trace
-from beltline.inspection.errors import MeasurementError, StorageError
+from beltline.inspection.base.errors import MeasurementError, StorageError
 
 Belt = Callable[..., Measurement]
 

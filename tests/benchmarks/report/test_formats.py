@@ -15,7 +15,7 @@ from beltline.benchmarks.report.files import trace_file
 from beltline.benchmarks.report.finished import finished_report, format_of, formats
 from beltline.benchmarks.report.render import render_report
 from beltline.benchmarks.trace import write_trace
-from beltline.inspection.errors import DataError
+from beltline.inspection.base.errors import DataError
 
 Print = Callable[..., str]
 EVIL = "=cmd|' /C calc'!A0"

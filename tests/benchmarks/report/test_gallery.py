@@ -12,7 +12,7 @@ from beltline.benchmarks.report.gallery import (
     overlay,
     window_of,
 )
-from beltline.inspection.errors import DataError
+from beltline.inspection.base.errors import DataError
 from numpy.typing import NDArray
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from beltline.benchmarks.report.reading import checked_report, read_report
-from beltline.inspection.errors import DataError
+from beltline.inspection.base.errors import DataError
 
 
 def test_a_report_comes_back_as_it_stands_with_unknown_keys(tmp_path: Path, report: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from beltline.benchmarks.report.notes import proof_table
 from beltline.benchmarks.report.reading import checked_report
 from beltline.benchmarks.report.render import render_report
 from beltline.benchmarks.report.table import summary_rows
-from beltline.inspection.errors import DataError
+from beltline.inspection.base.errors import DataError
 
 VOID = {"meta", "link", "img"}
 

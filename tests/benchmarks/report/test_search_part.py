@@ -6,7 +6,7 @@ import pytest
 from beltline.benchmarks.report.reading import checked_report
 from beltline.benchmarks.report.render import render_report
 from beltline.benchmarks.report.search_part import search_part, search_points
-from beltline.inspection.errors import DataError
+from beltline.inspection.base.errors import DataError
 
 
 def trial(number: int, name: str, /, **changes: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from beltline.benchmarks.report.files import soak_folder, soak_of
 from beltline.benchmarks.report.render import drawn_from, render_report
 from beltline.benchmarks.report.soak_part import soak_part
 from beltline.benchmarks.soak.schema import SoakSummary
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 
 Soak = Callable[..., SoakSummary]
 

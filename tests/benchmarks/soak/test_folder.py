@@ -10,7 +10,7 @@ import pytest
 from beltline.benchmarks.soak.folder import already_s, next_session, segments_of, sessions_of
 from beltline.benchmarks.soak.plan import SoakPlan, read_plan, settle_plan
 from beltline.benchmarks.soak.segment import Segment, read_segment, write_segment
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 
 Write = Callable[..., Path]
 

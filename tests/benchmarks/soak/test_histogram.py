@@ -5,7 +5,7 @@ from math import ceil
 import numpy as np
 import pytest
 from beltline.benchmarks.soak.histogram import EMPTY, RELATIVE_ERROR, above, histogram_of, merged, quantile_ns
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -19,8 +19,8 @@ from beltline.benchmarks.soak.ordering import soak
 from beltline.benchmarks.soak.plan import read_plan
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Artifact, Frame, Graph
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.line.line.arrivals import Arrivals
 from beltline.targets.profile import target_of
 
 BELT = Arrivals(period_ns=100_000_000)

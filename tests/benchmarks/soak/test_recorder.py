@@ -20,8 +20,8 @@ from beltline.benchmarks.soak.plan import SoakPlan, settle_plan
 from beltline.benchmarks.soak.recorder import SEGMENT_FRAMES, Orders
 from beltline.benchmarks.soak.segment import Rows
 from beltline.benchmarks.soak.sink import PipeSink, start_recorder
-from beltline.inspection.errors import MeasurementError
-from beltline.inspection.storage import write_json
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.base.storage import write_json
 
 ROOT = Path(__file__).resolve().parents[3]
 NEVER = 1 << 62

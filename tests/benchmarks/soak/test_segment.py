@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from beltline.benchmarks.soak import segment as module
 from beltline.benchmarks.soak.segment import Rows, Segment, SegmentFacts, read_segment, write_segment
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.line.line.arrivals import Arrivals
 
 FACTS = SegmentFacts(
     soak="sha256:s",

@@ -9,9 +9,9 @@ import pytest
 from beltline.benchmarks.soak.schema import SoakSummary, read_soak
 from beltline.benchmarks.soak.series import soak_series
 from beltline.benchmarks.soak.summarising import summarise
-from beltline.inspection.arrivals import Arrivals
-from beltline.inspection.errors import MeasurementError
-from beltline.inspection.gates import MissGate
+from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.line.gates import MissGate
 
 Write = Callable[..., Path]
 GATE = MissGate(max=0.02, confidence=0.95, stall_ms=0.0)

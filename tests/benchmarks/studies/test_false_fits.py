@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from beltline.benchmarks.studies.false_fits import Cell, cases, interval, main, study
 from beltline.benchmarks.studies.synthetic_lines import DEADLINE_MS, Behaviour, draw_lines
-from beltline.inspection.bounds import rate_lower
+from beltline.inspection.statistics.bounds import rate_lower
 
 _LINES = 150
 _CHANCE = 0.9999

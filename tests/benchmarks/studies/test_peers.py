@@ -10,8 +10,8 @@ from beltline.benchmarks.studies import benchmark_app, loadgen
 from beltline.benchmarks.studies.peers import Trial, chosen_artifact, compare_in_turns, frames_for
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Graph
-from beltline.inspection.errors import DataError, MeasurementError, MissingPartError
-from beltline.inspection.storage import write_json
+from beltline.inspection.base.errors import DataError, MeasurementError, MissingPartError
+from beltline.inspection.base.storage import write_json
 from beltline.targets.target import Target
 
 TARGET = Target(name="local", threads=1, cpus=(0,))

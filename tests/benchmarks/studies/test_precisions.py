@@ -9,10 +9,10 @@ import pytest
 from beltline.benchmarks.studies.emulated_float16 import with_float16_rounding
 from beltline.benchmarks.studies.precisions import main, study
 from beltline.export.contracts import Graph
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.loading import load_dataset
-from beltline.inspection.settings import DataSettings
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.data.dataset import Dataset
+from beltline.inspection.data.loading import load_dataset
+from beltline.inspection.data.settings import DataSettings
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 

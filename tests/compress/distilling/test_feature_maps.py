@@ -5,7 +5,7 @@ import torch
 from beltline.compress.distilling.feature_maps import FeatureTap, feature_places
 from beltline.compress.families import build_network
 from beltline.compress.inspector import Inspector
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.data.frame import FrameSpec
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 

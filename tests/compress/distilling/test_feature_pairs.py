@@ -6,8 +6,8 @@ from beltline.compress.distilling.feature_pairs import FeaturePairs
 from beltline.compress.distilling.teacher_terms import FeatureTerm
 from beltline.compress.families import build_network
 from beltline.compress.inspector import Inspector
-from beltline.inspection.errors import RecipeError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.data.frame import FrameSpec
 from torch import Tensor, nn
 
 FRAME = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,))

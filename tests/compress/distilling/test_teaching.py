@@ -13,7 +13,7 @@ from beltline.compress.methods.distill import METHOD as DISTILL
 from beltline.compress.methods.distill import DistillStep, DistillWeights
 from beltline.compress.recipe import ModuleContext
 from beltline.compress.training.fit_settings import FitSettings, ViewSettings
-from beltline.inspection.dataset import Dataset
+from beltline.inspection.data.dataset import Dataset
 
 FIT = FitSettings(epochs=2, samples_per_epoch=32, batch=8, views=ViewSettings(crop=64), ema=0.9, stop_at_overkill=0.2)
 EVERYTHING = {

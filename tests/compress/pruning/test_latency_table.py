@@ -7,7 +7,7 @@ import pytest
 from beltline.benchmarks.sampled_widths import random_widths, sampled_widths
 from beltline.compress.pruning.latency_table import LatencyTable, TimedWidths, fit_table
 from beltline.compress.pruning.network_shape import LayerShape, NetworkShape, WidthGroup
-from beltline.inspection.errors import MeasurementError
+from beltline.inspection.base.errors import MeasurementError
 
 Law = Callable[[Mapping[str, int]], float]
 

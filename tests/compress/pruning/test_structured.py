@@ -7,8 +7,8 @@ from beltline.compress.families import build_network, normal_network
 from beltline.compress.inspector import Inspector
 from beltline.compress.methods.prune import PruneStep
 from beltline.compress.pruning.structured import prune_to_macs
-from beltline.inspection.errors import RecipeError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.data.frame import FrameSpec
 from pydantic import ValidationError
 
 FRAME = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,))

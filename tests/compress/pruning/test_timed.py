@@ -19,9 +19,9 @@ from beltline.compress.pruning.latency_table import LatencyTable, TimedWidths, f
 from beltline.compress.pruning.network_shape import NetworkShape
 from beltline.compress.recipe import ModuleContext
 from beltline.compress.training.fit_settings import FitSettings, ViewSettings
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.errors import RecipeError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.data.dataset import Dataset
+from beltline.inspection.data.frame import FrameSpec
 
 FIT = FitSettings(epochs=1, samples_per_epoch=4, batch=2, views=ViewSettings(crop=32))
 

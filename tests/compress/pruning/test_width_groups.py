@@ -12,8 +12,8 @@ from beltline.compress.pruning.importance import group_importance
 from beltline.compress.pruning.norms import measure_norms
 from beltline.compress.pruning.width_groups import narrow, network_shape
 from beltline.compress.training.losses import Batch
-from beltline.inspection.errors import RecipeError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.data.frame import FrameSpec
 from torch import Tensor, nn
 
 FRAME = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,))

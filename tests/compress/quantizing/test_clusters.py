@@ -18,7 +18,7 @@ from beltline.export.bundles.packing import packed
 from beltline.export.contracts import Frame, Graph
 from beltline.export.graph_file import open_graph
 from beltline.export.parity import compare_scores
-from beltline.inspection.errors import RecipeError
+from beltline.inspection.base.errors import RecipeError
 from frames_judge import FramesJudge, context_of, scores_of
 from onnx import numpy_helper
 

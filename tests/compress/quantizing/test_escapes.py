@@ -18,7 +18,7 @@ from beltline.compress.quantizing.scope import name_nodes, quantized_scope
 from beltline.compress.quantizing.settings import QuantizeStep
 from beltline.export.contracts import Frame, Graph
 from beltline.export.graph_file import open_graph
-from beltline.inspection.errors import RecipeError
+from beltline.inspection.base.errors import RecipeError
 from frames_judge import FramesJudge, context_of
 from onnx import numpy_helper
 

@@ -13,9 +13,9 @@ from beltline.compress.methods.quantize_aware import METHOD, QuantizeAwareStep
 from beltline.compress.quantizing.rounded_training import RoundedConv, Rounding, with_rounding
 from beltline.compress.recipe import ModuleContext, RecipeSettings
 from beltline.compress.training.fit_settings import FitSettings, ViewSettings
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.errors import RecipeError
-from beltline.inspection.frame import FrameSpec
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.data.dataset import Dataset
+from beltline.inspection.data.frame import FrameSpec
 from torch import nn
 
 FRAME = FrameSpec(height=64, width=64, channels=1, mean=(0.5,), std=(0.25,))

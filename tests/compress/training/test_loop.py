@@ -25,8 +25,8 @@ from beltline.compress.training.last_good import LAST_GOOD
 from beltline.compress.training.loop import History, Job, _Trainer, fit
 from beltline.compress.training.losses import Batch, label_loss
 from beltline.compress.training.scores import batch_scores
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.errors import RecipeError
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.data.dataset import Dataset
 from breaking_loss import BreakingLoss
 
 FIT = FitSettings(epochs=2, samples_per_epoch=32, batch=8, views=ViewSettings(crop=64))

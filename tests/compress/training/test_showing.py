@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from beltline.compress.training.fit_settings import ViewSettings
 from beltline.compress.training.showing import draw, shown, views_for
-from beltline.inspection.dataset import Dataset
+from beltline.inspection.data.dataset import Dataset
 
 
 @pytest.mark.parametrize(("every", "crop", "left"), [(4, 64, "masked"), (1, None, "all")])

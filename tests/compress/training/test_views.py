@@ -7,8 +7,8 @@ import pytest
 from beltline.compress.frames import frame_spec
 from beltline.compress.training.fit_settings import ViewSettings
 from beltline.compress.training.views import View, ViewMaker
-from beltline.inspection.dataset import Dataset, Sample
-from beltline.inspection.images import read_frame, read_mask
+from beltline.inspection.data.dataset import Dataset, Sample
+from beltline.inspection.data.images import read_frame, read_mask
 
 STILL = ViewSettings(symmetries="none", zoom=1, aspect=1, rotation_deg=0, light=0)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from beltline.export.bundles.container import MAX_BYTES, copy_member, pack, read_member, read_members, require_name
-from beltline.inspection.errors import BundleError
+from beltline.inspection.base.errors import BundleError
 from hypothesis import given, settings
 from hypothesis import strategies as some
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from beltline.export.bundles.golden import Golden, choose_golden, frame_bytes, frame_of
-from beltline.inspection.errors import BundleError
+from beltline.inspection.base.errors import BundleError
 from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays

@@ -11,7 +11,7 @@ import pytest
 from beltline.export.artifacts import backends
 from beltline.export.bundles.model_files import require_self_contained
 from beltline.export.contracts import Graph
-from beltline.inspection.errors import BundleError
+from beltline.inspection.base.errors import BundleError
 from beltline.targets.target import Target
 from hypothesis import given
 from hypothesis import strategies as some

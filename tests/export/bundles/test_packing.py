@@ -19,7 +19,7 @@ from beltline.export.bundles.packing import packed, unpacking
 from beltline.export.bundles.reading import open_bundle, read_unpacked
 from beltline.export.bundles.signing import sign
 from beltline.export.bundles.writing import write_bundle
-from beltline.inspection.errors import BundleError
+from beltline.inspection.base.errors import BundleError
 from hypothesis import given, settings
 from hypothesis import strategies as some
 

@@ -13,7 +13,7 @@ from beltline.export.bundles.manifest import Manifest
 from beltline.export.bundles.proof import prove_models
 from beltline.export.bundles.reading import Unpacked, open_bundle
 from beltline.export.bundles.writing import BundleParts, write_bundle
-from beltline.inspection.errors import BundleError, MissingPartError, ParityError
+from beltline.inspection.base.errors import BundleError, MissingPartError, ParityError
 from beltline.targets.fingerprint import fingerprint
 
 

@@ -19,7 +19,7 @@ from beltline.export.bundles.manifest import MAX_JSON_BYTES, Manifest, canonical
 from beltline.export.bundles.reading import open_bundle, read_unpacked
 from beltline.export.bundles.signing import make_key, sign
 from beltline.export.bundles.writing import write_bundle
-from beltline.inspection.errors import BundleError, StorageError
+from beltline.inspection.base.errors import BundleError, StorageError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from beltline.export.bundles.signing import check_signature, make_key, public_pem, sign
-from beltline.inspection.errors import BundleError, StorageError
+from beltline.inspection.base.errors import BundleError, StorageError
 
 MANIFEST = b'{"format": 1}'
 

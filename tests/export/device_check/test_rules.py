@@ -15,7 +15,7 @@ from beltline.export.contracts import Frame, Graph
 from beltline.export.device_check.check import RULES, check_file
 from beltline.export.device_check.device_runtime import RUNTIMES, runtime_named
 from beltline.export.device_check.repair import repair_file
-from beltline.inspection.errors import GraphError
+from beltline.inspection.base.errors import GraphError
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 JETPACK = RUNTIMES["jetpack6.2"]

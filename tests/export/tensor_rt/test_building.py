@@ -15,7 +15,7 @@ from beltline.export.tensor_rt.engine_store import remove_engines
 from beltline.export.tensor_rt.freezing import RecipeWish, freeze
 from beltline.export.tensor_rt.recipe import BuildRecipe, FrameRange, frames_of_spec, read_recipe
 from beltline.export.tensor_rt.trtexec import trtexec_command
-from beltline.inspection.errors import GraphError
+from beltline.inspection.base.errors import GraphError
 from beltline.targets.target import Target
 from onnx import numpy_helper
 from tensor_rt_machine import ORIN, Machine

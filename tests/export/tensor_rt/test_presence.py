@@ -15,7 +15,7 @@ from beltline.export.artifacts import backends
 from beltline.export.tensor_rt import presence
 from beltline.export.tensor_rt.presence import missing_parts
 from beltline.export.tensor_rt.probe import gpu_facts
-from beltline.inspection.errors import MissingPartError
+from beltline.inspection.base.errors import MissingPartError
 from beltline.targets.jetson import jetpack_of, l4t_release
 from tensor_rt_machine import ORIN, Machine
 

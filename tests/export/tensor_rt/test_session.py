@@ -13,7 +13,7 @@ from beltline.export.contracts import Artifact, Frame, Graph
 from beltline.export.tensor_rt.freezing import RecipeWish, freeze
 from beltline.export.tensor_rt.recipe import FrameRange
 from beltline.export.tensor_rt.session import TensorRtSession
-from beltline.inspection.errors import DataError, GpuError
+from beltline.inspection.base.errors import DataError, GpuError
 from beltline.targets.target import Target
 from tensor_rt_machine import Machine
 
@@ -104,7 +104,7 @@ def test_a_gpu_without_room_says_so(machine: Machine, one_size: Artifact) -> Non
 
 def test_an_engine_of_another_kind_is_refused(machine: Machine, one_size: Artifact) -> None:
     from beltline.export.tensor_rt.cuda import Cuda
-    from beltline.inspection.errors import GraphError
+    from beltline.inspection.base.errors import GraphError
 
     with pytest.raises(GraphError, match="does not open the engine it built: serialization: magic tag does not match"):
         TensorRtSession(machine.trt, b"something else", one_size.frame, Cuda(machine.cuda))

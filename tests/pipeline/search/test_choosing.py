@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from beltline.inspection.errors import RecipeError
-from beltline.inspection.gates import Gates
-from beltline.inspection.line import Line, budget_of
+from beltline.inspection.base.errors import RecipeError
+from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.line.line.line import Line, budget_of
 from beltline.pipeline.search.choosing import edge_numbers, finalists
 from beltline.pipeline.search.trials import Grade, Timing, Trial, trial_from_json
 

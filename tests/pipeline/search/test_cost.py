@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from beltline.inspection.gates import Gates
-from beltline.inspection.line import Line, budget_of
+from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.line.line.line import Line, budget_of
 from beltline.pipeline.search.cost import costs
 from beltline.pipeline.search.trials import Grade, Timing, Trial
 

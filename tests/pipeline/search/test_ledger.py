@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import StorageError
+from beltline.inspection.base.errors import StorageError
 from beltline.pipeline.search.ledger import open_ledger
 from beltline.pipeline.search.settings import SpaceSettings
 from beltline.pipeline.search.space import space_of

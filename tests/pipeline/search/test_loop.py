@@ -9,10 +9,10 @@ import pytest
 from beltline.compress.methods.distill import DistillWeights
 from beltline.compress.training.fit_settings import FitSettings
 from beltline.export.contracts import Artifact
-from beltline.inspection.errors import HostError
-from beltline.inspection.frame import FrameSpec
-from beltline.inspection.gates import Gates
-from beltline.inspection.line import Line, budget_of
+from beltline.inspection.base.errors import HostError
+from beltline.inspection.data.frame import FrameSpec
+from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.line.line.line import Line, budget_of
 from beltline.pipeline.search.course import Track
 from beltline.pipeline.search.ledger import Ledger, open_ledger
 from beltline.pipeline.search.loop import Loop

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from beltline.benchmarks.report.reading import read_report
-from beltline.inspection.errors import LineFileError, MissingPartError
+from beltline.inspection.base.errors import LineFileError, MissingPartError
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import LineFile, load_line_file
 from beltline.pipeline.run import run_job

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from beltline.compress.recipe import RecipeSettings
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.job import RunJob
 from beltline.pipeline.line_file import LineFile, load_line_file, lock_text
 from beltline.pipeline.plan import plan

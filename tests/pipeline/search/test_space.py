@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from beltline.compress.methods.distill import DistillWeights
 from beltline.compress.training.fit_settings import FitSettings
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.search.points import Point, recipe_of
 from beltline.pipeline.search.settings import SpaceSettings
 from beltline.pipeline.search.space import Space, parameters_of, space_of, suggest

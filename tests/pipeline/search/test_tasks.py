@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from beltline.compress.checkpoint import load_checkpoint, save_checkpoint
-from beltline.inspection.errors import HostError
+from beltline.inspection.base.errors import HostError
 from beltline.pipeline.console import Console
 from beltline.pipeline.job import Made
 from beltline.pipeline.rows import RowPlan

@@ -7,8 +7,8 @@ import torch
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
 from beltline.compress.families import build_network
 from beltline.compress.inspector import Inspector
-from beltline.inspection.frame import FrameSpec
-from beltline.inspection.synthetic import write_synthetic_line
+from beltline.inspection.data.frame import FrameSpec
+from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.line_file import LineFile, load_line_file
 
 LINE = """

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from beltline.inspection.dataset import Dataset
-from beltline.inspection.errors import DataError
-from beltline.inspection.loading import load_dataset
+from beltline.inspection.base.errors import DataError
+from beltline.inspection.data.dataset import Dataset
+from beltline.inspection.data.loading import load_dataset
 from beltline.pipeline.line_file import LineFile
 from beltline.pipeline.studies.held_out import held_out, main
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from beltline.inspection.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.console import Console
 from beltline.pipeline.line_file import LineFile
 from beltline.pipeline.run import open_job

@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from beltline.inspection.errors import StationError
+from beltline.inspection.base.errors import StationError
 from beltline.station.engines.hurrying import hurry_thread
 from beltline.station.engines.pinning import keeping_to, pinning_for
 from beltline.station.settings import EngineSettings

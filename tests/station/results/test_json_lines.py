@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beltline.inspection.errors import DeliveryError
+from beltline.inspection.base.errors import DeliveryError
 from beltline.station.outcomes import Sink
 from beltline.station.results.json_lines import RESULT, JsonLinesSettings
 from station_parts import outcome

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from beltline.inspection.errors import DeliveryError
+from beltline.inspection.base.errors import DeliveryError
 from beltline.station.results.mqtt import RESULT, MqttSettings
 from station_parts import outcome
 

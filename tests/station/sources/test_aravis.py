@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.inspection.errors import DataError, SourceError
+from beltline.inspection.base.errors import DataError, SourceError
 from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet, Source, source_kinds
 from beltline.station.intake.aravis_pixels import FORMATS, image_of_raw
 

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from beltline.inspection.errors import SourceError
+from beltline.inspection.base.errors import SourceError
 from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet, source_kinds
 from beltline.station.sources.folder import FolderSource
 

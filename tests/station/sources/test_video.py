@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from beltline.inspection.errors import SourceError
+from beltline.inspection.base.errors import SourceError
 from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet, Source, source_kinds
 from beltline.station.intake.capture import built_in
 from pydantic import ValidationError

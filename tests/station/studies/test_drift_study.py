@@ -12,7 +12,7 @@ import pytest
 from beltline.export.bundles.reference import reference_of
 from beltline.export.bundles.writing import write_bundle
 from beltline.export.contracts import Frame
-from beltline.inspection.appearance import appearance_of
+from beltline.inspection.data.appearance import appearance_of
 from beltline.station.studies.drift import main
 
 

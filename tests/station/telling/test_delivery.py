@@ -7,7 +7,7 @@ from dataclasses import replace
 from threading import Thread
 
 import pytest
-from beltline.inspection.errors import DeliveryError
+from beltline.inspection.base.errors import DeliveryError
 from beltline.station.outcomes import Outcome
 from beltline.station.telling.delivery import Delivery
 from station_parts import outcome

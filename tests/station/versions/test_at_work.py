@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from beltline.export.bundles.manifest import Manifest
 from beltline.export.bundles.writing import write_bundle
-from beltline.inspection.errors import MissingPartError, StationError
+from beltline.inspection.base.errors import MissingPartError, StationError
 from beltline.station.versions.at_work import Shelf, model_to_run
 from stationing import settings_of
 

@@ -15,7 +15,7 @@ import pytest
 from beltline.export.bundles.golden import golden_of
 from beltline.export.bundles.signing import make_key
 from beltline.export.bundles.writing import write_bundle
-from beltline.inspection.errors import BundleError, ParityError, StorageError
+from beltline.inspection.base.errors import BundleError, ParityError, StorageError
 from beltline.station.versions.activation import activate, current_activation
 from beltline.station.versions.admission import verify_bundle
 from beltline.station.versions.installing import InstallWish, install
@@ -184,7 +184,7 @@ def test_verify_leaves_nothing_behind(pair: Any, tmp_path: Path, monkeypatch: py
 HOLDER = """
 import sys, time
 from pathlib import Path
-from beltline.inspection.locking import locked
+from beltline.inspection.base.locking import locked
 with locked(Path(sys.argv[1]), instead=""):
     print("held", flush=True)
     time.sleep(60)

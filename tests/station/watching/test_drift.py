@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from beltline.export.bundles.reference import reference_of
-from beltline.inspection.appearance import APPEARANCE, appearance_of
+from beltline.inspection.data.appearance import APPEARANCE, appearance_of
 from beltline.station.watching.drift import DriftSettings, DriftWatch, Samples
 from station_parts import outcome, seen
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.inspection.errors import DataError
-from beltline.inspection.loading import load_dataset
-from beltline.inspection.settings import DataSettings
-from beltline.inspection.streaming import read_sample
+from beltline.inspection.base.errors import DataError
+from beltline.inspection.data.loading import load_dataset
+from beltline.inspection.data.settings import DataSettings
+from beltline.inspection.data.streaming import read_sample
 from beltline.station.settings import RingSettings
 from beltline.station.watching.labelling import export_labelled, kept_frames, set_label
 from beltline.station.watching.reject_ring import RejectRing

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from beltline.inspection.errors import StorageError
+from beltline.inspection.base.errors import StorageError
 from beltline.station.settings import RingSettings
 from beltline.station.watching import reject_ring
 from beltline.station.watching.reject_ring import RejectRing

@@ -15,8 +15,8 @@ import pytest
 from beltline.export.bundles.reference import reference_of
 from beltline.export.bundles.writing import write_bundle
 from beltline.export.contracts import Frame
-from beltline.inspection.appearance import appearance_of
-from beltline.inspection.errors import MissingPartError
+from beltline.inspection.base.errors import MissingPartError
+from beltline.inspection.data.appearance import appearance_of
 from beltline.station.frames import OfferedFrame
 from beltline.station.results.mqtt import RESULT as MQTT
 from web_station import Running, station

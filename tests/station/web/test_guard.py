@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beltline.inspection.errors import LineFileError, StationError
+from beltline.inspection.base.errors import LineFileError, StationError
 from beltline.station.settings import HttpSettings
 from beltline.station.web.guard import Guard
 from cryptography import x509

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, files that matter, locks, plug-ins, packages, durations, tables."""

@@ -1,0 +1,1 @@
+"""Escape, overkill and AUROC with their bounds; thresholds; a candidate paired with its teacher."""

@@ -1,0 +1,1 @@
+"""The built-in synthetic line: parts drawn from a seed."""

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+from beltline.inspection.base.durations import duration_words, seconds_of
+from beltline.inspection.base.errors import LineFileError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5s", 5), ("2.5m", 150), ("1d2h3m4s", 93_784), ("168h", 604_800), (" 30m ", 1_800)]
+)
+def test_durations_as_people_write_them(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "-5m", "0s", "5m1h", "nan", "1e9s", "2000d", "30 m", "m", "٣m" * 2])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(LineFileError, match="wanted a duration up to a year such as 90s, 30m"):
+        seconds_of(text)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0.4 s"), (90, "90 s"), (130, "2.17 min"), (90_000, "25 h")])
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert duration_words(seconds) == words

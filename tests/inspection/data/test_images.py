@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from beltline.inspection.base.errors import DataError
+from beltline.inspection.data.headers import header_of
+from beltline.inspection.data.images import probe, read_frame, read_mask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+_COLOUR = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+_DEEP = np.random.default_rng(1).integers(0, 65536, (20, 30, 3), dtype=np.uint16)
+
+
+def _save(path: Path, pixels: NDArray[np.generic], *options: int) -> Path:
+    path.write_bytes(cv2.imencode(path.suffix, pixels, list(options))[1].tobytes())
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff", ".tif"])
+def test_eight_bit_colour_comes_as_rgb_and_grey_as_stored(tmp_path: Path, suffix: str) -> None:
+    colour = read_frame(_save(tmp_path / f"c{suffix}", _COLOUR), channels=3)
+    grey = read_frame(_save(tmp_path / f"g{suffix}", _COLOUR[..., 0]), channels=1)
+    assert np.array_equal(colour, _COLOUR[..., ::-1])
+    assert np.array_equal(grey[..., 0], _COLOUR[..., 0])
+    assert colour.flags.c_contiguous
+    assert grey.shape == (20, 30, 1)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("bit_depth", [16, 12, 10])
+def test_sixteen_bit_files_keep_the_upper_eight_bits_in_use(tmp_path: Path, suffix: str, bit_depth: int) -> None:
+    stored = _DEEP >> (16 - bit_depth)
+    frame = read_frame(_save(tmp_path / f"d{suffix}", stored), channels=3, bit_depth=bit_depth)
+    assert np.array_equal(frame, (_DEEP[..., ::-1] >> 8).astype(np.uint8))
+
+
+def test_values_above_the_bit_depth_are_refused_with_the_depth_to_set(tmp_path: Path) -> None:
+    path = _save(tmp_path / "d.png", np.full((4, 4), 5000, np.uint16))
+    with pytest.raises(DataError, match=r"d\.png: wanted values of 12 bits, got 5000; set data\.bit_depth to 13"):
+        read_frame(path, channels=1, bit_depth=12)
+
+
+def test_jpeg_grey_and_colour_convert_both_ways(tmp_path: Path) -> None:
+    smooth = cv2.GaussianBlur(_COLOUR, (0, 0), 4)
+    path = _save(tmp_path / "c.jpg", smooth, cv2.IMWRITE_JPEG_QUALITY, 100)
+    assert np.abs(read_frame(path, channels=3).astype(int) - smooth[..., ::-1]).max() < 12
+    assert read_frame(path, channels=1).shape == (20, 30, 1)
+    grey = read_frame(_save(tmp_path / "g.jpeg", smooth[..., 0]), channels=3)
+    assert np.array_equal(grey[..., 0], grey[..., 2])
+
+
+def test_one_bit_png_reads_as_0_and_255(tmp_path: Path) -> None:
+    path = _save(tmp_path / "b.png", (_COLOUR[..., 0] > 127).astype(np.uint8) * 255, cv2.IMWRITE_PNG_BILEVEL, 1)
+    assert path.read_bytes()[24] == 1
+    assert np.array_equal(read_frame(path, channels=1)[..., 0], np.where(_COLOUR[..., 0] > 127, 255, 0))
+
+
+def test_transparency_is_dropped(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.png", np.dstack((_COLOUR, np.full((20, 30), 7, np.uint8))))
+    assert np.array_equal(read_frame(path, channels=3), _COLOUR[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    ("values", "marked"),
+    [([0, 127, 128, 255], [0, 0, 1, 1]), ([0, 1, 2, 9], [0, 1, 1, 1]), ([0, 0, 0, 0], [0, 0, 0, 0])],
+)
+def test_masks_are_soft_edges_or_class_numbers(tmp_path: Path, values: list[int], marked: list[int]) -> None:
+    mask = read_mask(_save(tmp_path / "m.png", np.array([values], np.uint8)))
+    assert mask.dtype == np.bool_
+    assert mask.tolist() == [[bool(each) for each in marked]]
+
+
+def test_a_coloured_mask_counts_its_largest_channel(tmp_path: Path) -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    pixels[0, 1, 2] = 200
+    assert read_mask(_save(tmp_path / "m.png", pixels)).tolist() == [[False, True], [False, False]]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tiff"])
+def test_probe_gives_size_without_decoding(tmp_path: Path, suffix: str) -> None:
+    header = probe(_save(tmp_path / f"x{suffix}", _COLOUR))
+    assert (header.height, header.width) == (20, 30)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tiff"])
+def test_every_cut_is_noticed(tmp_path: Path, suffix: str) -> None:
+    path = _save(tmp_path / f"x{suffix}", _COLOUR[:8, :8])
+    whole = path.read_bytes()
+    for length in range(len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=r"x\."):
+            read_frame(path, channels=3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), suffix=st.sampled_from([".png", ".jpg", ".bmp", ".tiff"]))
+def test_damaged_headers_never_show_a_traceback(data: st.DataObject, suffix: str) -> None:
+    content = bytearray(cv2.imencode(suffix, _COLOUR[:8, :8])[1].tobytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        header = header_of(bytes(content))
+    except DataError:
+        return
+    assert header.height > 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=st.binary(max_size=200), start=st.sampled_from([b"", b"BM", b"II*\0", b"MM\0*", b"\xff\xd8\xff"]))
+def test_any_bytes_are_an_image_or_a_data_error(content: bytes, start: bytes) -> None:
+    try:
+        header_of(start + content)
+    except DataError:
+        return
+
+
+def test_a_claimed_size_above_100_megapixels_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    path = _save(tmp_path / "x.bmp", _COLOUR)
+    content = bytearray(path.read_bytes())
+    content[18:26] = (100_000).to_bytes(4, "little") * 2
+    content[30:34] = (1).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"at most 100,000,000 pixels, got 100000 x 100000"):
+        read_frame(path, channels=1)
+
+
+def test_float_pixels_other_files_folders_and_missing_ones_are_named(tmp_path: Path) -> None:
+    floats = _save(tmp_path / "f.tiff", _COLOUR.astype(np.float32))
+    (tmp_path / "t.png").write_text("no image")
+    (tmp_path / "e.png").touch()
+    (tmp_path / "d.png").mkdir()
+    for path, reason in [
+        (floats, "got float32"),
+        (tmp_path / "t.png", "wanted PNG, JPEG, BMP or TIFF"),
+        (tmp_path / "e.png", "an empty file"),
+        (tmp_path / "d.png", "a folder"),
+        (tmp_path / "n.png", "No such file"),
+    ]:
+        with pytest.raises(DataError, match=rf"{path.name}.*{reason}"):
+            read_frame(path, channels=1)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+from beltline.inspection.base.errors import DataError
+from beltline.inspection.data.dataset import Sample
+from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.statistics.bounds import rate_upper
+from beltline.inspection.statistics.judging import decide, judge_quality
+
+SCORES = [0.1, 0.2, 0.6, 0.3, 0.8, 0.9]
+DEFECTIVE = [False, False, False, True, True, True]
+
+
+def test_counts_are_those_of_the_threshold() -> None:
+    quality = judge_quality(SCORES, _samples(), threshold=0.5, gates=Gates())
+    assert (quality.escape.count, quality.escape.of) == (1, 3)
+    assert (quality.overkill.count, quality.overkill.of) == (1, 3)
+    assert quality.auroc == pytest.approx(8 / 9)
+    assert quality.auroc_interval[0] <= quality.auroc <= quality.auroc_interval[1]
+    assert quality.paired is None
+
+
+def test_a_score_on_the_threshold_rejects() -> None:
+    assert judge_quality(SCORES, _samples(), threshold=0.3, gates=Gates()).escape.count == 0
+
+
+def test_the_upper_bound_of_a_rate_looks_at_groups() -> None:
+    scores, defective = [0.9] * 12 + [0.1] * 108 + [0.9], [*[False] * 120, True]
+    alone = _samples(defective)
+    together = _samples(defective, images_per_part=12)
+    quality = [judge_quality(scores, samples, threshold=0.5, gates=Gates()) for samples in (alone, together)]
+    assert quality[1].overkill.count == quality[0].overkill.count == 12
+    assert quality[1].overkill.upper > 1.5 * quality[0].overkill.upper
+
+
+def test_no_wrong_image_of_few_parts_proves_no_more_than_as_many_parts() -> None:
+    scores, defective = [0.1] * 120 + [0.9], [*[False] * 120, True]
+    together = judge_quality(scores, _samples(defective, images_per_part=12), threshold=0.5, gates=Gates())
+    assert together.overkill.upper == pytest.approx(rate_upper(0, 10, confidence=0.95))
+    assert together.overkill.lower == 0.0
+
+
+def test_the_teacher_is_compared_part_by_part() -> None:
+    teacher = decide("teacher", [0, 0, 0, 1, 0, 1], _samples(), threshold=0.5)
+    paired = judge_quality(SCORES, _samples(), threshold=0.5, gates=Gates(), teacher=teacher).paired
+    assert paired is not None
+    assert (paired.against, paired.new_escapes, paired.recovered) == ("teacher", 1, 1)
+    assert paired.new_escape_paths == ("image003.png",)
+
+
+def test_one_seed_gives_one_quality() -> None:
+    first, second = (judge_quality(SCORES, _samples(), threshold=0.5, gates=Gates(), seed=4) for _ in range(2))
+    assert first == second
+
+
+def test_a_teacher_that_saw_other_images_is_refused() -> None:
+    teacher = decide("teacher", SCORES[:4], _samples()[:4], threshold=0.5)
+    with pytest.raises(DataError, match=r"got none for 2, first image004.png"):
+        judge_quality(SCORES, _samples(), threshold=0.5, gates=Gates(), teacher=teacher)
+
+
+def test_a_missing_score_is_refused() -> None:
+    with pytest.raises(DataError, match="one length"):
+        judge_quality(SCORES[:-1], _samples(), threshold=0.5, gates=Gates())
+
+
+def _samples(defective: list[bool] = DEFECTIVE, *, images_per_part: int = 1) -> list[Sample]:
+    return [
+        Sample(
+            path=f"image{index:03d}.png",
+            label="pit" if bad else "good",
+            defective=bad,
+            mask=None,
+            group=f"part{index // images_per_part}",
+            split="test",
+            digest=f"sha256:{index:064x}",
+            height=128,
+            width=128,
+        )
+        for index, bad in enumerate(defective)
+    ]
