@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compress.pruning.latency_table import LatencyTable, TimedWidths, fit_table
-from ..compress.pruning.network_shape import NetworkShape, Widths
+from ..compress.latency_table import LatencyTable, TimedWidths, fit_table
+from ..compress.networks.base.shape import NetworkShape, Widths
 from ..export.artifacts import backends
 from ..export.contracts import Artifact, Frame, Graph
 from ..export.graph_reading import parse_model

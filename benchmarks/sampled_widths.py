@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..compress.pruning.network_shape import NetworkShape
+from ..compress.networks.base.shape import NetworkShape
 
 _SEED = 0
 _FEWEST = 0.1

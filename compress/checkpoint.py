@@ -11,12 +11,12 @@ from ..inspection.base.errors import MissingPartError, WeightsError
 from ..inspection.base.packages import missing_package
 from ..inspection.base.storage import write_bytes
 from ..inspection.data.frame import FrameSpec
-from .families import build_network
+from .networks.base.families import build_network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from .inspector import Inspector
+    from .networks.base.inspector import Inspector
 
 FORMAT = 1
 _KEY = "beltline"
@@ -183,7 +183,7 @@ def _untrained(network: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filled(network: nn.Module, frame: FrameSpec, tensors: dict[str, Tensor], path: Path) -> Inspector:
-    from .inspector import Inspector
+    from .networks.base.inspector import Inspector
 
     inspector = Inspector(network, frame)
     try:

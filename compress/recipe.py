@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from ..inspection.base.plugins import plugins
 from ..inspection.data.dataset import Dataset
-from .pruning.engine_time import EngineTimer
-from .quantizing.escape_judge import EscapeJudge
+from ..inspection.statistics.quality import Paired
+from .latency_table import LatencyTable
+from .networks.base.shape import NetworkShape
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
@@ -22,6 +23,40 @@ Progress = Callable[[str, int, int], None]
 
 def _tell_nobody(_text: str) -> None:
     return None
+
+
+class EngineTimer(Protocol):
+    """Times networks as they will run: on the target, in the recipe's backend and precision, in a fresh process."""
+
+    def table(self, checkpoint: Path, shape: NetworkShape) -> LatencyTable:
+        """Say how a checkpoint's time depends on its widths; measured once for each device and set of versions."""
+        ...
+
+    def engine_ms(self, checkpoint: Path) -> float:
+        """Build a checkpoint as its recipe goes on, and measure the engine's milliseconds for a frame."""
+        ...
+
+
+class EscapeJudge(Protocol):
+    """Runs ONNX files on real frames of val as the recipe's backend runs them; test is never read."""
+
+    @property
+    def allowed(self) -> float:
+        """Largest upper bound of the rise in escape rate against the teacher, in (0, 1): the gate of line.yaml."""
+        ...
+
+    def scores(self, graph: Path, *, at_most: int | None = None) -> NDArray[np.float64]:
+        """Score frames of val, `[frames]`, each in [0, 1].
+
+        Args:
+            graph: An ONNX file that holds the inspector contract.
+            at_most: Take only so many, evenly spread over good and over defective ones; None: all of val.
+        """
+        ...
+
+    def escapes(self, scores: NDArray[np.float64]) -> Paired:
+        """Fit a threshold to scores of all of val and compare what escapes there with the teacher's escapes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

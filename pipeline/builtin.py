@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..compress.recipe import RecipeSettings
-from ..compress.teacher_settings import TeacherSettings
+from ..compress.teacher.settings import TeacherSettings
 from ..inspection.base.storage import new_folder
 from ..inspection.data.settings import DataSettings
 from ..inspection.line.gates import EscapeGate, Gates, MissGate, OverkillGate

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from ..compress.recipe import RecipeSettings
-from ..compress.teacher_settings import TeacherSettings
+from ..compress.teacher.settings import TeacherSettings
 from ..inspection.base.errors import LineFileError
 from ..inspection.base.plugins import plugins
 from ..inspection.data.settings import DataSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..benchmarks.engine_timing import Graphs
-from ..compress.families import own_code
+from ..compress.networks.base.families import own_code
 from ..compress.recipe import GraphContext, ModuleContext, Step, methods
 from ..export.artifacts import backends, require_installed
 from ..export.contracts import Artifact, Frame, Graph
@@ -88,7 +88,7 @@ def count(job: RunJob, module: Made) -> dict[str, int]:
     stage = Stage(name="count", inputs={"source": module.key})
 
     def work(folder: Path) -> None:
-        from ..compress.counting import count_network
+        from ..compress.networks.base.counting import count_network
 
         write_json(folder / "counts.json", count_network(module.path))
 

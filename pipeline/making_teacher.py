@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ..compress.families import own_code
+from ..compress.networks.base.families import own_code
 from ..export.graph_file import open_graph
 from ..inspection.base.errors import DataError, LineFileError
 from ..inspection.base.storage import digest_of_file, write_json
@@ -29,7 +29,7 @@ def make_teacher(job: RunJob) -> Made:
     stage = Stage(name="teacher", inputs={**inputs, **own_code(settings.network)})
 
     def work(folder: Path, partial: Path) -> None:
-        from ..compress.teacher import train_teacher
+        from ..compress.teacher.teacher import train_teacher
 
         with job.console.progress("teacher") as advance:
             history = train_teacher(
@@ -80,7 +80,7 @@ def _brought(job: RunJob, weights: Path) -> Made:
     stage = Stage(name="teacher", inputs=inputs)
 
     def work(folder: Path) -> None:
-        from ..compress.teacher import take_teacher
+        from ..compress.teacher.teacher import take_teacher
 
         take_teacher(settings, job.dataset, folder / "teacher.safetensors")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..compress.families import placed_network
+from ..compress.networks.base.families import placed_network
 
 
 def absolute(value: Any, folder: Path) -> Any:

@@ -122,8 +122,8 @@ def bundle_parts(graph: Graph, frames: list[Frame], folder: Path) -> BundleParts
 
 def write_tiny_checkpoint(path: Path, frame: FrameSpec) -> Path:
     import torch
-    from beltline.compress.families import build_network
-    from beltline.compress.inspector import Inspector
+    from beltline.compress.networks.base.families import build_network
+    from beltline.compress.networks.base.inspector import Inspector
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)

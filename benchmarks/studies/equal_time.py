@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...compress.methods.prune import METHOD as PRUNE
-from ...compress.methods.prune import PruneStep
+from ...compress.methods.prune.settings import PruneStep
 from ...compress.recipe import ModuleContext
 from ...compress.training.fit_settings import FitSettings, ViewSettings
 from ...export.artifacts import backends
@@ -133,7 +133,7 @@ def _mended(contest: Contest, step: PruneStep, name: str) -> Path:
 def _keep_for(contest: Contest, wanted_ms: float) -> float:
     """Search the share of multiply-accumulates whose network takes this long, before it is mended."""
     from ...compress.checkpoint import load_checkpoint, save_checkpoint
-    from ...compress.pruning.structured import prune_to_macs
+    from ...compress.methods.prune.structured import prune_to_macs
 
     low, high, best = 0.0, 1.0, (1.0, 1.0)
     for number in range(_TRIES):
@@ -156,7 +156,7 @@ def _keep_for(contest: Contest, wanted_ms: float) -> float:
 
 def _judged(contest: Contest, path: Path, *, way: str, share: float) -> Pruned:
     """Build a network, time it, and score val and test as it runs."""
-    from ...compress.counting import count_network
+    from ...compress.networks.base.counting import count_network
 
     backend, target = backends()[contest.bench.backend], contest.bench.target
     with tempfile.TemporaryDirectory(prefix="beltline-equal-") as folder:
@@ -225,8 +225,8 @@ def _dataset(options: argparse.Namespace, folder: Path) -> Dataset:
 
 def _trained(options: argparse.Namespace, dataset: Dataset, folder: Path) -> Path:
     """Train a plain network of the asked width, to be pruned and to be its own teacher."""
-    from ...compress.teacher import train_teacher
-    from ...compress.teacher_settings import TeacherSettings
+    from ...compress.teacher.settings import TeacherSettings
+    from ...compress.teacher.teacher import train_teacher
 
     path = folder / "model.safetensors"
     if not path.is_file():

@@ -97,7 +97,7 @@ def study(checkpoint: Path, bench: EngineBench, *, networks: int, round_to: int,
         folder: Where pruned checkpoints are written.
     """
     from ...compress.checkpoint import load_checkpoint, save_checkpoint
-    from ...compress.pruning.width_groups import narrow, network_shape
+    from ...compress.methods.prune.width_groups import narrow, network_shape
 
     shape = network_shape(load_checkpoint(checkpoint).inspector, round_to=round_to)
     table = bench.table(checkpoint, shape)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...compress.checkpoint import Checkpoint, save_checkpoint
-from ...compress.families import build_network, normal_network
+from ...compress.networks.base.families import build_network, normal_network
 from ...compress.recipe import GraphContext, methods
 from ...export.contracts import Frame
 from ...export.device_check.repair import repair_file
@@ -51,7 +51,7 @@ class Workshop:
         """Beltline's own plain network, exported with its pre-processing."""
         import torch
 
-        from ...compress.inspector import Inspector
+        from ...compress.networks.base.inspector import Inspector
 
         torch.manual_seed(0)
         network = normal_network({"family": "plain", "width": 16, "depth": 1})

@@ -58,8 +58,8 @@ def write_untrained(path: Path, network: dict[str, object], spec: FrameSpec) -> 
     import torch
 
     from ...compress.checkpoint import Checkpoint, save_checkpoint
-    from ...compress.families import build_network, normal_network
-    from ...compress.inspector import Inspector
+    from ...compress.networks.base.families import build_network, normal_network
+    from ...compress.networks.base.inspector import Inspector
 
     torch.manual_seed(0)
     full = normal_network(network)

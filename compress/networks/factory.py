@@ -51,7 +51,7 @@ class FactoryFamily:
         Raises:
             LineFileError: There is no such module or function, or it does not return a `torch.nn.Module`.
         """
-        from ..bring import AdaptedNetwork, made_by
+        from ..teacher.bring import AdaptedNetwork, made_by
 
         return AdaptedNetwork(made_by(settings.factory, settings.folder), settings.output)
 

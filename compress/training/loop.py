@@ -22,15 +22,15 @@ from ...inspection.base.errors import RecipeError
 from ...inspection.base.storage import write_bytes
 from ...inspection.data.dataset import Dataset
 from ..checkpoint import Checkpoint
-from ..devices import short_floats
-from ..inspector import Inspector, score_logits
+from ..networks.base.inspector import Inspector, score_logits
 from ..recipe import Progress
+from .augmentation import View, ViewMaker
+from .devices import short_floats
 from .fit_settings import FitSettings
 from .last_good import keep_last_good
 from .losses import Batch
+from .sampling import batch_of, draw, shown, views_for
 from .scores import judged_on_val
-from .showing import batch_of, draw, shown, views_for
-from .views import View, ViewMaker
 
 Loss = Callable[[Tensor, Batch], Tensor]
 """Logits `[N, 1, rows, columns]` and their batch to a scalar."""

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..distilling.teacher_terms import FeatureTerm
-from ..inspector import score_logits
-from ..methods.distill import DistillWeights
+from ..networks.base.inspector import score_logits
+from .teacher_terms import DistillWeights, FeatureTerm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

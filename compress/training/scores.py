@@ -13,7 +13,7 @@ from ...inspection.data.dataset import Dataset, Sample
 from ...inspection.data.streaming import frames_of
 from ...inspection.statistics.roc import auroc
 from ...inspection.statistics.threshold import operating_point
-from ..inspector import Inspector, score_logits
+from ..networks.base.inspector import Inspector, score_logits
 
 _AS_LIKELY_AS_NOT = 0.5
 

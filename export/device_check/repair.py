@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...compress.float16.pixels_first import cast_pixels_first
 from ...compress.graph_bytes import graph_bytes, properties_of
+from ...compress.pixels_first import cast_pixels_first
 from ...inspection.base.storage import write_bytes
 from .graph_view import GraphView, name_of, view_of
 

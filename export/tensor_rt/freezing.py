@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...compress.float16.pixels_first import cast_pixels_first
 from ...compress.graph_bytes import graph_bytes, properties_of
+from ...compress.pixels_first import cast_pixels_first
 from ...inspection.base.errors import GraphError
 from ...inspection.base.storage import write_bytes
 from ...targets.target import Target

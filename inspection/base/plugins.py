@@ -32,9 +32,8 @@ def plugins(package: str, constant: str) -> MappingProxyType[str, Any]:
     """
     root = __name__.split(".")[0]
     folder = import_module(f"{root}.{package}")
-    found = [
-        getattr(import_module(f"{folder.__name__}.{module.name}"), constant) for module in iter_modules(folder.__path__)
-    ]
+    modules = [import_module(f"{folder.__name__}.{module.name}") for module in iter_modules(folder.__path__)]
+    found = [getattr(module, constant) for module in modules if hasattr(module, constant)]
     found += [entry.load() for entry in entry_points(group=f"beltline.{package.rsplit('.', 1)[-1]}")]
     by_name: dict[str, Any] = {}
     for plugin in sorted(found, key=lambda each: str(each.name)):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ...compress.methods.distill import DistillWeights
 from ...compress.recipe import RecipeSettings
 from ...compress.training.fit_settings import FitSettings
+from ...compress.training.teacher_terms import DistillWeights
 from ...inspection.line.gates import Gates
 from ...inspection.line.line import LineBudget
 from ..rows import RowPlan

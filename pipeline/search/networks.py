@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from ...compress.families import normal_network
+from ...compress.networks.base.families import normal_network
 from ...inspection.base.plugins import plugins
 
 MOST_CHOICES = 64

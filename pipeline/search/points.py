@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any
 
-from ...compress.families import normal_network
-from ...compress.methods.distill import DistillWeights
+from ...compress.networks.base.families import normal_network
 from ...compress.recipe import RecipeSettings, Step
 from ...compress.training.fit_settings import FitSettings
+from ...compress.training.teacher_terms import DistillWeights
 from ...inspection.base.storage import digest_of_json
 
 _EDGE = 32

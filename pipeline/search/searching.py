@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from ...compress.methods.distill import DistillWeights
 from ...compress.recipe import RecipeSettings, methods
+from ...compress.training.teacher_terms import DistillWeights
 from ...export.artifacts import backends, runs_checkpoint
 from ...inspection.base.errors import LineFileError, MissingPartError
 from ...inspection.base.packages import missing_package

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...compress.methods.distill import DistillWeights
 from ...compress.training.fit_settings import FitSettings
+from ...compress.training.teacher_terms import DistillWeights
 from .networks import MOST_CHOICES, USUAL_NETWORKS, NetworkChoices
 
 Scale = Annotated[float, Field(gt=0, le=1)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...compress.families import normal_network
+from ...compress.networks.base.families import normal_network
 from .networks import NetworkChoices, are_numbers
 from .points import Point
 from .settings import SpaceSettings

@@ -51,7 +51,7 @@ def drawn(job: RunJob, plan: RowPlan, teacher: Made) -> Artifact:
     stage = Stage(name="draw", inputs={**shape, "teacher": teacher.key, "seed": job.line_file.seed})
 
     def work(folder: Path) -> None:
-        from ...compress.pruning.sketching import Sketch, draw_student
+        from ...compress.methods.prune.untrained import Sketch, draw_student
 
         draw_student(teacher.path, Sketch(**shape), folder / "model.safetensors", seed=job.line_file.seed)
 

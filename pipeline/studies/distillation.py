@@ -10,8 +10,8 @@ from pathlib import Path
 
 import typer
 
-from ...compress.distilling.teacher_terms import FeatureTerm
-from ...compress.methods.distill import DistillStep
+from ...compress.methods.distill.settings import DistillStep
+from ...compress.training.teacher_terms import FeatureTerm
 from ..cli.options import LineFileArgument, Runs, Verbose
 from .opening import Epochs, Samples, Seeds, opened
 from .students import trained_students

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ...compress.methods.distill import DistillStep
+from ...compress.methods.distill.settings import DistillStep
 from ..cli.job import given_line
 from ..cli.options import answered
 from ..console import Console

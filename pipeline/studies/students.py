@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...compress.methods.distill import METHOD, DistillStep
+from ...compress.methods.distill import METHOD
+from ...compress.methods.distill.settings import DistillStep
 from ...compress.recipe import RecipeSettings, Step
 from ...inspection.base.errors import LineFileError
 from ...inspection.statistics.roc import auroc
@@ -129,7 +130,7 @@ def _scored(job: RunJob, made: Made) -> dict[str, NDArray[np.float64]]:
 
     def work(folder: Path) -> None:
         from ...compress.checkpoint import load_checkpoint
-        from ...compress.devices import torch_device
+        from ...compress.training.devices import torch_device
         from ...compress.training.scores import batch_scores
 
         inspector, device = load_checkpoint(made.path).inspector, torch_device("cpu")

@@ -16,8 +16,8 @@ from beltline.benchmarks.engine_timing import EngineBench, Graphs
 from beltline.benchmarks.graph_form import graph_form
 from beltline.benchmarks.sampled_widths import sampled_widths
 from beltline.compress.checkpoint import load_checkpoint
-from beltline.compress.pruning.network_shape import NetworkShape
-from beltline.compress.pruning.width_groups import network_shape
+from beltline.compress.methods.prune.width_groups import network_shape
+from beltline.compress.networks.base.shape import NetworkShape
 from beltline.export.contracts import Artifact, Frame, Graph
 from beltline.targets.host import LocalHost
 from beltline.targets.profile import target_of

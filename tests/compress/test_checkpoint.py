@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 from beltline.compress.checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
-from beltline.compress.families import build_network, normal_network
-from beltline.compress.inspector import Inspector
-from beltline.compress.pruning.structured import prune_channels
+from beltline.compress.methods.prune.structured import prune_channels
+from beltline.compress.networks.base.families import build_network, normal_network
+from beltline.compress.networks.base.inspector import Inspector
 from beltline.inspection.base.errors import LineFileError, WeightsError
 from beltline.inspection.data.frame import FrameSpec
 from safetensors.torch import save_file

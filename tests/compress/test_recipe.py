@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from beltline.compress.counting import macs_of
+from beltline.compress.networks.base.counting import macs_of
 from beltline.compress.recipe import RecipeSettings, Step
 from pydantic import ValidationError
 from torch import nn

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
-from beltline.compress.families import build_network, normal_network
-from beltline.compress.inspector import Inspector
-from beltline.compress.pruning.structured import prune_channels
+from beltline.compress.methods.prune.structured import prune_channels
+from beltline.compress.networks.base.families import build_network, normal_network
+from beltline.compress.networks.base.inspector import Inspector
 from beltline.export.artifacts import backends
 from beltline.export.to_onnx import export_graph
 from beltline.inspection.data.frame import FrameSpec

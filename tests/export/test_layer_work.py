@@ -41,7 +41,7 @@ def test_work_is_counted(
 def test_an_exported_network_counts_as_torch_counts_it(tiny_graph: Graph) -> None:
     import torch
     from beltline.compress.checkpoint import load_checkpoint
-    from beltline.compress.counting import macs_of
+    from beltline.compress.networks.base.counting import macs_of
 
     assert tiny_graph.checkpoint is not None
     network = load_checkpoint(tiny_graph.checkpoint).inspector.network

@@ -12,11 +12,11 @@ import onnx
 import pytest
 import torch
 from beltline.compress.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from beltline.compress.families import build_network, normal_network
-from beltline.compress.inspector import Inspector
+from beltline.compress.methods.prune.width_groups import narrow, network_shape
 from beltline.compress.methods.quantize import METHOD as QUANTIZE
-from beltline.compress.pruning.network_shape import NetworkShape
-from beltline.compress.pruning.width_groups import narrow, network_shape
+from beltline.compress.networks.base.families import build_network, normal_network
+from beltline.compress.networks.base.inspector import Inspector
+from beltline.compress.networks.base.shape import NetworkShape
 from beltline.compress.recipe import GraphContext
 from beltline.export.narrowing import layer_nodes, narrowed
 from beltline.export.to_onnx import export_graph

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 from beltline.compress.checkpoint import Checkpoint, load_checkpoint
-from beltline.compress.inspector import Inspector
+from beltline.compress.networks.base.inspector import Inspector
 from beltline.export import to_onnx
 from beltline.export.contracts import Frame, Graph
 from beltline.export.graph_file import open_graph

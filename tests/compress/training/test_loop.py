@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 from beltline.compress.checkpoint import load_checkpoint
-from beltline.compress.families import build_network
-from beltline.compress.inspector import Inspector
 from beltline.compress.methods.distill import METHOD as DISTILL
-from beltline.compress.methods.distill import DistillStep
+from beltline.compress.methods.distill.settings import DistillStep
 from beltline.compress.methods.prune import METHOD as PRUNE
-from beltline.compress.methods.prune import PruneStep
+from beltline.compress.methods.prune.settings import PruneStep
+from beltline.compress.networks.base.families import build_network
+from beltline.compress.networks.base.inspector import Inspector
 from beltline.compress.recipe import ModuleContext
-from beltline.compress.teacher import train_teacher
-from beltline.compress.teacher_settings import TeacherSettings
+from beltline.compress.teacher.teacher.settings import TeacherSettings
+from beltline.compress.teacher.teacher.teacher import train_teacher
 from beltline.compress.training import loop
 from beltline.compress.training.fit_settings import FitSettings, ViewSettings
 from beltline.compress.training.last_good import LAST_GOOD

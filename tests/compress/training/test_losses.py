@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from beltline.compress.distilling.teacher_terms import FeatureTerm, Ramp, Ramps
-from beltline.compress.inspector import score_logits
-from beltline.compress.methods.distill import DistillWeights
+from beltline.compress.networks.base.inspector import score_logits
 from beltline.compress.training.losses import Batch, feature_loss, label_loss, teacher_loss
+from beltline.compress.training.teacher_terms import DistillWeights, FeatureTerm, Ramp, Ramps
 from torch import Tensor
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from beltline.compress.methods.distill import DistillWeights
 from beltline.compress.training.fit_settings import FitSettings
+from beltline.compress.training.teacher_terms import DistillWeights
 from beltline.export.contracts import Artifact
 from beltline.inspection.base.errors import HostError
 from beltline.inspection.data.frame import FrameSpec

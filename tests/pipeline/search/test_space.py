@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from beltline.compress.methods.distill import DistillWeights
 from beltline.compress.training.fit_settings import FitSettings
+from beltline.compress.training.teacher_terms import DistillWeights
 from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.search.points import Point, recipe_of
 from beltline.pipeline.search.settings import SpaceSettings

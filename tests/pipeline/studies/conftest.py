@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
-from beltline.compress.families import build_network
-from beltline.compress.inspector import Inspector
+from beltline.compress.networks.base.families import build_network
+from beltline.compress.networks.base.inspector import Inspector
 from beltline.inspection.data.frame import FrameSpec
 from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.line_file import LineFile, load_line_file

@@ -1,1 +1,0 @@
-"""What a teacher says to its student beside the labels: maps, features, weights that change."""

@@ -1,1 +1,0 @@
-"""Graphs in half precision: which operators may, and the casts between."""

@@ -1,0 +1,88 @@
+"""Students: new, smaller networks that learn from labels and teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ...checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
+from ...networks.base.families import build_network
+from ...networks.base.inspector import Inspector
+from ...recipe import ModuleContext
+from ...training.devices import torch_device
+from ...training.fit_settings import FitSettings
+from ...training.loop import History, Job, fit
+from ...training.teacher_terms import DistillWeights
+from ...training.teaching import taught
+from .settings import DistillStep
+
+
+def train_student(source: Path, step: DistillStep, context: ModuleContext) -> History:
+    """Train a student and write its checkpoint; see `methods.distill.DistillStep`.
+
+    Raises:
+        RecipeError: The loss is no longer a number, or teacher and student have no feature maps in common.
+    """
+    torch.manual_seed(context.seed)
+    parent = load_checkpoint(source)
+    frame = parent.frame
+    if step.input_size is not None:
+        frame = replace(frame, height=step.input_size[0], width=step.input_size[1])
+    inspector = Inspector(build_network(step.network, frame.channels), frame)
+    student = Checkpoint(network=step.network, frame=frame, lineage=parent.lineage, inspector=inspector)
+    history = fit_with_teacher("distill", inspector, step.fit, step.teacher, context, as_checkpoint=lambda: student)
+    line = f"distill {step.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}"
+    line += _assistant(context.teacher, parent)
+    save_checkpoint(context.target_file, replace(student, lineage=(*parent.lineage, line)))
+    return history
+
+
+def _assistant(teacher_file: Path, teacher: Checkpoint) -> str:
+    """Say who taught, where it was not the teacher itself."""
+    lineage = tuple(read_header(teacher_file)["lineage"])
+    made_by = lineage[len(teacher.lineage) :] if lineage[: len(teacher.lineage)] == teacher.lineage else lineage
+    return f", taught by the teacher's assistant ({'; '.join(made_by)})" if made_by else ""
+
+
+def fit_with_teacher(
+    name: str,
+    inspector: Inspector,
+    settings: FitSettings,
+    weights: DistillWeights,
+    context: ModuleContext,
+    *,
+    as_checkpoint: Callable[[], Checkpoint],
+) -> History:
+    """Train any inspector on the labels and on the teacher's word about the same views.
+
+    Args:
+        name: The step's, for messages and progress.
+        inspector: Changed in place.
+        settings: How it is trained.
+        weights: Of the teacher's terms.
+        context: Data, teacher, device, seed, and where the state is kept.
+        as_checkpoint: Gives the checkpoint that the inspector's weights make; see `training.Job`.
+
+    Raises:
+        RecipeError: The loss is no longer a number, or teacher and student have no feature maps in common.
+    """
+    device = torch_device(context.device)
+    with taught(name, context.teacher, inspector, weights, device) as (loss, alongside):
+        return fit(
+            Job(
+                name=name,
+                inspector=inspector,
+                dataset=context.dataset,
+                settings=settings,
+                loss=loss,
+                device=device,
+                seed=context.seed,
+                partial=context.partial,
+                progress=context.progress,
+                alongside=alongside,
+                as_checkpoint=as_checkpoint,
+            )
+        )

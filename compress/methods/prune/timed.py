@@ -1,0 +1,155 @@
+"""Pruning to a time: widths that the engine takes the asked milliseconds for, the built network measured."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+
+from ....inspection.base.errors import RecipeError
+from ...checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ...latency_table import LatencyTable
+from ...recipe import EngineTimer, ModuleContext
+from .choosing import Importance, choose_widths
+from .importance import group_importance
+from .settings import PruneStep
+from .shown_batches import shown_batches
+from .width_groups import narrow, network_shape
+
+_BATCHES = 16
+_CLOSE = 0.05
+"""A built network this close to the asked time is not corrected, as a share of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """A narrowed network that was built and measured.
+
+    Attributes:
+        checkpoint: The network, not mended yet.
+        predicted_ms: What the table said.
+        built_ms: What it took.
+    """
+
+    checkpoint: Checkpoint
+    predicted_ms: float
+    built_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cut:
+    """What choosing widths goes by.
+
+    Attributes:
+        parent: The network that becomes narrower; never changed.
+        table: Its latency table.
+        importance: Of its channels.
+        timer: Measures.
+        folder: Where networks are written to be measured.
+    """
+
+    parent: Checkpoint
+    table: LatencyTable
+    importance: Importance
+    timer: EngineTimer
+    folder: Path
+
+
+def narrowed_to_time(source: Path, step: PruneStep, context: ModuleContext) -> Checkpoint:
+    """Make a checkpoint's network narrow enough for `step.engine_ms`; it is not mended yet.
+
+    What was chosen is kept in `context.partial`: measured again, it might come out otherwise, and the training that was
+    begun would not fit it.
+
+    Returns:
+        The narrow network; the last line of its lineage says what was asked, predicted and measured.
+
+    Raises:
+        RecipeError: There is no device to measure on, nothing has to leave, nothing can, or no width is fast enough.
+    """
+    kept = context.partial / "narrowed.safetensors"
+    if kept.is_file():
+        return load_checkpoint(kept)
+    asked_ms = step.engine_ms or inf
+    timer = _timer_of(context)
+    full_ms = timer.engine_ms(source)
+    if full_ms <= asked_ms:
+        msg = (
+            f"prune: engine_ms {asked_ms:g} is asked, the network takes {full_ms:.3g} as it is; "
+            "drop the step, or ask for less"
+        )
+        raise RecipeError(msg)
+    cut = _prepared(source, step, context, timer)
+    trial = _corrected(cut, asked_ms)
+    line = (
+        f"to {asked_ms:g} ms in the engine (table {trial.predicted_ms:.3g}, built {trial.built_ms:.3g}, "
+        f"before {full_ms:.3g})"
+    )
+    narrowed = replace(trial.checkpoint, lineage=(*cut.parent.lineage, line))
+    save_checkpoint(kept, narrowed)
+    return narrowed
+
+
+def _timer_of(context: ModuleContext) -> EngineTimer:
+    if context.timer is None:
+        msg = "prune: engine_ms wants a device to measure on, got none; run the recipe with `beltline run`"
+        raise RecipeError(msg)
+    return context.timer
+
+
+def _prepared(source: Path, step: PruneStep, context: ModuleContext, timer: EngineTimer) -> _Cut:
+    parent = load_checkpoint(source)
+    shape = network_shape(parent.inspector, round_to=step.round_to)
+    if shape.fixed:
+        names = ", ".join(shape.fixed)
+        context.tell(f"prune: left as they are, since they cannot be pruned in steps of {step.round_to}: {names}")
+    if not shape.groups:
+        msg = f"prune: no layer can be pruned in steps of {step.round_to} channels; lower round_to, or distil instead"
+        raise RecipeError(msg)
+    batches = shown_batches(parent.inspector, context.dataset, step.fit, count=_BATCHES, seed=context.seed)
+    importance = group_importance(parent.inspector, batches, kind=step.importance)
+    return _Cut(
+        parent=parent,
+        table=timer.table(source, shape),
+        importance=importance,
+        timer=timer,
+        folder=context.partial,
+    )
+
+
+def _corrected(cut: _Cut, asked_ms: float) -> _Trial:
+    """Measure what the table says; where it misses, ask the table for as much less or more, once."""
+    first = _tried(cut, budget_ms=asked_ms, asked_ms=asked_ms)
+    if _miss(first, asked_ms) <= _CLOSE:
+        return first
+    second = _tried(cut, budget_ms=asked_ms * first.predicted_ms / first.built_ms, asked_ms=asked_ms)
+    return min(first, second, key=lambda trial: _miss(trial, asked_ms))
+
+
+def _tried(cut: _Cut, *, budget_ms: float, asked_ms: float) -> _Trial:
+    widths = choose_widths(cut.table, cut.importance, budget_ms=budget_ms)
+    if widths is not None:
+        return _built(cut, widths)
+    least = _built(cut, cut.table.shape.least)
+    if least.built_ms <= asked_ms * (1 + _CLOSE):
+        return least
+    msg = (
+        f"prune: engine_ms {asked_ms:g} cannot be reached: {least.built_ms:.3g} ms is the least, with every layer as "
+        "narrow as it may become; ask for more, lower round_to, or distil into a smaller network"
+    )
+    raise RecipeError(msg)
+
+
+def _built(cut: _Cut, widths: dict[str, int]) -> _Trial:
+    checkpoint = replace(cut.parent, inspector=copy.deepcopy(cut.parent.inspector))
+    narrow(checkpoint.inspector, widths, cut.importance)
+    path = cut.folder / "trial.safetensors"
+    save_checkpoint(path, checkpoint)
+    return _Trial(
+        checkpoint=checkpoint, predicted_ms=cut.table.predicted_ms(widths), built_ms=cut.timer.engine_ms(path)
+    )
+
+
+def _miss(trial: _Trial, asked_ms: float) -> float:
+    return abs(trial.built_ms / asked_ms - 1)

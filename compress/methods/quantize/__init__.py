@@ -1,0 +1,100 @@
+"""`quantize`: weights and activations in 8 bits, from a float graph and some training frames (static, post-training).
+
+How each runtime wants its int8 is in `quantizing.schemes`. Resize, normalisation, pooling, sigmoid and heatmap stay in
+float, see `quantized_scope`; so does the logit map. With `keep_escapes` layers stay in float, too, where int8 would
+cost escapes, see `quantizing.escapes`; the file's lineage names them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ....inspection.base.errors import MissingPartError, RecipeError
+from ....inspection.base.packages import missing_package
+from ....inspection.base.storage import write_bytes
+from ...graph_bytes import graph_bytes, properties_of, with_line
+from ...recipe import GraphContext
+from .calibration import Calibration
+from .escapes import keep_escapes
+from .schemes import SCHEMES, scheme_of
+from .scope import QuantizedScope, name_nodes, quantized_scope
+from .settings import QuantizeStep
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+class Quantize:
+    """The method; it keeps no state."""
+
+    name = "quantize"
+    works_on: Literal["graph"] = "graph"
+    step_type = QuantizeStep
+
+    def missing(self) -> str | None:
+        """Say what is not installed."""
+        absent = (missing_package(package, "quantize") for package in ("onnx", "onnxruntime", "nncf"))
+        return next((each for each in absent if each is not None), None)
+
+    def apply(self, source: Path, step: QuantizeStep, context: GraphContext) -> None:
+        """Quantize the ONNX file `source` into `context.target_file`; frame settings in it are kept.
+
+        Raises:
+            MissingPartError: A package is not installed.
+            RecipeError: There is nothing to quantize, it is quantized already, there are no calibration frames, or
+                escapes are to be kept and nobody can judge them.
+        """
+        if (missing := self.missing()) is not None:
+            msg = f"method {self.name}: {missing}"
+            raise MissingPartError(msg)
+        model = _named_model(source)
+        properties = properties_of(model)
+        scope = quantized_scope(model.graph)
+        _require_quantizable(model, scope, context)
+        scheme = scheme_of(step, context.backend)
+        quantized = SCHEMES[scheme](model, scope, Calibration(context=context, wanted=step.frames), step)
+        words = f"quantize: {scheme}, {step.calibrator}"
+        if step.keep_escapes:
+            quantized, found = _as_far_as_escapes_allow(quantized, source, step, context)
+            words = f"{words}: {found}"
+        write_bytes(context.target_file, graph_bytes(quantized, properties=with_line(properties, words)))
+
+
+def _as_far_as_escapes_allow(
+    quantized: ModelProto, source: Path, step: QuantizeStep, context: GraphContext
+) -> tuple[ModelProto, str]:
+    if context.judge is None:
+        msg = "quantize: keep_escapes wants val and a teacher to judge on, got neither; run it in a line, or drop it"
+        raise RecipeError(msg)
+    given = _named_model(source)  # read anew: quantizers leave their input in pieces
+    mixture = keep_escapes(quantized, given, context.judge, ranked_on=step.ranked_on, progress=context.progress)
+    return mixture.model, mixture.words()
+
+
+def _named_model(source: Path) -> ModelProto:
+    import onnx
+
+    model = onnx.load(source, load_external_data=False)
+    name_nodes(model.graph)
+    return model
+
+
+def _require_quantizable(model: ModelProto, scope: QuantizedScope, context: GraphContext) -> None:
+    from onnx import TensorProto
+
+    if any(node.op_type in {"QuantizeLinear", "QLinearConv"} for node in model.graph.node):
+        msg = "quantize: wanted a float graph, got one that is quantized already; write the step once"
+        raise RecipeError(msg)
+    if any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer):
+        msg = "quantize: wanted a float32 graph, got one with float16 weights; write half behind quantize"
+        raise RecipeError(msg)
+    if not scope.network:
+        msg = "quantize: wanted a graph with convolutions or matrix products, got none; drop the step"
+        raise RecipeError(msg)
+    if context.calibration_count < 1:
+        msg = "quantize: wanted training frames to calibrate with, got none; add images to the train split"
+        raise RecipeError(msg)
+
+
+METHOD = Quantize()

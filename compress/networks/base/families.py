@@ -1,0 +1,108 @@
+"""From a `network:` entry of line.yaml to a torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from pydantic import AfterValidator, BaseModel, ValidationError
+
+from ....inspection.base.errors import LineFileError, MissingPartError
+from ....inspection.base.plugins import plugins
+from ....inspection.base.storage import digest_of_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Family(Protocol):
+    """A kind of network. One file in `compress/networks/` each, with the constant `NETWORK`."""
+
+    @property
+    def name(self) -> str:
+        """As written under `family:`."""
+        ...
+
+    @property
+    def settings_type(self) -> type[BaseModel]:
+        """What may stand beside `family:`."""
+        ...
+
+    def missing(self) -> str | None:
+        """Say what is not installed, or None."""
+        ...
+
+    def sources(self, settings: Any) -> tuple[Path, ...]:
+        """Give the user's own files that decide what the network is; none where Beltline and packages do."""
+        ...
+
+    def build(self, settings: Any, channels: int) -> nn.Module:
+        """Make an untrained network: float32 `[N, channels, h, w]` -> logits `[N, 1, rows, columns]`."""
+        ...
+
+
+def normal_network(network: dict[str, Any]) -> dict[str, Any]:
+    """Check a network's description and fill in its defaults.
+
+    >>> normal_network({"family": "plain", "width": 12})
+    {'family': 'plain', 'width': 12, 'depth': 2, 'stride': 4}
+
+    Raises:
+        LineFileError: No such family, or a value that its settings do not take.
+    """
+    family, options = _split(network)
+    try:
+        settings = family.settings_type.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        msg = f"network {family.name}: {place}: {first['msg']}, got {first.get('input')!r}"
+        raise LineFileError(msg) from error
+    return {"family": family.name, **settings.model_dump(mode="json")}
+
+
+NetworkSettings = Annotated[dict[str, Any], AfterValidator(normal_network)]
+"""A pydantic field type: a checked description with all defaults filled in."""
+
+
+def placed_network(network: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let every relative path in a description start from a folder."""
+    family, options = _split(network)
+    settings = family.settings_type.model_validate(options)
+    paths = {name: str((folder / value).resolve()) for name, value in settings if isinstance(value, Path)}
+    return {**network, **paths}
+
+
+def own_code(network: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Give the digests of the user's own code behind a network as `code`, empty where there is none.
+
+    A change of it makes another network.
+    """
+    if not network:
+        return {}
+    family, options = _split(network)
+    digests = [digest_of_file(path) for path in family.sources(family.settings_type.model_validate(options))]
+    return {"code": digests} if digests else {}
+
+
+def build_network(network: dict[str, Any], channels: int) -> nn.Module:
+    """Make an untrained network from its description.
+
+    Raises:
+        LineFileError: The description is wrong.
+        MissingPartError: The family's package is not installed.
+    """
+    family, options = _split(normal_network(network))
+    if (missing := family.missing()) is not None:
+        raise MissingPartError(missing)
+    return family.build(family.settings_type.model_validate(options), channels)
+
+
+def _split(network: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
+    families = plugins("compress.networks", "NETWORK")
+    name = network.get("family", "plain")
+    if name not in families:
+        msg = f"network: wanted family to be one of {', '.join(families)}, got {name!r}"
+        raise LineFileError(msg)
+    return families[name], {key: value for key, value in network.items() if key != "family"}

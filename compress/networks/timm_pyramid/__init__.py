@@ -1,0 +1,65 @@
+"""Any timm backbone with our light pyramid on top: the mobile networks among them are the usual students."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ....inspection.base.errors import LineFileError
+from ....inspection.base.packages import missing_package
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class TimmSettings(BaseModel):
+    """A backbone by its name in timm.
+
+    Attributes:
+        backbone: Such as `mobilenetv3_small_050`; `timm.list_models()` has them all.
+        width: Channels of the pyramid.
+        pretrained: Start from timm's ImageNet weights (needs the network once).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    backbone: str = "mobilenetv3_small_050"
+    width: int = Field(default=24, ge=4, le=512)
+    pretrained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimmFamily:
+    """The family `timm`."""
+
+    name: str = "timm"
+    settings_type: type[TimmSettings] = TimmSettings
+
+    def missing(self) -> str | None:
+        """Say whether timm is absent."""
+        return missing_package("timm", "train")
+
+    def sources(self, settings: TimmSettings) -> tuple[Path, ...]:  # noqa: ARG002  every family is asked alike
+        """Nothing of the user's decides what it is."""
+        return ()
+
+    def build(self, settings: TimmSettings, channels: int) -> nn.Module:
+        """Make a network: `[N, channels, h, w]` -> logits `[N, 1, h / 4, w / 4]`.
+
+        Raises:
+            LineFileError: timm has no such backbone, or it does not give features at strides 4 to 32.
+        """
+        import timm
+
+        from .network import TimmNetwork
+
+        if not timm.is_model(settings.backbone):
+            near = ", ".join(timm.list_models(f"*{settings.backbone[:9]}*")[:5]) or "timm.list_models()"
+            msg = f"network: timm has no backbone {settings.backbone!r}; try one of {near}"
+            raise LineFileError(msg)
+        return TimmNetwork(settings.backbone, settings.width, channels, pretrained=settings.pretrained)
+
+
+NETWORK = TimmFamily()

@@ -1,0 +1,1 @@
+"""The teacher: trained here or brought along, and the frames that it sees."""

@@ -1,0 +1,89 @@
+"""The teacher: trained here, or taken as it comes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ...inspection.base.errors import WeightsError
+from ...inspection.data.dataset import Dataset
+from ..checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
+from ..networks.base.families import build_network
+from ..networks.base.inspector import Inspector
+from ..recipe import Progress
+from ..training.devices import torch_device
+from ..training.loop import History, Job, fit
+from ..training.losses import label_loss
+from .frames import frame_spec
+from .settings import TeacherSettings
+
+
+def train_teacher(
+    settings: TeacherSettings, dataset: Dataset, target_file: Path, *, partial: Path, seed: int, progress: Progress
+) -> History:
+    """Train a teacher from its settings and write its checkpoint.
+
+    Args:
+        settings: With `network`; neither `weights` nor `onnx`.
+        dataset: Train and val are read.
+        target_file: Checkpoint to write.
+        partial: Folder that outlives a killed run.
+        seed: Of everything random.
+        progress: Called after every step.
+
+    Returns:
+        How training went.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    frame = frame_spec(dataset, settings.input_size)
+    inspector = Inspector(build_network(settings.network, frame.channels), frame)
+    teacher = Checkpoint(network=settings.network, frame=frame, lineage=(), inspector=inspector)
+    job = Job(
+        name="teacher",
+        inspector=inspector,
+        dataset=dataset,
+        settings=settings.fit,
+        loss=label_loss,
+        device=torch_device(settings.device),
+        seed=seed,
+        partial=partial,
+        progress=progress,
+        as_checkpoint=lambda: teacher,
+    )
+    history = fit(job)
+    lineage = (f"teacher {settings.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}",)
+    save_checkpoint(target_file, replace(teacher, lineage=lineage))
+    return history
+
+
+def take_teacher(settings: TeacherSettings, dataset: Dataset, target_file: Path) -> None:
+    """Take a finished teacher: one of our checkpoints, or a factory's module with its state dict.
+
+    Raises:
+        WeightsError: The weights cannot be read, do not fit, take another number of channels than the frames have, or
+            are a checkpoint that would run code which line.yaml does not name.
+    """
+    from .bring import bring_teacher, check_channels
+
+    if settings.weights is None:
+        msg = "take_teacher needs settings with weights"
+        raise TypeError(msg)
+    own = settings.factory is None
+    if own:
+        _refuse_code(settings.weights)
+    checkpoint = load_checkpoint(settings.weights) if own else bring_teacher(settings, dataset)
+    check_channels(checkpoint, dataset, settings.weights)
+    save_checkpoint(target_file, checkpoint)
+
+
+def _refuse_code(weights: Path) -> None:
+    """Refuse a checkpoint whose header names a factory: a file that somebody sent must not choose what is run."""
+    network = read_header(weights).get("network")
+    if isinstance(network, dict) and network.get("family") == "factory":
+        msg = (
+            f"{weights}: this checkpoint names code of its own ({network.get('factory')!r:.80}), which is never run; "
+            "give the state dict it was made from as teacher.weights, and the code as teacher.factory"
+        )
+        raise WeightsError(msg)
