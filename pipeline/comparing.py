@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..benchmarks.compared_traces import NOT_COVERED, compare_traces
-from ..benchmarks.interleaved import ratio_of_turns
-from ..benchmarks.ratio import Ratio
+from ..benchmarks.proof.ratio import Ratio
+from ..benchmarks.timing.compared_traces import NOT_COVERED, compare_traces
+from ..benchmarks.timing.interleaved import ratio_of_turns
 from ..inspection.base.errors import LineFileError, MeasurementError
 from .console import Console
 from .devices import require_on_devices, this_machine

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.timer import examine_timer
+from ..benchmarks.timing.timer import examine_timer
 from ..inspection.base.packages import missing_package
 from ..inspection.base.plugins import plugins
 from ..targets.fingerprint import fingerprint

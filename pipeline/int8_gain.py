@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..benchmarks.measurement import Measurement
-from ..benchmarks.summary import quantile_interval
+from ..benchmarks.proof.summary import quantile_interval
+from ..benchmarks.timing.measurement import Measurement
 from .rows import RowPlan
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..benchmarks.interleaved import TURN, Round, Turns, measured_rounds, ratio_of_turns, turns_of
-from ..benchmarks.ratio import Ratio
-from ..benchmarks.trace import read_trace, write_trace
+from ..benchmarks.proof.ratio import Ratio
+from ..benchmarks.timing.interleaved import TURN, Round, Turns, measured_rounds, ratio_of_turns, turns_of
+from ..benchmarks.timing.trace import read_trace, write_trace
 from ..export.contracts import Artifact
 from ..inspection.base.storage import digest_of_json, new_folder
 from ..inspection.data.dataset import evenly

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..benchmarks.measuring import prove_measurement
-from ..benchmarks.steadiness import steadiness
-from ..benchmarks.summary import engine_summary, latency_summary
-from ..benchmarks.verdict import Standing, Verdict, judge, select
+from ..benchmarks.proof.steadiness import steadiness
+from ..benchmarks.proof.summary import engine_summary, latency_summary
+from ..benchmarks.proof.verdict import Standing, Verdict, judge, select
+from ..benchmarks.timing.measuring import prove_measurement
 from ..export.contracts import Artifact
 from ..export.parity import Parity
 from ..inspection.statistics.judging import TeacherDecisions, decide, judge_quality

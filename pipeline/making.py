@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..benchmarks.engine_timing import Graphs
+from ..benchmarks.timing.engine_timing import Graphs
 from ..compress.networks.base.families import own_code
 from ..compress.recipe import GraphContext, ModuleContext, Step, methods
 from ..export.artifacts import backends, require_installed

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..benchmarks.disturbances import circumstances
+from ..benchmarks.proof.summary import engine_summary
 from ..benchmarks.report.decision import shown_row
 from ..benchmarks.report.reading import checked_report
 from ..benchmarks.report.render import render_report
 from ..benchmarks.report.schema import Report
-from ..benchmarks.summary import engine_summary
+from ..benchmarks.timing.disturbances import circumstances
 from ..inspection.base.storage import write_bytes, write_json
 from ..inspection.data.dataset import SPLITS
 from ..inspection.statistics.quality import Quality

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ..benchmarks.measuring import Progress
+from ..benchmarks.timing.measuring import Progress
 from ..inspection.base.durations import duration_words
 from .console import Console
 

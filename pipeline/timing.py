@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.engine_timing import EngineBench, Graphs
+from ..benchmarks.timing.engine_timing import EngineBench, Graphs
 from ..compress.recipe import Progress
 from ..inspection.base.storage import digest_of_json
 from ..inspection.data.dataset import evenly

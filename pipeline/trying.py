@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..benchmarks.measurement import Measurement, Mode
-from ..benchmarks.measuring import MeasureLimits, measure
 from ..benchmarks.report.files import keep_trace
-from ..benchmarks.trace import read_trace, write_trace
+from ..benchmarks.timing.measurement import Measurement, Mode
+from ..benchmarks.timing.measuring import MeasureLimits, measure
+from ..benchmarks.timing.trace import read_trace, write_trace
 from ..export.artifacts import backends
 from ..export.contracts import Artifact, Session
 from ..export.parity import Parity, compare_scores, require_no_flips

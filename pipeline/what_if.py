@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..benchmarks.belt_speed import Case, Pace, at_speed, case_of, highest_speed, limited_by
-from ..benchmarks.measurement import Measurement
-from ..benchmarks.measuring import prove_measurement
+from ..benchmarks.belt_speed.belt_speed import Case, Pace, at_speed, case_of, highest_speed, limited_by
+from ..benchmarks.timing.measurement import Measurement
+from ..benchmarks.timing.measuring import prove_measurement
 from ..inspection.line.gates import MissGate
 from ..inspection.line.line import Line, budget_of
 from .what_if_words import ASSUMED, limit_sentence, speed_sentence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..benchmarks.belt_speed import LimitedBy
+from ..benchmarks.belt_speed.belt_speed import LimitedBy
 from ..benchmarks.report.wording import plural, significant
 from ..inspection.line.line import Line
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measurement import Measurement
 from ..soak.schema import SoakSummary
+from ..timing.measurement import Measurement
 from .charts.belt_speed import belt_speed_chart
 from .charts.budget import Segment, budget_bar, segments
 from .charts.histogram import latency_histogram

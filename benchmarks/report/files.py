@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...inspection.base.errors import MeasurementError, StorageError
-from ..measurement import Measurement, Mode
 from ..soak.schema import SoakSummary, read_soak
-from ..trace import read_trace
+from ..timing.measurement import Measurement, Mode
+from ..timing.trace import read_trace
 
 
 def trace_file(folder: Path, row: str, *, mode: Mode = "belt") -> Path:

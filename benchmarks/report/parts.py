@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measurement import Measurement
+from ..timing.measurement import Measurement
 from .charts.parts import Made
 from .wording import count, ms, percent
 

@@ -10,8 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...inspection.base.storage import digest_of_json
-from ..measurement import Measurement
 from ..soak.schema import SoakSummary
+from ..timing.measurement import Measurement
 from .cautions import cautions
 from .decision import (
     HEADINGS,

@@ -24,7 +24,7 @@ import numpy as np
 from ...inspection.base.errors import MeasurementError, StorageError
 from ...inspection.base.locking import locked
 from ...inspection.line.arrivals import due_ns
-from ..trace import TIMES
+from ..timing.trace import TIMES
 from .plan import SoakPlan
 from .segment import Rows, Segment, read_segment
 

@@ -11,11 +11,11 @@ from ...inspection.base.durations import duration_words
 from ...inspection.base.errors import MeasurementError
 from ...inspection.line.gates import MissGate
 from ...inspection.line.stalls import spell_frames
-from ..findings import Finding
-from ..in_time import in_time
-from ..proof import Proof, frames_to_fit_as_seen, prove_counts
-from ..spells import spells_from
-from ..steadiness import Steadiness, drift_of
+from ..proof.findings import Finding
+from ..proof.late_bursts import spells_from
+from ..proof.latency_gate import in_time
+from ..proof.miss_rate import Proof, frames_to_fit_as_seen, prove_counts
+from ..proof.steadiness import Steadiness, drift_of
 from .evidence import Evidence, Question
 from .histogram import above, quantile_ns
 from .points import Point, Series, joined

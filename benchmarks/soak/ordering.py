@@ -12,8 +12,8 @@ from ...inspection.line.arrivals import Arrivals
 from ...inspection.line.gates import MissGate
 from ...targets.host import LocalHost
 from ...targets.target import Target
-from ..job import Job, write_frames, write_job
-from ..measuring import Progress, run_worker
+from ..timing.job import Job, write_frames, write_job
+from ..timing.measuring import Progress, run_worker
 from .folder import held
 
 _WARMUP_FRAMES = 20

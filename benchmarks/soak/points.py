@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from ..proof import starts_of
+from ..proof.miss_rate import starts_of
 from .histogram import Histogram, histogram_of, merged
 from .segment import Rows, Segment
 

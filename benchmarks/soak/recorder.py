@@ -21,9 +21,9 @@ import numpy as np
 
 from ...inspection.base.errors import BeltlineError, MeasurementError
 from ...targets.conditions import conditions, counters
-from ..clock import Clocks, clock_problem, read_clocks
-from ..telling import BAD_INPUT, Tell, channel, error_facts
-from ..trace import TIMES
+from ..timing.clock import Clocks, clock_problem, read_clocks
+from ..timing.progress import BAD_INPUT, Tell, channel, error_facts
+from ..timing.trace import TIMES
 from .folder import held, segment_file, session_folder
 from .histogram import EMPTY, Histogram, histogram_of, merged, quantile_ns
 from .segment import Rows, Segment, SegmentFacts, write_segment

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...inspection.base.errors import MeasurementError
 from ...inspection.base.storage import write_bytes
-from ..trace import TIMES
+from ..timing.trace import TIMES
 
 SEGMENT_FORMAT = 1
 _MOST_FRAMES = 1 << 20

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ...inspection.base.errors import MeasurementError
-from ..isolation import require_parent
+from ..timing.isolation import require_parent
 from .folder import session_folder
 from .recorder import Orders
 

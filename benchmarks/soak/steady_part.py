@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spells import Runs, by_trigger
+from ..proof.late_bursts import Runs, by_trigger
 from .histogram import EMPTY, Histogram, histogram_of, merged, quantile_ns
 from .points import Series
 from .segment import Rows, Segment

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...inspection.base.errors import MeasurementError
 from ...inspection.line.gates import MissGate
-from ..spells import near_limit_ms
+from ..proof.late_bursts import near_limit_ms
 from .evidence import Evidence, Question
 from .folder import SoakSession, measured_s, segments_of, sessions_of
 from .histogram import RELATIVE_ERROR, quantile_ns

@@ -19,12 +19,12 @@ from ...inspection.base.storage import write_json
 from ...inspection.line.arrivals import Arrivals, schedule_ns
 from ...targets.conditions import conditions, counters
 from ...targets.fingerprint import fingerprint
-from ..isolation import alone, pin, undisturbed
-from ..job import Job, read_frames, read_job
-from ..loop import offer
-from ..telling import BAD_INPUT, Tell, channel, error_facts
-from ..timer import Timer, timer_holding
-from ..worker import installed_backend, warm_up
+from ..timing.isolation import alone, pin, undisturbed
+from ..timing.job import Job, read_frames, read_job
+from ..timing.loop import offer
+from ..timing.progress import BAD_INPUT, Tell, channel, error_facts
+from ..timing.timer import Timer, timer_holding
+from ..timing.worker import installed_backend, warm_up
 from .folder import already_s, cold_file, held, next_session, session_folder
 from .plan import SoakPlan, settle_plan
 from .recorder import Orders

@@ -21,8 +21,8 @@ import numpy as np
 from ...export.artifacts import backends, require_installed
 from ...export.backends.open_vino import latency_options
 from ...inspection.base.errors import MeasurementError
-from ..isolation import alone
-from ..ratio import quantiles
+from ..proof.ratio import quantiles
+from ..timing.isolation import alone
 from .peers import Agreement, Trial, compare_in_turns, measured_back_to_back, run_study
 
 _PINNED = (

@@ -30,7 +30,7 @@ from ...inspection.data.settings import DataSettings
 from ...inspection.data.streaming import frames_of
 from ...inspection.statistics.roc import auroc
 from ...inspection.statistics.threshold import operating_point
-from ..engine_timing import EngineBench
+from ..timing.engine_timing import EngineBench
 from .timed_networks import local_bench, tell_progress
 
 _TRIES = 6

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from ...inspection.line.gates import MissGate
 from ...inspection.line.stalls import spell_frames
 from ...inspection.statistics.bounds import rate_lower, rate_upper
-from ..in_time import in_time
-from ..looks import Look, plan_looks
-from ..proof import Outcome, prove
-from ..steadiness import steadiness
+from ..proof.interim_looks import Look, plan_looks
+from ..proof.latency_gate import in_time
+from ..proof.miss_rate import Outcome, prove
+from ..proof.steadiness import steadiness
 from .synthetic_lines import BELT, DEADLINE_MS, WORK_MS, Behaviour, draw_lines, measurement_of
 
 LINES = 2_000

@@ -20,8 +20,8 @@ import numpy as np
 
 from ...inspection.base.errors import BeltlineError
 from ...inspection.data.frame import FrameSpec
-from ..engine_timing import EngineBench
-from ..sampled_widths import random_widths
+from ..timing.engine_timing import EngineBench
+from ..timing.sampled_widths import random_widths
 from .timed_networks import local_bench, noise_frames, tell_progress, write_untrained
 
 NETWORKS = 20

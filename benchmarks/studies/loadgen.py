@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...inspection.base.errors import MeasurementError, MissingPartError
-from ..job import write_frames
-from ..ratio import quantiles
+from ..proof.ratio import quantiles
+from ..timing.job import write_frames
 from .peers import Agreement, Trial, compare_in_turns, measured_back_to_back, run_study
 
 _PROCESS = f"{__package__}.loadgen_process"

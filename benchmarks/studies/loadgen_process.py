@@ -16,8 +16,8 @@ from typing import Any
 from ...export.artifacts import backends
 from ...export.contracts import Artifact, Frame, Session
 from ...inspection.base.errors import MeasurementError
-from ..isolation import alone, pin, undisturbed
-from ..job import read_frames
+from ..timing.isolation import alone, pin, undisturbed
+from ..timing.job import read_frames
 
 _WARMUP_SECONDS = 0.5
 _FEWEST_QUERIES = 64  # LoadGen's own least for a 90th percentile at 99 % confidence

@@ -15,11 +15,11 @@ from itertools import repeat
 
 import numpy as np
 
-from ..disturbances import watching_disturbances
-from ..isolation import pin, undisturbed
-from ..loop import AT_ONCE, offer
-from ..recording import Recorder, room_for
-from ..timer import NO_FRAME, Timer, examine_timer, lateness_ns, no_work
+from ..timing.disturbances import watching_disturbances
+from ..timing.isolation import pin, undisturbed
+from ..timing.loop import AT_ONCE, offer
+from ..timing.recording import Recorder, room_for
+from ..timing.timer import NO_FRAME, Timer, examine_timer, lateness_ns, no_work
 
 PERIODS_MS = (1.0, 10.0, 100.0)
 SECONDS = 10.0

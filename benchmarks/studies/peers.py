@@ -22,10 +22,10 @@ from ...inspection.data.streaming import frames_of
 from ...inspection.line.gates import MissGate
 from ...targets.profile import target_of
 from ...targets.target import Target
-from ..measurement import Measurement
-from ..measuring import MeasureLimits, measure
-from ..ratio import Ratio, ratio_of_rounds
+from ..proof.ratio import Ratio, ratio_of_rounds
 from ..report.reading import read_report
+from ..timing.measurement import Measurement
+from ..timing.measuring import MeasureLimits, measure
 
 ROUNDS = 8
 SECONDS = 3

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from ...inspection.base.storage import write_json
 from ...inspection.line.arrivals import Arrivals, due_ns
 from ...inspection.line.gates import MissGate
-from ..pacing import wait_until
 from ..soak.folder import session_folder
 from ..soak.plan import SoakPlan, settle_plan
 from ..soak.recorder import Orders
@@ -34,6 +33,7 @@ from ..soak.schema import SoakSummary
 from ..soak.segment import Rows
 from ..soak.sink import PipeSink, start_recorder
 from ..soak.summarising import summarise
+from ..timing.pacing import wait_until
 
 FRAMES = 60_000_000
 ARRIVALS = Arrivals(period_ns=10_000_000)

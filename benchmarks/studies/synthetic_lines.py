@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inspection.line.arrivals import Arrivals
-from ..measurement import Measurement
+from ..timing.measurement import Measurement
 
 BELT = Arrivals(period_ns=10_000_000)
 DEADLINE_MS = 20.0

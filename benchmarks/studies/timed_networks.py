@@ -18,7 +18,7 @@ from ...inspection.data.frame import FrameSpec
 from ...targets.fingerprint import fingerprint
 from ...targets.host import Host, LocalHost
 from ...targets.profile import target_of
-from ..engine_timing import EngineBench, Graphs
+from ..timing.engine_timing import EngineBench, Graphs
 
 _FRAMES = 16
 _CALIBRATION_FRAMES = 16

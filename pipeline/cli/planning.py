@@ -73,7 +73,7 @@ def _answer(line_file: LineFile, *, as_json: bool, verbose: bool) -> None:
 
 
 def _answer_what_if(line_file: LineFile, trace: Path, question: Question, *, as_json: bool) -> None:
-    from ...benchmarks.trace import read_trace
+    from ...benchmarks.timing.trace import read_trace
     from ..what_if import what_if
     from ..what_if_words import what_if_text
 

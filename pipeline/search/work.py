@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.measurement import Measurement
-from ...benchmarks.measuring import MeasureLimits, measure
-from ...benchmarks.trace import write_trace
+from ...benchmarks.timing.measurement import Measurement
+from ...benchmarks.timing.measuring import MeasureLimits, measure
+from ...benchmarks.timing.trace import write_trace
 from ...export.contracts import Artifact
 from ...inspection.base.errors import RecipeError
 from ...inspection.base.storage import digest_of_json, write_json

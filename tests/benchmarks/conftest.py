@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.benchmarks.measurement import Measurement
+from beltline.benchmarks.timing.measurement import Measurement
 from beltline.export.contracts import Artifact
 from beltline.inspection.base.storage import digest_of_file
 from beltline.inspection.data.frame import FrameSpec

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.interleaved import Turns
-from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report.schema import Speedup
-from beltline.benchmarks.trace import write_trace
+from beltline.benchmarks.timing.interleaved import Turns
+from beltline.benchmarks.timing.measurement import Measurement
+from beltline.benchmarks.timing.trace import write_trace
 from beltline.inspection.base.errors import LineFileError, MeasurementError
 from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.cli.app import app

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.measurement import Measurement
-from beltline.benchmarks.verdict import Verdict
+from beltline.benchmarks.proof.miss_rate.verdict import Verdict
+from beltline.benchmarks.timing.measurement import Measurement
 from beltline.compress.recipe import Step
 from beltline.export.contracts import Artifact, Precision
 from beltline.inspection.data.frame import FrameSpec

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.looks import end_look
-from beltline.benchmarks.measurement import Measurement
-from beltline.benchmarks.measuring import prove_measurement
-from beltline.benchmarks.trace import write_trace
+from beltline.benchmarks.proof.miss_rate.interim_looks import end_look
+from beltline.benchmarks.timing.measurement import Measurement
+from beltline.benchmarks.timing.measuring import prove_measurement
+from beltline.benchmarks.timing.trace import write_trace
 from beltline.inspection.line.line.arrivals import Arrivals
 from beltline.inspection.line.line.gates import MissGate
 from beltline.inspection.line.line.line import Line

@@ -31,7 +31,7 @@ def test_a_command_tells_its_lines_its_errors_and_its_code(device: LoopbackDevic
 
 def test_beltline_there_is_the_one_that_was_sent(device: LoopbackDevice) -> None:
     lines: list[str] = []
-    code = "import beltline.inspection.base.errors as e, beltline.benchmarks.worker, os; print(e.__file__); print(os.getcwd())"
+    code = "import beltline.inspection.base.errors as e, beltline.benchmarks.timing.worker, os; print(e.__file__); print(os.getcwd())"
     with SshHost(device.access(), wheelhouse=None) as host:
         assert run_code(host, code, lines) == (0, "")
     assert lines[0].startswith(str(device.home / ".cache/beltline/runtimes/own-"))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report.gallery import GalleryItem
+from beltline.benchmarks.timing.measurement import Measurement
 from beltline.inspection.line.line.arrivals import Arrivals
 from beltline.inspection.line.line.gates import MissGate
 from beltline.inspection.line.line.line import Line

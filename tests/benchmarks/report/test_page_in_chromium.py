@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report.gallery import GalleryItem
 from beltline.benchmarks.report.render import render_report
+from beltline.benchmarks.timing.measurement import Measurement
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beltline.benchmarks.measurement import Measurement
 from beltline.benchmarks.report import render
 from beltline.benchmarks.report.decision import overall_verdict, shown_row
 from beltline.benchmarks.report.device_table import device_table
@@ -15,6 +14,7 @@ from beltline.benchmarks.report.notes import proof_table
 from beltline.benchmarks.report.reading import checked_report
 from beltline.benchmarks.report.render import render_report
 from beltline.benchmarks.report.table import summary_rows
+from beltline.benchmarks.timing.measurement import Measurement
 from beltline.inspection.base.errors import DataError
 
 VOID = {"meta", "link", "img"}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof import starts_of
+from beltline.benchmarks.proof.miss_rate.late_bursts import by_trigger, runs_of
+from beltline.benchmarks.proof.miss_rate.miss_rate import starts_of
 from beltline.benchmarks.soak import points as module
 from beltline.benchmarks.soak.folder import segments_of, sessions_of
 from beltline.benchmarks.soak.histogram import histogram_of
@@ -13,7 +14,6 @@ from beltline.benchmarks.soak.plan import read_plan
 from beltline.benchmarks.soak.points import Series, joined, series_of
 from beltline.benchmarks.soak.segment import Segment
 from beltline.benchmarks.soak.steady_part import steady_frames
-from beltline.benchmarks.spells import by_trigger, runs_of
 from beltline.inspection.line.line.arrivals import Arrivals
 
 Write = Callable[..., Path]

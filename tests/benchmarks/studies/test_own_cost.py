@@ -5,7 +5,7 @@ import os
 
 import pytest
 from beltline.benchmarks.studies.own_cost import PERIODS_MS, lateness, loop_cost, main
-from beltline.benchmarks.timer import examine_timer
+from beltline.benchmarks.timing.timer import examine_timer
 
 
 def test_the_timed_part_is_a_part_of_what_a_frame_costs() -> None:

@@ -1,0 +1,1 @@
+"""How fast the belt may run: a measured trace offered at other paces."""

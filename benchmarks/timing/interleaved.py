@@ -1,0 +1,165 @@
+"""Several models measured in turns, A B C, C B A, ...: what the machine does meanwhile befalls all of them alike.
+
+A turn is a fresh process, pinned and alone, as `measuring.measure` makes it, with its warm-up apart: memory layout and
+start-up differ from process to process and belong into the interval. That costs about a second per turn for OpenVINO
+and ONNX Runtime, and some four for torch. Every other round runs backwards, so that a steady drift favours nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ...export.contracts import Artifact, Frame
+from ...inspection.base.errors import MeasurementError
+from ...inspection.line.gates import MissGate
+from ...targets.fingerprint import differences
+from ...targets.host import Host
+from ...targets.target import Target
+from ..proof.ratio import Ratio, quantiles, ratio_of_rounds
+from .measurement import Measurement
+from .measuring import MeasureLimits, measure
+
+SHARES: Mapping[str, float] = MappingProxyType({"p50": 0.5, "p99": 0.99})
+"""The times that are compared, by name."""
+
+TURN = MeasureLimits(frames=200, seconds=3)
+"""How long one turn lasts: 200 frames, or 3 seconds of a slow model."""
+
+_NEVER_LATE_MS = 3_600_000.0  # models are compared here, no belt waits for them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One turn of every model, close together in time.
+
+    Attributes:
+        number: 0, 1, ...; odd ones ran backwards.
+        turns: Name of the model to its back-to-back measurement, in the order they ran.
+    """
+
+    number: int
+    turns: Mapping[str, Measurement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """All turns of one model.
+
+    Attributes:
+        name: Of the model.
+        times_ms: `p50` and `p99` of each round's frames, from frame to decision.
+        frames: Judged frames of all rounds together.
+    """
+
+    name: str
+    times_ms: Mapping[str, tuple[float, ...]]
+    frames: int
+
+    def typical_ms(self, statistic: str) -> float:
+        """Give the median over the rounds."""
+        return float(quantiles(np.asarray(self.times_ms[statistic]), [0.5])[0])
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the JSON form: `rounds`, `frames`, typical `p50` and `p99` in ms, and those of each round."""
+        typical = {statistic: self.typical_ms(statistic) for statistic in self.times_ms}
+        by_round = {statistic: list(times) for statistic, times in self.times_ms.items()}
+        return {"rounds": len(self.times_ms["p50"]), "frames": self.frames, **typical, "by_round": by_round}
+
+
+def measured_rounds(
+    artifacts: Mapping[str, Artifact],
+    frames: Sequence[Frame],
+    *,
+    numbers: Sequence[int],
+    target: Target,
+    limits: MeasureLimits = TURN,
+    progress: Callable[[int, str], None] = lambda _number, _name: None,
+    host: Host | None = None,
+    threads: Mapping[str, int] = MappingProxyType({}),
+) -> Iterator[Round]:
+    """Measure the models in turns, back to back.
+
+    Args:
+        artifacts: Name to model, at least two; the order is that of the even rounds.
+        frames: Real camera frames; see `measure`.
+        numbers: Which rounds to run; those that are there already are left out.
+        target: Threads and CPUs.
+        limits: Of one turn.
+        progress: Called with the round and the model before each turn.
+        host: Where to measure; None: here.
+        threads: Name to threads of the models that do not take all of the target's.
+
+    Yields:
+        Each round when it is whole.
+
+    Raises:
+        MeasurementError: Fewer than two models, or one cannot be measured.
+    """
+    if len(artifacts) < 2:
+        msg = f"interleaved: wanted at least 2 models to compare, got {len(artifacts)}"
+        raise MeasurementError(msg)
+    for number in numbers:
+        names = list(artifacts)[:: -1 if number % 2 else 1]
+        turns = {}
+        for name in names:
+            progress(number, name)
+            turns[name] = measure(
+                artifacts[name],
+                frames,
+                arrivals=None,
+                deadline_ms=_NEVER_LATE_MS,
+                gate=MissGate(),
+                target=target.with_threads(threads.get(name)),
+                limits=limits,
+                host=host,
+            )
+        yield Round(number=number, turns=MappingProxyType(turns))
+
+
+def turns_of(rounds: Sequence[Round]) -> Mapping[str, Turns]:
+    """Sort rounds by model: name to turns, in the order of the first round.
+
+    Raises:
+        MeasurementError: No rounds, a model is missing in one, or the machine changed between two.
+    """
+    _require_alike(rounds)
+    return {
+        name: Turns(
+            name=name,
+            times_ms=MappingProxyType(
+                {key: tuple(_quantile_ms(each.turns[name], share) for each in rounds) for key, share in SHARES.items()}
+            ),
+            frames=sum(int(each.turns[name].response_ns.size) for each in rounds),
+        )
+        for name in rounds[0].turns
+    }
+
+
+def ratio_of_turns(turns: Turns, against: Turns) -> Mapping[str, Ratio]:
+    """Compare two models of the same rounds; `p50` and `p99` to the ratio of the first over the second."""
+    return {key: ratio_of_rounds(key, turns.times_ms[key], against.times_ms[key]) for key in SHARES}
+
+
+def _quantile_ms(measurement: Measurement, share: float) -> float:
+    return float(quantiles(measurement.response_ns, [share])[0]) / 1e6
+
+
+def _require_alike(rounds: Sequence[Round]) -> None:
+    if not rounds:
+        msg = "interleaved: wanted at least one round, got none"
+        raise MeasurementError(msg)
+    first = rounds[0].turns
+    reference = next(iter(first.values())).fingerprint
+    for each in rounds:
+        if each.turns.keys() != first.keys():
+            msg = f"interleaved: round {each.number} has {', '.join(each.turns)}, the first {', '.join(first)}"
+            raise MeasurementError(msg)
+        for name, measurement in each.turns.items():
+            if changed := differences(reference, measurement.fingerprint):
+                msg = f"interleaved: the machine changed before {name} in round {each.number}: {'; '.join(changed)}"
+                raise MeasurementError(msg + "; measure again")
