@@ -16,10 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
-from .desk import Desk, Finished
 from .engines.engine import Engine
 from .engines.slots import FrameSlots
 from .frames import FaultyFrame, OfferedFrame
+from .in_flight import Desk, Finished
 from .outcomes import Outcome, Standing
 from .settings import StationSettings
 from .versions.at_work import AtWork

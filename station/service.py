@@ -13,17 +13,17 @@ from ..inspection.base.errors import DataError
 from .choices import named_choices
 from .collecting import Collector
 from .counters import Counters
-from .desk import Finished
 from .dispatch import Dispatcher
 from .engines.engine import Engine
-from .engines.hurrying import hurry_thread
-from .engines.keeper import EngineKeeper
+from .engines.realtime import hurry_thread
 from .engines.slots import new_slots
+from .engines.supervisor import EngineKeeper
 from .frames import FaultyFrame, OfferedFrame
-from .intake.source_keeper import SourceKeeper
+from .in_flight import Finished
+from .intake.source_supervisor import SourceKeeper
 from .outcomes import Answer, Outcome, Seen
+from .publishing.outlets import Outlet
 from .settings import SourceChoice, StationSettings
-from .telling.outlets import Outlet
 from .versions.at_work import AtWork, Shelf
 
 _LOOK_S = 0.5

@@ -14,10 +14,10 @@ from .counters import Tally
 from .engines.pinning import keeping_to
 from .frames import source_kinds
 from .outcomes import result_kinds
+from .publishing.systemd import notify
+from .publishing.wiring import Front
 from .service import Service
 from .settings import StationSettings
-from .telling.front import Front
-from .telling.notifying import notify
 
 _LOOK_S = 0.5
 

@@ -17,7 +17,7 @@ from ...export.artifacts import built_where_it_runs
 from ...export.bundles.reading import read_unpacked
 from ...inspection.base.errors import BeltlineError, BundleError
 from ...targets.host import LocalHost
-from ..telling.notifying import notify
+from ..publishing.systemd import notify
 from ..versions.admission import prepare_models
 from ..versions.at_work import AtWork
 

@@ -24,9 +24,9 @@ from ...export.bundles.proof import Proven, prove_open
 from ...export.bundles.reading import read_unpacked
 from ...export.contracts import Session
 from ...inspection.base.errors import BeltlineError, ParityError
-from .anticipation import Anticipation
-from .hurrying import hurry_process
 from .pinning import keep_process_to
+from .prewake import Anticipation
+from .realtime import hurry_process
 from .slots import HEATMAP_BYTES, FrameSlots, SlotLayout
 from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_of, reply_bytes
 

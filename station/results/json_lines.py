@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..outcomes import Outcome, Sink
-from ..telling.delivery import Delivery
-from ..telling.outcome_json import outcome_line
+from ..publishing.delivery import Delivery
+from ..publishing.outcome_json import outcome_line
 
 _TAIL_BYTES = 1 << 16
 

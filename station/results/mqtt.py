@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...inspection.base.errors import DeliveryError
 from ...inspection.base.packages import missing_package
 from ..outcomes import Outcome, Sink
+from ..publishing.delivery import Delivery, Link
+from ..publishing.outcome_json import outcome_line
 from ..secret_files import read_secret
-from ..telling.delivery import Delivery, Link
-from ..telling.outcome_json import outcome_line
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client

@@ -20,8 +20,8 @@ from typing_extensions import Self
 from ...inspection.base.errors import DeliveryError
 from ...inspection.base.packages import missing_package
 from ..outcomes import Outcome, Sink
+from ..publishing.delivery import Delivery, Link
 from ..secret_files import read_secret
-from ..telling.delivery import Delivery, Link
 
 if TYPE_CHECKING:
     from asyncua import ua

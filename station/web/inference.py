@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...inspection.base.errors import DataError
 from ...inspection.data.frame import FrameSpec
 from ..outcomes import Outcome
-from .face import Served
+from .facade import Served
 
 INPUT = "frame"
 OUTPUTS = {"score": "FP32", "reject": "BOOL", "standing": "BYTES"}

@@ -10,7 +10,7 @@ from typing import Any
 from ..counters import Tally
 from ..outcomes import Outcome
 from ..watching.drift import DriftWatch, drift_words
-from .face import Face
+from .facade import Face
 from .last_frames import Shown
 
 _HOLD_S = 1.5

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ...inspection.base.errors import DataError
 from ..frames import FaultyFrame, OfferedFrame
 from ..outcomes import Outcome
-from ..telling.outcome_json import outcome_facts
-from .face import Face
+from ..publishing.outcome_json import outcome_facts
+from .facade import Face
 from .inference import MOST_JSON_BYTES, infer_request, infer_response, model_facts
 from .live import Rate, live_facts
 from .metrics import metrics_text

@@ -14,8 +14,8 @@ from ...inspection.base.packages import missing_package
 from ..secret_files import read_secret
 from ..settings import HttpSettings
 from .answering import answering
-from .doors import Doors
-from .face import Face
+from .connection_limit import Doors
+from .facade import Face
 from .guard import Guard
 from .routes import Routes
 

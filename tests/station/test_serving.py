@@ -17,8 +17,8 @@ import cv2
 import pytest
 from beltline.export.contracts import Frame
 from beltline.inspection.base.errors import BundleError
+from beltline.station.publishing.systemd import notify
 from beltline.station.serving import serve
-from beltline.station.telling.notifying import notify
 from beltline.station.unit_file import container_file, systemd_unit
 from stationing import settings_of
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from beltline.inspection.base.errors import StationError
-from beltline.station.engines.hurrying import hurry_thread
 from beltline.station.engines.pinning import keeping_to, pinning_for
+from beltline.station.engines.realtime import hurry_thread
 from beltline.station.settings import EngineSettings
 from stationing import engine_pid, running, settings_of
 

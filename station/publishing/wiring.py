@@ -7,10 +7,10 @@ from ..outcomes import result_kinds
 from ..service import Service
 from ..watching.drift import DriftWatch, Samples
 from ..watching.reject_ring import RejectRing
-from ..web.face import Face, Served
+from ..web.facade import Face, Served
 from ..web.last_frames import LastFrames
 from ..web.server import WebServer
-from .sink_keeper import SinkKeeper
+from .sink_supervisor import SinkKeeper
 
 _RESULTS_WAIT = 1000
 _PIXELS_WAIT = 8

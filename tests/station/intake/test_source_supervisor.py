@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from beltline.station.counters import Counters
 from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet
-from beltline.station.intake import source_keeper
-from beltline.station.intake.source_keeper import MOST_HUNG, SourceKeeper
+from beltline.station.intake import source_supervisor as source_keeper
+from beltline.station.intake.source_supervisor import MOST_HUNG, SourceKeeper
 from beltline.station.settings import SourceChoice, WatchdogSettings
 from pydantic import BaseModel
 from stationing import eventually

@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 from beltline.inspection.base.errors import DeliveryError
 from beltline.station.outcomes import Outcome
-from beltline.station.telling.delivery import Delivery
+from beltline.station.publishing.delivery import Delivery
 from station_parts import outcome
 
 

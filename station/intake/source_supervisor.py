@@ -9,7 +9,7 @@ from threading import Event, Thread, current_thread
 
 from ...inspection.base.errors import BeltlineError, SourceError
 from ..counters import Counters
-from ..engines.hurrying import hurry_thread
+from ..engines.realtime import hurry_thread
 from ..frames import FaultyFrame, OfferedFrame, Quiet, source_kinds
 from ..settings import SourceChoice, WatchdogSettings
 
