@@ -10,13 +10,13 @@ from ..benchmarks.timing.compared_traces import NOT_COVERED, compare_traces
 from ..benchmarks.timing.interleaved import ratio_of_turns
 from ..inspection.base.errors import LineFileError, MeasurementError
 from .console import Console
-from .devices import require_on_devices, this_machine
-from .interleaving import QUICK_ROUNDS, ROUNDS, take_turns
-from .line_file import LineFile
-from .quick import quickened
-from .rows import RowPlan, planned_rows, require_parts
+from .line.line_file import LineFile
+from .line.quick import quickened
 from .run import Outcome, open_job, row_artifact
 from .search.found import with_found
+from .stages.interleaved import QUICK_ROUNDS, ROUNDS, take_turns
+from .stages.measure import require_on_devices, this_machine
+from .stages.rows import RowPlan, planned_rows, require_parts
 
 _TRACE = ".npz"
 

@@ -17,21 +17,21 @@ from ..inspection.base.errors import RecipeError
 from ..inspection.base.storage import write_bytes, write_json
 from ..inspection.data.loading import load_dataset, splits_json
 from ..inspection.line.line import budget_of
-from .bundling import bundle_selected
 from .console import Console
-from .devices import Device, devices_of, meet, on_each, require_on_devices, this_machine
-from .interleaving import QUICK_ROUNDS, ROUNDS, Compared, compared, take_turns
-from .job import Made, RunJob
-from .judging_rows import RowResult
-from .line_file import LineFile, lock_text
-from .making import build_artifact, count, make_graph, make_module
-from .making_teacher import make_teacher
-from .quick import quickened
-from .reporting import write_report
-from .rows import RowPlan, planned_rows, require_parts, without_missing
-from .run_folder import open_run
+from .deploy.bundling import bundle_selected
+from .line.line_file import LineFile, lock_text
+from .line.quick import quickened
+from .report.reporting import write_report
 from .search.searching import require_search, search
-from .trying import try_parity, try_quality, try_speed
+from .stages.build import build_artifact, count, make_graph, make_module
+from .stages.build_teacher import make_teacher
+from .stages.interleaved import QUICK_ROUNDS, ROUNDS, Compared, compared, take_turns
+from .stages.job import Made, RunJob
+from .stages.judge import RowResult
+from .stages.measure import Device, devices_of, meet, on_each, require_on_devices, this_machine
+from .stages.rows import RowPlan, planned_rows, require_parts, without_missing
+from .stages.run_folder import open_run
+from .stages.score import try_parity, try_quality, try_speed
 
 Until = Literal["train", "compress", "export", "bench", "report"]
 _EXIT_CODES = {"fits": 0, "misses": 3, "inconclusive": 4}

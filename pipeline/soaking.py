@@ -17,13 +17,13 @@ from ..inspection.base.storage import write_json
 from ..inspection.data.dataset import evenly
 from ..inspection.data.streaming import frames_of
 from .console import Console
-from .job import RunJob
-from .line_file import LineFile
-from .quick import quickened
-from .rows import RowPlan, planned_rows, require_parts
+from .line.line_file import LineFile
+from .line.quick import quickened
 from .run import Outcome, open_job, row_artifact
 from .search.found import with_found
 from .soak_view import soak_view
+from .stages.job import RunJob
+from .stages.rows import RowPlan, planned_rows, require_parts
 
 _OFFERED_FRAMES = 64
 _EXIT_CODES = {"fits": 0, "misses": 3, "inconclusive": 4}

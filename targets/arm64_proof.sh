@@ -60,7 +60,7 @@ on_arm64 "$pip/pip" install --quiet --root-user-action=ignore --no-index --no-de
 du -sm "$packages"
 
 echo "== what it says of itself"
-on_arm64 -m beltline.pipeline.describe
+on_arm64 -m beltline.pipeline.deploy.describe
 
 echo "== verify: signature, digests, and the golden frames on its own runtime"
 on_arm64 -m beltline.pipeline verify "$bundle" --other-device

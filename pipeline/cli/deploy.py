@@ -13,7 +13,7 @@ from .rolling_out import Host, HostPython, Hosts, SshConfig, Wheelhouse, roll_ou
 if TYPE_CHECKING:
     from ...station.versions.admission import Verified
     from ...station.versions.places import Places
-    from ..bundling import BundleWish
+    from ..deploy.bundling import BundleWish
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle, a file *.beltline.")]
 PublicKey = Annotated[
@@ -73,8 +73,8 @@ def bundle(
         if new_key is not None:
             _make_key(new_key, as_json=as_json)
             return
-        from ..bundling import BundleWish
-        from ..device_bundle import DeviceWish
+        from ..deploy.bundling import BundleWish
+        from ..deploy.device_bundle import DeviceWish
 
         there = DeviceWish(profile=device, workspace_mib=workspace_mib, dla_core=dla_core) if device else None
         rows = tuple(row or ())
@@ -118,7 +118,7 @@ def install(
     """
     with answered(as_json=as_json):
         if host or hosts is not None:
-            from ..rollout import RolloutWish
+            from ..deploy.rollout import RolloutWish
 
             flags = {"--allow-unsigned": allow_unsigned, "--other-device": other_device}
             kept = ["--keep", str(keep)] if keep is not None else []
@@ -178,9 +178,9 @@ def _make_key(path: Path, *, as_json: bool) -> None:
 
 
 def _bundle(path: Path | None, wish: BundleWish, *, runs: Path, quick: bool, as_json: bool, verbose: bool) -> None:
-    from ..builtin import write_builtin_data
-    from ..bundle_run import bundle_job
     from ..console import Console
+    from ..deploy.bundle_run import bundle_job
+    from ..line.builtin import write_builtin_data
 
     line_file = read_line_file(path, runs=runs)
     if path is None:

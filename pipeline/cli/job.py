@@ -13,7 +13,7 @@ from .options import Json, LineFileArgument, Runs, Verbose, answered, print_json
 
 if TYPE_CHECKING:
     from ..console import Console
-    from ..line_file import LineFile
+    from ..line.line_file import LineFile
     from ..run import Outcome
 
 Until = Literal["train", "compress", "export", "bench", "report"]
@@ -117,7 +117,7 @@ def worked(
 
 def given_line(path: Path | None, *, runs: Path, console: Console) -> LineFile:
     """Load the line file; without one, draw the built-in line (once) and give it."""
-    from ..builtin import write_builtin_data
+    from ..line.builtin import write_builtin_data
 
     line_file = read_line_file(path, runs=runs)
     if path is None:

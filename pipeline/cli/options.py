@@ -13,7 +13,7 @@ import typer
 from ...inspection.base.errors import BeltlineError
 
 if TYPE_CHECKING:
-    from ..line_file import LineFile
+    from ..line.line_file import LineFile
 
 _OF_THE_LINE_EXTRA = {"cv2": "opencv-python-headless", "jinja2": "jinja2", "scipy": "scipy"}
 """What a device does without: module and package."""
@@ -57,7 +57,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 def read_line_file(path: Path | None, *, runs: Path) -> LineFile:
     """Load the line file, or give the built-in line where there is none (its images may not be there yet)."""
-    from ..builtin import builtin_line_file
-    from ..line_file import load_line_file
+    from ..line.builtin import builtin_line_file
+    from ..line.line_file import load_line_file
 
     return builtin_line_file(runs) if path is None else load_line_file(path)

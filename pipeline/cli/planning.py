@@ -12,8 +12,8 @@ import typer
 from .options import Json, LineFileArgument, Verbose, answered, print_json, read_line_file
 
 if TYPE_CHECKING:
-    from ..line_file import LineFile
-    from ..what_if import Question
+    from ..line.line_file import LineFile
+    from ..line.what_if import Question
 
 Trace = Annotated[
     Path | None,
@@ -45,7 +45,7 @@ def plan(
     """
     with answered(as_json=as_json):
         if schema:
-            from ..line_schema import schema_text
+            from ..line.schema import schema_text
 
             typer.echo(schema_text(), nl=False)
             return
@@ -59,9 +59,9 @@ def plan(
 
 
 def _answer(line_file: LineFile, *, as_json: bool, verbose: bool) -> None:
-    from ..line_file import lock_text
-    from ..plan import plan as plan_of
-    from ..plan import plan_text
+    from ..line.line_file import lock_text
+    from ..line.plan import plan as plan_of
+    from ..line.plan import plan_text
 
     facts = plan_of(line_file)
     if verbose:
@@ -74,8 +74,8 @@ def _answer(line_file: LineFile, *, as_json: bool, verbose: bool) -> None:
 
 def _answer_what_if(line_file: LineFile, trace: Path, question: Question, *, as_json: bool) -> None:
     from ...benchmarks.timing.trace import read_trace
-    from ..what_if import what_if
-    from ..what_if_words import what_if_text
+    from ..line.what_if import what_if
+    from ..line.what_if_words import what_if_text
 
     gate = line_file.gates.deadline_miss
     facts = what_if(read_trace(trace), line_file.line, gate, question=question, seed=line_file.seed)
@@ -88,7 +88,7 @@ def _answer_what_if(line_file: LineFile, trace: Path, question: Question, *, as_
 def _question(
     line_file: LineFile, speed: float | None, faster: str | None, cameras: int | None, buffer: int | None
 ) -> Question:
-    from ..what_if import Question
+    from ..line.what_if import Question
 
     if faster is not None:
         share = re.fullmatch(r"\+?(\d+(?:\.\d+)?) ?%", faster.strip())

@@ -10,7 +10,7 @@ import typer
 from .options import print_json
 
 if TYPE_CHECKING:
-    from ..rollout import RolloutWish
+    from ..deploy.rollout import RolloutWish
 
 Hosts = Annotated[
     Path | None, typer.Option("--hosts", metavar="FILE", help="Install on these hosts, one ssh://user@host a line.")
@@ -30,7 +30,7 @@ HostPython = Annotated[str | None, typer.Option("--host-python", metavar="PATH",
 
 def roll_out_to(bundle: Path, host: list[str], hosts: Path | None, wish: RolloutWish, *, as_json: bool) -> None:
     """Roll a bundle out and exit with 0, or as the install that failed."""
-    from ..rollout import read_hosts, roll_out, rollout_facts, rollout_text
+    from ..deploy.rollout import read_hosts, roll_out, rollout_facts, rollout_text
 
     listed = [*host, *(read_hosts(hosts) if hosts is not None else [])]
     outcomes = roll_out(bundle, listed, wish, tell=lambda text: typer.echo(text, err=True))

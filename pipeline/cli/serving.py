@@ -33,7 +33,7 @@ def serve(
 ) -> None:
     """Inspect frames and answer in time, until it is stopped. Takes what is installed, needs no torch."""
     with answered(as_json=as_json):
-        from ..station_file import settings_for
+        from ..deploy.station_file import settings_for
 
         settings = settings_for(station)
         if systemd or container:

@@ -18,10 +18,10 @@ from ...inspection.base.errors import BeltlineError
 from ...inspection.line.gates import Gates
 from ...inspection.line.line import LineBudget
 from ..console import Console
-from ..line_file import LineFile, load_line_file
-from ..making_teacher import make_teacher
-from ..quick import quickened
+from ..line.line_file import LineFile, load_line_file
+from ..line.quick import quickened
 from ..run import open_job
+from ..stages.build_teacher import make_teacher
 from .halving import Score, area
 from .searching import require_search, search
 from .trials import Trial

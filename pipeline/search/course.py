@@ -10,7 +10,7 @@ from ...compress.training.fit_settings import FitSettings
 from ...compress.training.teacher_terms import DistillWeights
 from ...inspection.line.gates import Gates
 from ...inspection.line.line import LineBudget
-from ..rows import RowPlan
+from ..stages.rows import RowPlan
 from .halving import Score, goes_on
 from .points import Point, recipe_of, trial_name
 from .tasks import Answer, Kind, Task

@@ -9,8 +9,8 @@ from typing import Any
 
 from ...compress.recipe import RecipeSettings
 from ...inspection.base.storage import digest_of_json, write_json
-from ..job import RunJob
-from ..line_file import LineFile
+from ..line.line_file import LineFile
+from ..stages.job import RunJob
 from .settings import SearchSettings
 
 FOLDER = "search"

@@ -13,9 +13,9 @@ from ...inspection.line.line import budget_of
 from ...targets.settings import TargetSettings
 from ...targets.target import Target
 from ..console import Console
-from ..devices import Device
-from ..job import Made, RunJob
-from ..line_file import LineFile
+from ..line.line_file import LineFile
+from ..stages.job import Made, RunJob
+from ..stages.measure import Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,12 @@ from ...inspection.base.errors import LineFileError, MissingPartError
 from ...inspection.base.packages import missing_package
 from ...inspection.base.storage import digest_of_json
 from ...inspection.statistics.judging import decide
-from ..devices import Device
-from ..job import Made, RunJob
-from ..line_file import LineFile
-from ..making import build_artifact, make_assistant
-from ..rows import TEACHER
-from ..trying import fitted_on_val, lasting, try_val
+from ..line.line_file import LineFile
+from ..stages.build import build_artifact, make_assistant
+from ..stages.job import Made, RunJob
+from ..stages.measure import Device
+from ..stages.rows import TEACHER
+from ..stages.score import fitted_on_val, lasting, try_val
 from .choosing import finalists
 from .course import Track
 from .found import FOLDER, keep_found

@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 
 from ...export.contracts import Artifact
 from ...inspection.base.errors import BeltlineError, HostError, MeasurementError, StorageError
-from ..job import RunJob
-from ..rows import RowPlan
+from ..stages.job import RunJob
+from ..stages.rows import RowPlan
 from .place import Place
 from .trials import Grade, Timing
 from .work import drawn, graded, timed

@@ -19,12 +19,12 @@ from ...inspection.data.dataset import evenly
 from ...inspection.data.streaming import frames_of
 from ...inspection.statistics.paired import compare_escapes
 from ...inspection.statistics.roc import auroc
-from ..devices import Device, devices_of, on_each
-from ..job import Made, RunJob
-from ..making import build_artifact, make_graph, make_module
-from ..rows import TEACHER, RowPlan
-from ..stages import Stage, run_stage
-from ..trying import fitted_on_val, lasting, try_val
+from ..stages.build import build_artifact, make_graph, make_module
+from ..stages.job import Made, RunJob
+from ..stages.measure import Device, devices_of, on_each
+from ..stages.rows import TEACHER, RowPlan
+from ..stages.score import fitted_on_val, lasting, try_val
+from ..stages.stages import Stage, run_stage
 from .place import Place
 from .trials import Grade, Timing
 

@@ -13,8 +13,8 @@ from ...compress.methods.distill.settings import DistillStep
 from ..cli.job import given_line
 from ..cli.options import answered
 from ..console import Console
-from ..job import RunJob
 from ..run import open_job
+from ..stages.job import RunJob
 from .students import distill_steps
 
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=100, help="Trainings of each student.")]

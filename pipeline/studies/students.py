@@ -20,12 +20,12 @@ from ...compress.recipe import RecipeSettings, Step
 from ...inspection.base.errors import LineFileError
 from ...inspection.statistics.roc import auroc
 from ...inspection.statistics.threshold import operating_point
-from ..job import Made, RunJob
-from ..line_file import LineFile
-from ..making import make_module
-from ..making_teacher import make_teacher
-from ..rows import TEACHER, RowPlan
-from ..stages import Stage, run_stage
+from ..line.line_file import LineFile
+from ..stages.build import make_module
+from ..stages.build_teacher import make_teacher
+from ..stages.job import Made, RunJob
+from ..stages.rows import TEACHER, RowPlan
+from ..stages.stages import Stage, run_stage
 
 _AS_LIKELY_AS_NOT = 0.5
 

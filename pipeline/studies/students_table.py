@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ...inspection.base.storage import write_bytes
-from ..job import RunJob
-from ..rows import TEACHER
+from ..stages.job import RunJob
+from ..stages.rows import TEACHER
 from .seeds import over_seeds
 from .students import Cell
 

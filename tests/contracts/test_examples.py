@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from beltline.pipeline.line_file import load_line_file
+from beltline.pipeline.line.line_file import load_line_file
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

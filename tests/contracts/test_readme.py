@@ -18,8 +18,8 @@ import typer
 from beltline.inspection.data.dataset import SPLITS
 from beltline.inspection.data.loading import load_dataset
 from beltline.pipeline.cli.app import app
-from beltline.pipeline.line_file import load_line_file
-from beltline.pipeline.plan import plan
+from beltline.pipeline.line.line_file import load_line_file
+from beltline.pipeline.line.plan import plan
 
 SOURCE = Path(__file__).parents[2]
 README = SOURCE / "README.md"

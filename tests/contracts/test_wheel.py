@@ -47,7 +47,7 @@ def test_the_wheel_holds_the_folders_files_and_nothing_else(wheel: zipfile.ZipFi
 
 def test_the_wheel_holds_what_is_not_python_too(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    assert {"beltline/targets/devices/local.yaml", "beltline/pipeline/line.schema.json"} <= names
+    assert {"beltline/targets/devices/local.yaml", "beltline/pipeline/line/line.schema.json"} <= names
     assert not any("test" in Path(name).parts for name in names)
 
 

@@ -18,9 +18,9 @@ from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
 from beltline.pipeline.cli.app import app
 from beltline.pipeline.comparing import are_traces, compare_rows
 from beltline.pipeline.console import Console
-from beltline.pipeline.interleaving import compared
-from beltline.pipeline.line_file import load_line_file
-from beltline.pipeline.stages import journal
+from beltline.pipeline.line.line_file import load_line_file
+from beltline.pipeline.stages.stages.interleaved import compared
+from beltline.pipeline.stages.stages.stages import journal
 from typer.testing import CliRunner
 
 LINE = """

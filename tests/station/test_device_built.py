@@ -15,7 +15,7 @@ from beltline.export.bundles.writing import BundleModel, BundleParts, write_bund
 from beltline.export.tensor_rt import presence
 from beltline.export.tensor_rt.freezing import freeze
 from beltline.inspection.base.errors import BundleError, ParityError, TooSlowError
-from beltline.pipeline.device_bundle import trtexec_of
+from beltline.pipeline.deploy.device_bundle import trtexec_of
 from beltline.station.engines import building
 from beltline.station.versions.activation import current_activation
 from beltline.station.versions.admission import verify_bundle

@@ -13,7 +13,7 @@ from beltline.benchmarks.timing.measurement import Measurement
 from beltline.inspection.line.line.arrivals import Arrivals
 from beltline.inspection.line.line.gates import MissGate
 from beltline.inspection.line.line.line import Line
-from beltline.pipeline.what_if import what_if
+from beltline.pipeline.line.what_if import what_if
 
 DEADLINE_MS = 86.0
 PERIOD_MS = 240.0

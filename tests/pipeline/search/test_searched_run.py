@@ -16,12 +16,12 @@ import pytest
 from beltline.benchmarks.report.reading import read_report
 from beltline.inspection.base.errors import LineFileError, MissingPartError
 from beltline.pipeline.console import Console
-from beltline.pipeline.line_file import LineFile, load_line_file
+from beltline.pipeline.line.line_file import LineFile, load_line_file
 from beltline.pipeline.run import run_job
 from beltline.pipeline.search import searching
 from beltline.pipeline.search.found import with_found
 from beltline.pipeline.search.searching import require_search
-from beltline.pipeline.stages import journal
+from beltline.pipeline.stages.stages.stages import journal
 from searched import LINE
 
 ROOT = Path(__file__).parents[3]

@@ -11,10 +11,10 @@ import torch
 from beltline.compress.checkpoint import load_checkpoint, save_checkpoint
 from beltline.inspection.base.errors import HostError
 from beltline.pipeline.console import Console
-from beltline.pipeline.job import Made
-from beltline.pipeline.rows import RowPlan
 from beltline.pipeline.search.tasks import Task, answered, failure
 from beltline.pipeline.search.work import _middle
+from beltline.pipeline.stages.stages.job import Made
+from beltline.pipeline.stages.stages.rows import RowPlan
 from searched import searched_place, task_of
 
 

@@ -9,7 +9,7 @@ from beltline.compress.networks.base.families import build_network
 from beltline.compress.networks.base.inspector import Inspector
 from beltline.inspection.data.frame import FrameSpec
 from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
-from beltline.pipeline.line_file import LineFile, load_line_file
+from beltline.pipeline.line.line_file import LineFile, load_line_file
 
 LINE = """
 name: small

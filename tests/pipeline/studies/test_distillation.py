@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from beltline.pipeline.line_file import LineFile
+from beltline.pipeline.line.line_file import LineFile
 from beltline.pipeline.studies.distillation import main, variants
 from beltline.pipeline.studies.students import distill_steps
 

@@ -10,7 +10,7 @@ import typer
 from beltline.inspection.base.errors import DataError
 from beltline.inspection.data.dataset import Dataset
 from beltline.inspection.data.loading import load_dataset
-from beltline.pipeline.line_file import LineFile
+from beltline.pipeline.line.line_file import LineFile
 from beltline.pipeline.studies.held_out import held_out, main
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.console import Console
-from beltline.pipeline.line_file import LineFile
+from beltline.pipeline.line.line_file import LineFile
 from beltline.pipeline.run import open_job
-from beltline.pipeline.stages import journal
+from beltline.pipeline.stages.stages.stages import journal
 from beltline.pipeline.studies.seeds import over_seeds
 from beltline.pipeline.studies.students import Cell, distill_steps, trained_students
 from beltline.pipeline.studies.students_table import students_table

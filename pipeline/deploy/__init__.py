@@ -1,0 +1,1 @@
+"""Bundles made from runs, brought to devices and rolled out."""

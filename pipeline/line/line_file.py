@@ -1,0 +1,177 @@
+"""line.yaml: everything a user says about one line, checked whole before anything is done."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from ...compress.recipe import RecipeSettings
+from ...compress.teacher.settings import TeacherSettings
+from ...inspection.base.errors import LineFileError
+from ...inspection.base.plugins import plugins
+from ...inspection.data.settings import DataSettings
+from ...inspection.line.gates import Gates
+from ...inspection.line.line import Line, budget_of
+from ...targets.profile import profiles
+from ...targets.settings import LOCAL, Targets
+from ..search.settings import SearchSettings
+from .validation_errors import Mistake, mistakes_in_values, mistakes_of, one_of, raise_if_any
+from .written_paths import absolute
+from .yaml_positions import Location, PlacedYaml, read_file
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class MeasureSettings(BaseModel):
+    """How long each row is measured at most; the proof may end sooner.
+
+    Attributes:
+        frames: At most so many frames per row; None: what the proof needs.
+        minutes: At most so many minutes per row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    frames: int | None = Field(default=None, ge=100, le=100_000_000)
+    minutes: float = Field(default=3, gt=0, le=10_080, allow_inf_nan=False)
+
+
+class ThresholdSettings(BaseModel):
+    """Where parts are cut into good and rejected; fitted on val for each artifact.
+
+    Attributes:
+        max_overkill: Overkill on val that the threshold surely keeps to; None: the overkill gate's. Lower than the gate
+            where the line will bring parts that val does not show, such as a new board design.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    max_overkill: float | None = Field(default=None, gt=0, lt=1)
+
+
+class LineFile(BaseModel):
+    """The whole of line.yaml.
+
+    Attributes:
+        name: Names the run's folder; None: the folder that the file lies in.
+        line: The belt.
+        data: Its photographs.
+        teacher: The model that the small ones are measured against.
+        recipes: The candidates, each a row of the report.
+        search: Instead of recipes: look for them.
+        target: The device: `local`, the name of a profile (`beltline devices`), `ssh://user@host`, or a list of these.
+        threads: Threads an engine may use; None: the profile's.
+        gates: What must hold for the verdict `fits`.
+        threshold: Where to cut.
+        measure: How long to measure.
+        seed: Of everything random.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Beltline line file")
+    name: str | None = Field(default=None, pattern=f"^{_NAME.pattern}$")
+    line: Line
+    data: DataSettings
+    teacher: TeacherSettings = TeacherSettings()
+    recipes: tuple[RecipeSettings, ...] = ()
+    search: SearchSettings | None = None
+    target: Targets = LOCAL
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    gates: Gates = Gates()
+    threshold: ThresholdSettings = ThresholdSettings()
+    measure: MeasureSettings = MeasureSettings()
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run's folder under `runs/`."""
+        return self.name or "line"
+
+    @property
+    def val_overkill(self) -> float:
+        """Largest share of val's good parts that a threshold may reject."""
+        return self.threshold.max_overkill or self.gates.overkill.max
+
+    @field_validator("recipes")
+    @classmethod
+    def _unique_names(cls, recipes: tuple[RecipeSettings, ...]) -> tuple[RecipeSettings, ...]:
+        names = [recipe.name for recipe in recipes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"every recipe wants its own name, got {twice[0]!r} more than once; rename one"
+            raise ValueError(msg)
+        return recipes
+
+    @field_validator("search")
+    @classmethod
+    def _instead_of_recipes(cls, search: SearchSettings | None, info: ValidationInfo) -> SearchSettings | None:
+        if search is not None and info.data.get("recipes"):
+            msg = "recipes are written as well; keep one of the two: search looks for recipes, and its best become rows"
+            raise ValueError(msg)
+        return search
+
+
+def load_line_file(path: Path) -> LineFile:
+    """Read and check a line file; relative paths in it are made absolute, starting from its folder.
+
+    Raises:
+        LineFileError: Each mistake in one line: file and line, key, what was wanted, what was got, what to do.
+    """
+    placed = read_file(path)
+    try:
+        checked = LineFile.model_validate(placed.content)
+    except ValidationError as error:
+        raise_if_any(mistakes_of(error, LineFile), placed)
+        raise
+    raise_if_any([*mistakes_in_values(placed.content, checked), *_unknown_names(checked)], placed)
+    _check_budget(checked, placed)
+    return settled(checked, folder=path.resolve().parent)
+
+
+def settled(line_file: LineFile, *, folder: Path) -> LineFile:
+    """Name a line after its folder, if it has no name, and make every relative path in it start there.
+
+    The folder's name is made safe: what is neither letter, digit, `_`, `.` nor `-` becomes `_`.
+    """
+    cleaned = re.sub(r"[^A-Za-z0-9_.-]+", "_", folder.name).lstrip("_.-")[:64]
+    named = line_file.model_copy(update={"name": line_file.name or cleaned or "line"})
+    placed: LineFile = absolute(named, folder)
+    return placed
+
+
+def lock_text(line_file: LineFile) -> str:
+    """Write the line file with every default filled in; `load_line_file` reads it back as the same line.
+
+    >>> from ..inspection.settings import DataSettings
+    >>> line = Line(belt_speed_mm_s=500, part_pitch_mm=120, camera_to_ejector_mm=60)
+    >>> lock_text(LineFile(line=line, data=DataSettings(root=Path("/data")))).splitlines()[-1]
+    'seed: 0'
+    """
+    asked = line_file.model_dump(mode="json", exclude={"recipes"} if line_file.search else {"search"})
+    text: str = yaml.safe_dump(asked, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def _unknown_names(checked: LineFile) -> list[Mistake]:
+    places: list[Location] = [
+        ("target", i) if len(checked.target) > 1 else ("target",) for i in range(len(checked.target))
+    ]
+    named = [
+        (place, each.profile) for place, each in zip(places, checked.target, strict=True) if each.profile is not None
+    ]
+    found = [one_of(place, name, profiles()) for place, name in named]
+    if checked.data.reader is not None:
+        found.append(one_of(("data", "reader"), checked.data.reader, plugins("inspection.readers", "READER")))
+    backends = plugins("export.backends", "BACKEND")
+    found += [one_of(("recipes", i, "backend"), each.backend, backends) for i, each in enumerate(checked.recipes)]
+    wanted = checked.search.space.backend if checked.search else ()
+    found += [one_of(("search", "space", "backend", i), each, backends) for i, each in enumerate(wanted)]
+    return [mistake for mistake in found if mistake is not None]
+
+
+def _check_budget(checked: LineFile, placed: PlacedYaml) -> None:
+    try:
+        budget_of(checked.line)
+    except LineFileError as error:
+        msg = f"{placed.source}:{placed.line_of(('line',))}: {error}"
+        raise LineFileError(msg) from error

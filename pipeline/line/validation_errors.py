@@ -1,0 +1,202 @@
+"""Mistakes in a line file, in a user's words: place, key, what was wanted, what was got, what to do."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import chain
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from ...compress.recipe import Step, methods
+from ...inspection.base.errors import LineFileError
+from ...inspection.base.plugins import plugins
+from ...station.frames import source_kinds
+from ...station.outcomes import result_kinds
+from .yaml_positions import Location, PlacedYaml
+
+_MOST_SHOWN = 10
+_LONGEST_SHOWN = 60
+_WANTED = {
+    "bool": "true or false",
+    "date": "a date",
+    "dict": "a block of keys (`key: value`)",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list (lines that begin with `-`)",
+    "model": "a block of keys (`key: value`)",
+    "path": "a path",
+    "string": "text",
+    "tuple": "a list (lines that begin with `-`)",
+}
+_COMPARED = {"greater_than": (">", "gt"), "greater_than_equal": (">=", "ge"),
+             "less_than": ("<", "lt"), "less_than_equal": ("<=", "le")}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One thing to mend.
+
+    Attributes:
+        location: Keys and positions that lead to it.
+        text: What was wanted, what was got, what to do.
+    """
+
+    location: Location
+    text: str
+
+
+def raise_if_any(mistakes: Sequence[Mistake], placed: PlacedYaml) -> None:
+    """Raise one LineFileError that lists the mistakes by line, if there are any."""
+    if not mistakes:
+        return
+    ordered = sorted(mistakes, key=lambda each: placed.line_of(each.location))
+    lines = [
+        f"{placed.source}:{placed.line_of(each.location)}: {placed.key_of(each.location)}: {each.text}"
+        for each in ordered[:_MOST_SHOWN]
+    ]
+    if len(ordered) > _MOST_SHOWN:
+        lines.append(f"... and {len(ordered) - _MOST_SHOWN} more")
+    raise LineFileError("\n".join(lines))
+
+
+def mistakes_of(error: ValidationError, model: type[BaseModel], *, base: Location = ()) -> list[Mistake]:
+    """Put pydantic's errors into words; those that a plug-in's settings raised are followed to their own place."""
+    return [mistake for each in error.errors() for mistake in _mistakes_of_one(each, model, base)]
+
+
+def mistakes_in_values(written: Any, checked: Any, *, base: Location = ()) -> list[Mistake]:
+    """Find what pydantic takes and a line must not: true for 1, numbers that are infinite or none."""
+    if isinstance(checked, float) and not math.isfinite(checked):
+        return [Mistake(location=base, text=f"wanted a finite number, got {_shown(written)}; write digits")]
+    if isinstance(checked, int | float) and isinstance(written, bool) and not isinstance(checked, bool):
+        return [Mistake(location=base, text=f"wanted a number, got {_shown(written)}; write digits")]
+    pairs = ((part, old, new) for part, old, new in _children(written, checked))
+    return list(chain.from_iterable(mistakes_in_values(old, new, base=(*base, part)) for part, old, new in pairs))
+
+
+def one_of(location: Location, name: str, known: Iterable[str]) -> Mistake | None:
+    """Give a mistake, with the nearest name, where `name` is not among the known ones."""
+    names = sorted(known)
+    if name in names:
+        return None
+    return Mistake(
+        location=location, text=f"wanted one of {', '.join(names)}, got {_shown(name)}{_nearest(name, names)}"
+    )
+
+
+def _mistakes_of_one(error: Any, model: type[BaseModel], base: Location) -> list[Mistake]:
+    location: Location = (*base, *error["loc"])
+    cause = getattr(error.get("ctx", {}).get("error"), "__cause__", None)
+    inner = _settings_type(cause.title) if isinstance(cause, ValidationError) else None
+    if isinstance(cause, ValidationError) and inner is not None:
+        return mistakes_of(cause, inner, base=_into_settings(location, error["input"]))
+    return [Mistake(location=location, text=_text(error, model, error["loc"]))]
+
+
+def _into_settings(location: Location, written: Any) -> Location:
+    """Go down where settings stand below a plug-in's name: `{prune: {ratio: 0.5}}`."""
+    if isinstance(written, dict) and len(written) == 1:
+        ((name, options),) = written.items()
+        if options is None or isinstance(options, dict):
+            return (*location, name)
+    return location
+
+
+def _settings_type(title: str) -> type[BaseModel] | None:
+    known = [method.step_type for method in methods().values()]
+    known += [family.settings_type for family in plugins("compress.networks", "NETWORK").values()]
+    known += [kind.settings_type for kind in source_kinds().values()]
+    known += [kind.settings_type for kind in result_kinds().values()]
+    return next((each for each in known if title in (each.__name__, each.model_config.get("title"))), None)
+
+
+def _text(error: Any, model: type[BaseModel], location: Location) -> str:
+    kind: str = error["type"]
+    if kind == "missing":
+        return "is missing; add it"
+    if kind == "extra_forbidden":
+        return _unknown_key(str(location[-1]), model, location[:-1])
+    if kind in ("value_error", "assertion_error"):
+        return str(error.get("ctx", {}).get("error", error["msg"]))
+    return f"wanted {_wanted(error)}, got {_shown(error['input'])}{_way_out(kind, error['input'])}"
+
+
+def _wanted(error: Any) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _COMPARED:
+        sign, key = _COMPARED[kind]
+        return f"a number {sign} {context[key]:g}"
+    if kind in ("literal_error", "enum"):
+        return str(context["expected"])
+    if kind == "string_pattern_mismatch":
+        return f"text that matches {context['pattern']}"
+    plainly: str = error["msg"].removeprefix("Input should be ")
+    return _WANTED.get(kind.split("_")[0], plainly)
+
+
+def _way_out(kind: str, written: Any) -> str:
+    if kind.startswith("string") and isinstance(written, int | float):
+        return "; put it in quotes"
+    if kind.startswith(("int", "float")) and isinstance(written, str) and re.match(r"[-+]?\d", written):
+        return "; write the number alone, without a unit or quotes (the key's name says the unit)"
+    if kind.startswith("tuple") and not isinstance(written, list | tuple):
+        return "; write [...] around it"
+    return ""
+
+
+def _unknown_key(key: str, model: type[BaseModel], parent: Location) -> str:
+    known = sorted(_fields_at(model, parent))
+    if not known:
+        return "unknown key; remove it"
+    return f"unknown key{_nearest(key, known) or ';'} known here: {', '.join(known)}"
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _fields_at(annotation: Any, location: Location) -> set[str]:
+    """Give the keys that the models at a location know; parts that name no field (positions, tags) are passed over."""
+    models = list(_models_in(annotation))
+    if not location:
+        return {name for model in models for name in model.model_fields}
+    part, rest = location[0], location[1:]
+    inner = [model.model_fields[str(part)].annotation for model in models if str(part) in model.model_fields]
+    return {name for each in inner or [annotation] for name in _fields_at(each, rest)}
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models_in(each)
+
+
+def _children(written: Any, checked: Any) -> Iterator[tuple[str | int, Any, Any]]:
+    if isinstance(checked, Step):
+        yield from ((name, options, checked.settings) for name, options in _entries(written))
+    elif isinstance(checked, BaseModel) and isinstance(written, dict):
+        values = {name: getattr(checked, name) for name in type(checked).model_fields}
+        yield from ((name, written[name], value) for name, value in values.items() if name in written)
+    elif isinstance(checked, dict) and isinstance(written, dict):
+        yield from ((name, written[name], value) for name, value in checked.items() if name in written)
+    elif isinstance(checked, tuple | list) and isinstance(written, list):
+        yield from zip(range(len(written)), written, checked, strict=False)
+
+
+def _entries(written: Any) -> Iterable[tuple[str, Any]]:
+    return written.items() if isinstance(written, dict) else ()
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."

@@ -1,0 +1,1 @@
+"""From judged rows to report.json, its page and its gallery."""

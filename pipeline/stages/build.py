@@ -1,0 +1,220 @@
+"""From the teacher to artifacts: the stages of a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...benchmarks.timing.engine_timing import Graphs
+from ...compress.networks.base.families import own_code
+from ...compress.recipe import GraphContext, ModuleContext, Step, methods
+from ...export.artifacts import backends, require_installed
+from ...export.contracts import Artifact, Frame, Graph
+from ...export.graph_file import open_graph
+from ...export.to_onnx import export_graph
+from ...inspection.base.storage import digest_of_file, write_json
+from ...inspection.data.dataset import Sample, evenly
+from ...inspection.data.streaming import frames_of
+from ...targets.fingerprint import fingerprint
+from .engine_timer import engine_timer, timing_facts
+from .job import Made, RunJob
+from .rows import RowPlan
+from .stages import Stage, run_resumable_stage, run_stage
+
+if TYPE_CHECKING:
+    from .val_judge import ValJudge
+
+_CALIBRATION_FRAMES = 512
+
+
+def make_module(job: RunJob, row: RowPlan, teacher: Made) -> Made:
+    """Work off a row's module steps; rows that begin alike share their stages."""
+    steps = [step for step in row.steps if step.works_on == "module"]
+    taught_by = make_assistant(job, teacher) if steps and row.role == "candidate" else teacher
+    made = teacher
+    for step in steps:
+        made = _module_step(job, step, made, taught_by, row=row)
+    return made
+
+
+def make_assistant(job: RunJob, teacher: Made) -> Made:
+    """Make the network that teaches the candidates; the teacher itself where line.yaml names no assistant."""
+    row, made = RowPlan(name="assistant", role="baseline", backend="torch_eager"), teacher
+    for step in job.line_file.teacher.assistant:
+        made = _module_step(job, step, made, teacher, row=row)
+    return made
+
+
+def make_graph(job: RunJob, row: RowPlan, module: Made) -> tuple[Made, Made]:
+    """Export a row's network and work off its graph steps.
+
+    Returns:
+        The graph as exported, and the graph after all steps (the same one where there are none).
+    """
+    exported = module if module.path.suffix == ".onnx" else _export(job, module)
+    made = exported
+    for step in row.steps:
+        if step.works_on == "graph":
+            made = _graph_step(job, step, made, row.backend)
+    return exported, made
+
+
+def build_artifact(job: RunJob, backend_name: str, source: Made, checkpoint: Made | None = None) -> Artifact:
+    """Build what the backend runs, from an ONNX file or, for `torch_eager`, from a checkpoint."""
+    backend = backends()[backend_name]
+    require_installed(backend)
+    target = job.target
+    inputs = {"runtime": runtime_of(backend_name), "source": source.key, "target": target.name}
+    stage = Stage(name=f"build {backend_name}", inputs=inputs)
+
+    def work(folder: Path) -> None:
+        artifact = backend.build(_graph_of(source, checkpoint), target, folder)
+        described = artifact.to_json()
+        write_json(folder / "artifact.json", {**described, "path": artifact.path.name})
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    artifact = Artifact.from_json(json.loads((folder / "artifact.json").read_text(encoding="utf-8")))
+    return artifact.moved_to(folder / artifact.path)
+
+
+def count(job: RunJob, module: Made) -> dict[str, int]:
+    """Count a network's `parameters` and `macs`; empty for a finished ONNX file, whose network is not known."""
+    if module.path.suffix == ".onnx":
+        return {}
+    stage = Stage(name="count", inputs={"source": module.key})
+
+    def work(folder: Path) -> None:
+        from ...compress.networks.base.counting import count_network
+
+        write_json(folder / "counts.json", count_network(module.path))
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return dict(json.loads((folder / "counts.json").read_text(encoding="utf-8")))
+
+
+def calibration_samples(job: RunJob) -> tuple[Sample, ...]:
+    """Pick training samples for calibration, evenly spread over good and over defective ones, half and half."""
+    train = job.dataset.of("train")
+    good = [sample for sample in train if not sample.defective]
+    bad = [sample for sample in train if sample.defective]
+    chosen = [*evenly(good, _CALIBRATION_FRAMES // 2), *evenly(bad, _CALIBRATION_FRAMES // 2)]
+    return tuple(sorted(chosen, key=lambda sample: sample.digest))
+
+
+def runtime_of(backend_name: str) -> dict[str, Any]:
+    """Name a backend and the versions of everything it may run on: another version may give other numbers."""
+    versions = {name: found for name, found in fingerprint()["versions"].items() if name != "beltline"}
+    return {"backend": backend_name, "versions": versions}
+
+
+def _module_step(job: RunJob, step: Step, source: Made, teacher: Made, *, row: RowPlan) -> Made:
+    method = methods()[step.method]
+    inputs = {
+        "step": step.model_dump(mode="json"),
+        "source": source.key,
+        "teacher": teacher.key,
+        "data": job.dataset.digest,
+        "seed": job.line_file.seed,
+    }
+    inputs.update(own_code(getattr(step.settings, "network", {})))
+    if timed := step.engine_ms is not None:
+        inputs["timed"] = timing_facts(job, row)
+    stage = Stage(name=step.method, inputs=inputs)
+
+    def graphs(checkpoint: Path) -> Graphs:
+        return _graphs(job, row, checkpoint)
+
+    def work(folder: Path, partial: Path) -> None:
+        with job.console.progress(step.method) as advance:
+            context = ModuleContext(
+                dataset=job.dataset,
+                teacher=teacher.path,
+                target_file=folder / "model.safetensors",
+                partial=partial,
+                device=job.line_file.teacher.device,
+                seed=job.line_file.seed,
+                progress=advance,
+                timer=engine_timer(job, row, graphs=graphs, progress=advance) if timed else None,
+                tell=job.console.tell,
+            )
+            method.apply(source.path, step.settings, context)
+
+    folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "model.safetensors", key=stage.digest)
+
+
+def _graphs(job: RunJob, row: RowPlan, checkpoint: Path) -> Graphs:
+    """Export a network that is to be timed and work off its row's graph steps; no bars, since a step is under way.
+
+    Escapes are not asked for: it is not mended yet, and would lose its int8 layers for that.
+    """
+    quiet = replace(job, console=job.console.in_lines_only())
+    unjudged = replace(row, steps=tuple(step.unjudged() for step in row.steps))
+    exported, final = make_graph(quiet, unjudged, Made(path=checkpoint, key=digest_of_file(checkpoint)))
+    return Graphs(exported=open_graph(exported.path), final=open_graph(final.path))
+
+
+def _export(job: RunJob, module: Made) -> Made:
+    stage = Stage(name="export", inputs={"source": module.key})
+
+    def work(folder: Path) -> None:
+        export_graph(module.path, folder)
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "model.onnx", key=stage.digest)
+
+
+def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
+    method = methods()[step.method]
+    samples = calibration_samples(job)
+    inputs = {
+        "step": step.model_dump(mode="json"),
+        "source": source.key,
+        "frames": [sample.digest for sample in samples],
+        "for": backend,
+    }
+    judge = _judge_for(job, step, backend)
+    if judge is not None:
+        inputs["judged"] = judge.facts()
+    stage = Stage(name=step.method, inputs=inputs)
+
+    def calibration() -> Iterator[Frame]:
+        yield from islice(frames_of(job.dataset, samples), len(samples))
+
+    def work(folder: Path) -> None:
+        with job.console.progress(step.method) as advance:
+            context = GraphContext(
+                target_file=folder / "model.onnx",
+                calibration=calibration,
+                calibration_count=len(samples),
+                backend=backend,
+                progress=advance,
+                judge=judge,
+            )
+            method.apply(source.path, step.settings, context)
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "model.onnx", key=stage.digest)
+
+
+def _judge_for(job: RunJob, step: Step, backend: str) -> ValJudge | None:
+    """Give a step that asks what it costs somebody who says so."""
+    from .val_judge import ValJudge  # it scores what is made here
+
+    quiet = replace(job, console=job.console.in_lines_only())  # a bar is up while the step asks
+    return ValJudge(job=quiet, backend=backend) if step.judged else None
+
+
+def _graph_of(source: Made, checkpoint: Made | None) -> Graph:
+    if source.path.suffix == ".onnx":
+        return open_graph(source.path, checkpoint=checkpoint.path if checkpoint else None)
+    from ...compress.checkpoint import read_header
+    from ...inspection.data.frame import FrameSpec
+
+    frame = FrameSpec.from_json(read_header(source.path)["frame"])
+    digest = digest_of_file(source.path)
+    return Graph(path=source.path, digest=digest, frame=frame, precision="fp32", checkpoint=source.path)

@@ -1,0 +1,88 @@
+"""The teacher's stage: trained, or brought along."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ...compress.networks.base.families import own_code
+from ...export.graph_file import open_graph
+from ...inspection.base.errors import DataError, LineFileError
+from ...inspection.base.storage import digest_of_file, write_json
+from .job import Made, RunJob
+from .stages import Stage, run_resumable_stage, run_stage
+
+
+def make_teacher(job: RunJob) -> Made:
+    """Train the teacher, or take the one that line.yaml names; gives a checkpoint, or an ONNX file."""
+    settings = job.line_file.teacher
+    if settings.onnx is not None:
+        return _taken(job, settings.onnx, "model.onnx")
+    if settings.weights is not None:
+        return _brought(job, settings.weights)
+    inputs = {
+        "teacher": settings.model_dump(mode="json", include={"network", "fit", "input_size"}),
+        "data": job.dataset.digest,
+        "seed": job.line_file.seed,
+    }
+    stage = Stage(name="teacher", inputs={**inputs, **own_code(settings.network)})
+
+    def work(folder: Path, partial: Path) -> None:
+        from ...compress.teacher.teacher import train_teacher
+
+        with job.console.progress("teacher") as advance:
+            history = train_teacher(
+                settings,
+                job.dataset,
+                folder / "teacher.safetensors",
+                partial=partial,
+                seed=job.line_file.seed,
+                progress=advance,
+            )
+        write_json(folder / "history.json", history.rows)
+
+    folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "teacher.safetensors", key=stage.digest)
+
+
+def _digest_of_given(file: Path) -> str:
+    if not file.is_file():
+        msg = f"teacher: {file} is not there; paths in line.yaml start from its folder"
+        raise LineFileError(msg)
+    return digest_of_file(file)
+
+
+def _taken(job: RunJob, source: Path, name: str) -> Made:
+    """Copy a user's file into the run, so that it cannot change under it."""
+    stage = Stage(name="teacher", inputs={"file": _digest_of_given(source), "channels": job.dataset.channels})
+
+    def work(folder: Path) -> None:
+        graph = open_graph(source)  # before the copy, so that a complaint names the user's own file
+        shutil.copyfile(source, folder / name)
+        if graph.frame.channels != job.dataset.channels:
+            msg = (
+                f"{source}: the model takes {graph.frame.channels} channels, the frames have {job.dataset.channels}; "
+                f"write data.channels: {graph.frame.channels}"
+            )
+            raise DataError(msg)
+
+    return Made(path=run_stage(job.folder, stage, work, tell=job.console.detail) / name, key=stage.digest)
+
+
+def _brought(job: RunJob, weights: Path) -> Made:
+    settings = job.line_file.teacher
+    inputs: dict[str, Any] = {"weights": _digest_of_given(weights), "channels": job.dataset.channels}
+    if settings.factory is not None:
+        chosen = {"factory", "folder", "output", "input_size"}
+        network = {"family": "factory", "factory": settings.factory, "folder": settings.folder}
+        inputs.update(settings.model_dump(mode="json", include=chosen), data=job.dataset.digest, **own_code(network))
+    stage = Stage(name="teacher", inputs=inputs)
+
+    def work(folder: Path) -> None:
+        from ...compress.teacher.teacher import take_teacher
+
+        take_teacher(settings, job.dataset, folder / "teacher.safetensors")
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    return Made(path=folder / "teacher.safetensors", key=stage.digest)

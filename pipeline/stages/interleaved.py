@@ -1,0 +1,142 @@
+"""Rows measured in turns on one device: what their ratios are taken from, kept round by round."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ...benchmarks.proof.ratio import Ratio
+from ...benchmarks.timing.interleaved import TURN, Round, Turns, measured_rounds, ratio_of_turns, turns_of
+from ...benchmarks.timing.trace import read_trace, write_trace
+from ...export.contracts import Artifact
+from ...inspection.base.storage import digest_of_json, new_folder
+from ...inspection.data.dataset import evenly
+from ...inspection.data.streaming import frames_of
+from .job import RunJob
+from .measure import Device
+from .rows import TEACHER
+from .stages import Stage, run_resumable_stage
+
+ROUNDS = 8
+QUICK_ROUNDS = 3
+
+_FRAMES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """How a row did in the turns that all rows of its device took.
+
+    Attributes:
+        turns: Its times, round by round.
+        against: The row that it is compared with; None where that one did not run there.
+        ratios: `p50` and `p99` of its time over the other's; empty where there is none.
+    """
+
+    turns: Turns
+    against: str | None
+    ratios: Mapping[str, Ratio]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the keys of a row in report.json: `interleaved_ms`, and `speedup` (the other's time over its own)."""
+        found: dict[str, Any] = {"interleaved_ms": self.turns.to_json(), "speedup": None}
+        if self.against is not None:
+            faster = {name: _inverted(ratio).to_json() for name, ratio in self.ratios.items()}
+            found["speedup"] = {"against": self.against, **faster}
+        return found
+
+
+def take_turns(
+    job: RunJob,
+    artifacts: Mapping[str, Artifact],
+    device: Device,
+    *,
+    rounds: int,
+    threads: Mapping[str, int] = MappingProxyType({}),
+) -> Mapping[str, Turns]:
+    """Measure rows in turns, back to back; whole rounds outlive a stop and are not measured again.
+
+    Args:
+        job: The run.
+        artifacts: Name of the row to what it runs, at least two.
+        device: Where.
+        rounds: How often each takes its turn, >= 2.
+        threads: Name to threads of the rows that do not take all of the device's.
+    """
+    inputs = {
+        "artifacts": [[name, each.backend, each.digest] for name, each in artifacts.items()],
+        "rounds": rounds,
+        "turn": asdict(TURN),
+        "target": [device.name, device.target.threads, list(device.target.cpus)],
+        "machine": digest_of_json({key: value for key, value in device.facts.items() if key != "conditions"}),
+        "data": job.dataset.digest,
+        **({"threads": dict(threads)} if threads else {}),
+    }
+    stage = Stage(name="measure in turns", inputs=inputs)
+
+    def work(folder: Path, partial: Path) -> None:
+        missing = [number for number in range(rounds) if not _place(partial, number).is_dir()]
+        with device.host(job.console) as host, job.console.progress(f"{device.name}: in turns") as advance:
+
+            def tell(number: int, name: str) -> None:
+                device.require_going()
+                advance(f"round {number + 1}: {name}", number, rounds)
+
+            frames = list(frames_of(job.dataset, evenly(job.dataset.of("test"), _FRAMES)))
+            found = measured_rounds(
+                artifacts,
+                frames,
+                numbers=missing,
+                target=device.target,
+                progress=tell,
+                host=host,
+                threads=threads,
+            )
+            for each in found:
+                _keep(each, _place(partial, each.number))
+        for number in range(rounds):
+            shutil.copytree(_place(partial, number), _place(folder, number))
+
+    folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
+    return turns_of([_read(_place(folder, number), number, list(artifacts)) for number in range(rounds)])
+
+
+def compared(turns: Mapping[str, Turns], *, against: str = TEACHER) -> Mapping[str, Compared]:
+    """Compare every row with one of them."""
+    reference = turns.get(against)
+    return {
+        name: Compared(
+            turns=each,
+            against=against if reference and name != against else None,
+            ratios=MappingProxyType(dict(ratio_of_turns(each, reference)) if reference and name != against else {}),
+        )
+        for name, each in turns.items()
+    }
+
+
+def _inverted(ratio: Ratio) -> Ratio:
+    return replace(
+        ratio,
+        ratio=1 / ratio.ratio,
+        lower=1 / ratio.upper,
+        upper=1 / ratio.lower,
+        by_round=tuple(1 / each for each in ratio.by_round),
+    )
+
+
+def _place(folder: Path, number: int) -> Path:
+    return folder / f"round_{number:03}"
+
+
+def _keep(measured: Round, place: Path) -> None:
+    with new_folder(place) as fresh:
+        for name, measurement in measured.turns.items():
+            write_trace(fresh / f"{name}.npz", measurement)
+
+
+def _read(place: Path, number: int, names: Sequence[str]) -> Round:
+    return Round(number=number, turns={name: read_trace(place / f"{name}.npz") for name in names})

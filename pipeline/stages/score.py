@@ -1,0 +1,207 @@
+"""What an artifact says of the images, and how long it takes: the stages that try models out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...benchmarks.report.files import keep_trace
+from ...benchmarks.timing.measurement import Measurement, Mode
+from ...benchmarks.timing.measuring import MeasureLimits, measure
+from ...benchmarks.timing.trace import read_trace, write_trace
+from ...export.artifacts import backends
+from ...export.contracts import Artifact, Session
+from ...export.parity import Parity, compare_scores, require_no_flips
+from ...export.scoring import score_samples
+from ...inspection.base.storage import digest_of_json, write_json
+from ...inspection.data.dataset import Sample, evenly
+from ...inspection.data.streaming import frames_of
+from ...inspection.statistics.threshold import OperatingPoint, operating_point
+from .build import build_artifact, runtime_of
+from .job import Made, RunJob
+from .measure import Device
+from .stages import Stage, run_stage
+
+_TIMED_FRAMES = 64
+_PARITY_FRAMES = 400
+_BACK_TO_BACK = MeasureLimits(frames=300, seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """Scores of an artifact, float64, in the order of `dataset.of(split)`."""
+
+    val: NDArray[np.float64]
+    test: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """An artifact's two measurements."""
+
+    belt: Measurement
+    back_to_back: Measurement
+
+
+def try_quality(job: RunJob, artifact: Artifact, name: str) -> Tried:
+    """Score every val and test image with the artifact as it runs on the device; holds a few frames at a time."""
+    parts = {"val": job.dataset.of("val"), "test": job.dataset.of("test")}
+    return Tried(**_scored(job, artifact, parts, name))
+
+
+def try_val(job: RunJob, artifact: Artifact, name: str) -> NDArray[np.float64]:
+    """Score every val image and none of test, in the order of `dataset.of("val")`: what a search may look at."""
+    return _scored(job, artifact, {"val": job.dataset.of("val")}, name)["val"]
+
+
+def fitted(job: RunJob, tried: Tried) -> OperatingPoint:
+    """Fit the threshold on val, for this artifact."""
+    return fitted_on_val(job, tried.val)
+
+
+def fitted_on_val(job: RunJob, scores: NDArray[np.float64]) -> OperatingPoint:
+    """Fit a threshold to scores of val, in the order of `dataset.of("val")`."""
+    return _operating_point(job, scores, [sample.defective for sample in job.dataset.of("val")])
+
+
+def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, name: str) -> Parity:
+    """Follow decisions from torch over ONNX to the artifact, on the same val frames.
+
+    Returns:
+        The artifact against torch.
+
+    Raises:
+        ParityError: A decision flipped in a stage that was not meant to change numbers; the message names it.
+    """
+    inputs = {"module": module.key, "exported": exported.key, "artifact": artifact.digest, "data": job.dataset.digest}
+    cut = [job.line_file.val_overkill, job.line_file.gates.overkill.confidence]
+    stage = Stage(name="parity", inputs={**inputs, "cut": cut, "runtime": runtime_of(artifact.backend)})
+
+    def work(folder: Path) -> None:
+        samples = evenly(job.dataset.of("val"), _PARITY_FRAMES)
+        reference = build_artifact(job, "torch_eager", module)
+        graph = build_artifact(job, "onnx_runtime", exported)
+        torch_scores, graph_scores, own_scores = (
+            _scored(job, each, {"parity": samples}, name)["parity"] for each in (reference, graph, artifact)
+        )
+        point = _operating_point(job, torch_scores, [sample.defective for sample in samples])
+        exact = compare_scores(torch_scores, graph_scores, threshold=point.threshold, against="torch_eager")
+        require_no_flips(exact, stage=f"{name}: export to ONNX")
+        own = compare_scores(torch_scores, own_scores, threshold=point.threshold, against="torch_eager")
+        if artifact.precision == "fp32":
+            require_no_flips(own, stage=f"{name}: build for {artifact.backend}")
+        write_json(folder / "parity.json", own.to_json())
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    found = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
+    return Parity(**{**found, "flipped": tuple(found["flipped"])})
+
+
+def try_speed(job: RunJob, artifact: Artifact, name: str, device: Device) -> Timed:
+    """Measure the artifact on a device back to back, then at the belt's pace, each in a fresh process.
+
+    How long a frame takes back to back says how busy the device will be, and with that how many frames a stall delays:
+    the proof at the belt's pace is planned for it.
+    """
+    back_to_back = _measured(job, artifact, "back_to_back", name, device)
+    work_ms = float(np.median(back_to_back.response_ns)) / 1e6
+    return Timed(belt=_measured(job, artifact, "belt", name, device, work_ms=work_ms), back_to_back=back_to_back)
+
+
+def _measured(
+    job: RunJob, artifact: Artifact, mode: Mode, name: str, device: Device, *, work_ms: float | None = None
+) -> Measurement:
+    settings, gate = job.line_file.measure, job.line_file.gates.deadline_miss
+    limits = _BACK_TO_BACK
+    if mode == "belt":
+        brought = max(1, round(settings.minutes * 60 * job.budget.arrivals.frames_per_s))
+        limits = MeasureLimits(frames=min(settings.frames or brought, brought), seconds=settings.minutes * 60 + 30)
+    inputs = {
+        "artifact": artifact.digest,
+        "backend": artifact.backend,
+        "mode": mode,
+        "arrivals": asdict(job.budget.arrivals),
+        "deadline_ms": job.budget.deadline_ms,
+        "gate": gate.model_dump(),
+        "frames": limits.frames,
+        "target": [device.name, device.target.threads, list(device.target.cpus)],
+        "machine": digest_of_json(lasting(device.facts)),
+        "data": job.dataset.digest,
+    }
+    stage = Stage(name=f"measure {mode}", inputs=inputs)
+
+    def work(folder: Path) -> None:
+        samples = evenly(job.dataset.of("test"), _TIMED_FRAMES)
+        console = job.console if len(job.devices) <= 1 else job.console.in_lines_only()
+
+        def tell(facts: dict[str, Any]) -> None:
+            device.require_going()
+            if "of" in facts:
+                advance("frames", facts["frames"], facts["of"])
+            if "waiting" in facts:
+                console.tell(f"{label}: waiting: {facts['waiting']}")
+
+        label = f"{name}: {mode.replace('_', ' ')}"
+        with device.host(console) as host, console.progress(label) as advance:
+            measurement = measure(
+                artifact,
+                list(frames_of(job.dataset, samples)),
+                arrivals=job.budget.arrivals if mode == "belt" else None,
+                target=device.target,
+                host=host,
+                gate=gate,
+                deadline_ms=job.budget.deadline_ms,
+                limits=limits,
+                work_ms=work_ms,
+                progress=tell,
+            )
+        write_trace(folder / "trace.npz", measurement)
+
+    trace = run_stage(job.folder, stage, work, tell=job.console.detail) / "trace.npz"
+    keep_trace(job.folder, name, trace, mode=mode)
+    return read_trace(trace)
+
+
+def _operating_point(job: RunJob, scores: NDArray[np.float64], defective: list[bool]) -> OperatingPoint:
+    confidence = job.line_file.gates.overkill.confidence
+    return operating_point(scores, defective, max_overkill=job.line_file.val_overkill, confidence=confidence)
+
+
+def lasting(facts: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what changes from minute to minute, such as the temperature."""
+    return {key: value for key, value in facts.items() if key != "conditions"}
+
+
+def _scored(
+    job: RunJob, artifact: Artifact, parts: Mapping[str, tuple[Sample, ...]], name: str
+) -> dict[str, NDArray[np.float64]]:
+    """Score named parts of the data, once for each artifact, whichever rows it serves."""
+    inputs = {
+        "artifact": artifact.digest,
+        "runtime": runtime_of(artifact.backend),
+        "data": job.dataset.digest,
+        "parts": {part: len(samples) for part, samples in parts.items()},
+    }
+    stage = Stage(name="score", inputs=inputs)
+
+    def work(folder: Path) -> None:
+        with backends()[artifact.backend].load(artifact, threads=job.target.threads) as session:
+            scores = {part: _pass(job, session, samples, f"{name}: {part}") for part, samples in parts.items()}
+        np.savez(folder / "scores.npz", allow_pickle=False, **scores)
+
+    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    with np.load(folder / "scores.npz", allow_pickle=False) as found:
+        return {part: found[part] for part in parts}
+
+
+def _pass(job: RunJob, session: Session, samples: tuple[Sample, ...], label: str) -> NDArray[np.float64]:
+    with job.console.progress(label) as advance:
+        return score_samples(
+            session, job.dataset, samples, progress=lambda done: advance("scored", done, len(samples))
+        ).scores
