@@ -23,12 +23,13 @@ from .line.line_file import LineFile, lock_text
 from .line.quick import quickened
 from .report.reporting import write_report
 from .search.searching import require_search, search
-from .stages.build import build_artifact, count, make_graph, make_module
+from .stages.artifact import build_artifact
+from .stages.build import count, make_graph, make_module
 from .stages.build_teacher import make_teacher
 from .stages.interleaved import QUICK_ROUNDS, ROUNDS, Compared, compared, take_turns
 from .stages.job import Made, RunJob
-from .stages.judge import RowResult
 from .stages.measure import Device, devices_of, meet, on_each, require_on_devices, this_machine
+from .stages.results import RowResult
 from .stages.rows import RowPlan, planned_rows, require_parts, without_missing
 from .stages.run_folder import open_run
 from .stages.score import try_parity, try_quality, try_speed

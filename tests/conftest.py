@@ -12,7 +12,7 @@ import pytest
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
 from beltline.export.contracts import Frame, Graph
 from beltline.inspection.data.frame import FrameSpec
-from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.line.gates import Gates
 from beltline.targets.fingerprint import fingerprint
 from beltline.targets.target import Target
 

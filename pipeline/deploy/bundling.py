@@ -25,7 +25,7 @@ from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
 from ..line.quick import QUICK
 from ..stages.job import RunJob
-from ..stages.judge import RowResult
+from ..stages.results import RowResult
 from .device_bundle import DeviceModel, DeviceWish, device_model, golden_there, margin_for
 
 SUFFIX = ".beltline"

@@ -9,7 +9,7 @@ from ...export.artifacts import files_of
 from ...export.bundles.packing import packed
 from ...inspection.base.storage import write_json
 from ..stages.job import RunJob
-from ..stages.judge import RowResult
+from ..stages.results import RowResult
 from ..stages.stages import Stage, run_stage
 
 

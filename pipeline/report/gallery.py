@@ -16,7 +16,7 @@ from ...inspection.data.dataset import Sample
 from ...inspection.data.images import read_mask
 from ...inspection.data.streaming import frames_of
 from ..stages.job import RunJob
-from ..stages.judge import Judged
+from ..stages.results import Judged
 
 _GALLERY_EACH = 12
 

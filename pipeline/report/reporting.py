@@ -24,7 +24,8 @@ from ..deploy.transport import transport_size
 from ..line.what_if import what_if
 from ..search.found import search_of_report
 from ..stages.job import RunJob
-from ..stages.judge import Judged, RowResult, chosen_row, judged_rows
+from ..stages.judge import chosen_row, judged_rows
+from ..stages.results import Judged, RowResult
 from .device_facts import device_facts
 from .gallery import gallery, soak_shown
 

@@ -16,7 +16,8 @@ from ...inspection.base.packages import missing_package
 from ...inspection.base.storage import digest_of_json
 from ...inspection.statistics.judging import decide
 from ..line.line_file import LineFile
-from ..stages.build import build_artifact, make_assistant
+from ..stages.artifact import build_artifact
+from ..stages.build import make_assistant
 from ..stages.job import Made, RunJob
 from ..stages.measure import Device
 from ..stages.rows import TEACHER

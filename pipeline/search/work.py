@@ -19,7 +19,8 @@ from ...inspection.data.dataset import evenly
 from ...inspection.data.streaming import frames_of
 from ...inspection.statistics.paired import compare_escapes
 from ...inspection.statistics.roc import auroc
-from ..stages.build import build_artifact, make_graph, make_module
+from ..stages.artifact import build_artifact
+from ..stages.build import make_graph, make_module
 from ..stages.job import Made, RunJob
 from ..stages.measure import Device, devices_of, on_each
 from ..stages.rows import TEACHER, RowPlan

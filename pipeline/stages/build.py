@@ -7,26 +7,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ...benchmarks.timing.engine_timing import Graphs
 from ...compress.networks.base.families import own_code
 from ...compress.recipe import GraphContext, ModuleContext, Step, methods
-from ...export.artifacts import backends, require_installed
-from ...export.contracts import Artifact, Frame, Graph
+from ...export.contracts import Frame
 from ...export.graph_file import open_graph
 from ...export.to_onnx import export_graph
 from ...inspection.base.storage import digest_of_file, write_json
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
-from ...targets.fingerprint import fingerprint
 from .engine_timer import engine_timer, timing_facts
 from .job import Made, RunJob
 from .rows import RowPlan
 from .stages import Stage, run_resumable_stage, run_stage
-
-if TYPE_CHECKING:
-    from .val_judge import ValJudge
+from .val_judge import ValJudge
 
 _CALIBRATION_FRAMES = 512
 
@@ -63,24 +58,6 @@ def make_graph(job: RunJob, row: RowPlan, module: Made) -> tuple[Made, Made]:
     return exported, made
 
 
-def build_artifact(job: RunJob, backend_name: str, source: Made, checkpoint: Made | None = None) -> Artifact:
-    """Build what the backend runs, from an ONNX file or, for `torch_eager`, from a checkpoint."""
-    backend = backends()[backend_name]
-    require_installed(backend)
-    target = job.target
-    inputs = {"runtime": runtime_of(backend_name), "source": source.key, "target": target.name}
-    stage = Stage(name=f"build {backend_name}", inputs=inputs)
-
-    def work(folder: Path) -> None:
-        artifact = backend.build(_graph_of(source, checkpoint), target, folder)
-        described = artifact.to_json()
-        write_json(folder / "artifact.json", {**described, "path": artifact.path.name})
-
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
-    artifact = Artifact.from_json(json.loads((folder / "artifact.json").read_text(encoding="utf-8")))
-    return artifact.moved_to(folder / artifact.path)
-
-
 def count(job: RunJob, module: Made) -> dict[str, int]:
     """Count a network's `parameters` and `macs`; empty for a finished ONNX file, whose network is not known."""
     if module.path.suffix == ".onnx":
@@ -103,12 +80,6 @@ def calibration_samples(job: RunJob) -> tuple[Sample, ...]:
     bad = [sample for sample in train if sample.defective]
     chosen = [*evenly(good, _CALIBRATION_FRAMES // 2), *evenly(bad, _CALIBRATION_FRAMES // 2)]
     return tuple(sorted(chosen, key=lambda sample: sample.digest))
-
-
-def runtime_of(backend_name: str) -> dict[str, Any]:
-    """Name a backend and the versions of everything it may run on: another version may give other numbers."""
-    versions = {name: found for name, found in fingerprint()["versions"].items() if name != "beltline"}
-    return {"backend": backend_name, "versions": versions}
 
 
 def _module_step(job: RunJob, step: Step, source: Made, teacher: Made, *, row: RowPlan) -> Made:
@@ -203,18 +174,5 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
 
 def _judge_for(job: RunJob, step: Step, backend: str) -> ValJudge | None:
     """Give a step that asks what it costs somebody who says so."""
-    from .val_judge import ValJudge  # it scores what is made here
-
     quiet = replace(job, console=job.console.in_lines_only())  # a bar is up while the step asks
     return ValJudge(job=quiet, backend=backend) if step.judged else None
-
-
-def _graph_of(source: Made, checkpoint: Made | None) -> Graph:
-    if source.path.suffix == ".onnx":
-        return open_graph(source.path, checkpoint=checkpoint.path if checkpoint else None)
-    from ...compress.checkpoint import read_header
-    from ...inspection.data.frame import FrameSpec
-
-    frame = FrameSpec.from_json(read_header(source.path)["frame"])
-    digest = digest_of_file(source.path)
-    return Graph(path=source.path, digest=digest, frame=frame, precision="fp32", checkpoint=source.path)

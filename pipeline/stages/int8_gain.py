@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...benchmarks.proof.summary import quantile_interval
 from ...benchmarks.timing.measurement import Measurement
+from .results import Judged
 from .rows import RowPlan
-
-if TYPE_CHECKING:
-    from .judge import Judged
 
 _TO_INT8 = frozenset({"quantize", "cluster"})
 

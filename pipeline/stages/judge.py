@@ -2,73 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from ...benchmarks.proof.steadiness import steadiness
 from ...benchmarks.proof.summary import engine_summary, latency_summary
-from ...benchmarks.proof.verdict import Standing, Verdict, judge, select
+from ...benchmarks.proof.verdict import Standing, judge, select
 from ...benchmarks.timing.measuring import prove_measurement
-from ...export.contracts import Artifact
-from ...export.parity import Parity
 from ...inspection.statistics.judging import TeacherDecisions, decide, judge_quality
-from ...inspection.statistics.quality import Quality
 from ...inspection.statistics.threshold import OperatingPoint
 from .int8_gain import with_int8_weighed, without_idle_int8
-from .interleaved import Compared
 from .job import RunJob
-from .measure import Device
-from .rows import TEACHER, RowPlan
-from .score import Timed, Tried, fitted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowResult:
-    """Everything that was found out about one row.
-
-    Attributes:
-        name: The plan's; of a model that is measured on several devices `<plan>@<device>`.
-        plan: What was to be made.
-        artifact: What runs.
-        counts: `parameters` and `macs`, where the network is known.
-        tried: Scores on val and test.
-        timed: Latency.
-        parity: Against torch; None for the teacher in torch.
-        device: Where it was timed.
-        compared: Against the teacher, where all rows took turns.
-    """
-
-    name: str
-    plan: RowPlan
-    artifact: Artifact
-    counts: Mapping[str, int]
-    tried: Tried
-    timed: Timed
-    parity: Parity | None
-    device: Device
-    compared: Compared | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A row with what came of it.
-
-    Attributes:
-        result: What was found out.
-        quality: Escapes and overkill on test.
-        verdict: What the gates say.
-        latency: The report's `latency_ms`.
-        point: Where the threshold was fitted on val.
-        rather: Of an int8 row that is not faster: its float sibling.
-    """
-
-    result: RowResult
-    quality: Quality
-    verdict: Verdict
-    latency: dict[str, Any]
-    point: OperatingPoint
-    rather: str | None = None
+from .results import Judged, RowResult
+from .rows import TEACHER
+from .score import fitted
 
 
 def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:

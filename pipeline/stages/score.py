@@ -23,7 +23,7 @@ from ...inspection.base.storage import digest_of_json, write_json
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
 from ...inspection.statistics.threshold import OperatingPoint, operating_point
-from .build import build_artifact, runtime_of
+from .artifact import build_artifact, runtime_of
 from .job import Made, RunJob
 from .measure import Device
 from .stages import Stage, run_stage

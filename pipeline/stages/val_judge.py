@@ -17,7 +17,7 @@ from ...export.scoring import score_samples
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.statistics.paired import compare_escapes
 from ...inspection.statistics.quality import Paired
-from .build import build_artifact, runtime_of
+from .artifact import build_artifact, runtime_of
 from .build_teacher import make_teacher
 from .job import RunJob
 from .rows import TEACHER

@@ -10,7 +10,7 @@ from beltline.benchmarks.timing.measurement import Measurement
 from beltline.export.contracts import Artifact
 from beltline.inspection.base.storage import digest_of_file
 from beltline.inspection.data.frame import FrameSpec
-from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.arrivals import Arrivals
 
 # A backend as another package would bring it: it takes as long as its "model" file says and breaks where that says so.
 _BACKEND = """

@@ -6,7 +6,7 @@ import pytest
 from beltline.inspection.data.dataset import Dataset
 from beltline.inspection.data.loading import load_dataset
 from beltline.inspection.data.settings import DataSettings
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 
 
 @pytest.fixture(scope="session")

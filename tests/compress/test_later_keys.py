@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from beltline.compress.recipe import Step
-from beltline.compress.teacher.teacher.settings import TeacherSettings
+from beltline.compress.teacher.settings import TeacherSettings
 
 VIEWS = {"crop", "symmetries", "zoom", "aspect", "rotation_deg", "light", "negative", "strokes"}
 FIT = {"epochs", "samples_per_epoch", "batch", "learning_rate", "weight_decay", "patience", "views"}

@@ -123,7 +123,7 @@ def test_the_example_in_each_verbs_help_parses(verb: str) -> None:
 
 def own_parts(folder: Path) -> Path:
     """Make what the README's worked example tells the reader to make: an MVTec-like tree, and line.yaml beside it."""
-    from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+    from beltline.inspection.synthetic.dataset import write_synthetic_line
 
     write_synthetic_line(folder / "drawn", seed=9, parts=90, exposures=1)
     with (folder / "drawn" / "labels.csv").open(encoding="utf-8", newline="") as stream:

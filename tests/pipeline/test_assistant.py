@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from beltline.compress.checkpoint import load_checkpoint
 from beltline.inspection.base.errors import LineFileError
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import load_line_file
 from beltline.pipeline.line.quick import quickened
 from beltline.pipeline.run import open_job
-from beltline.pipeline.stages.stages.build import make_assistant, make_module
-from beltline.pipeline.stages.stages.build_teacher import make_teacher
-from beltline.pipeline.stages.stages.job import Made, RunJob
-from beltline.pipeline.stages.stages.rows import RowPlan, planned_rows
-from beltline.pipeline.stages.stages.stages import journal
+from beltline.pipeline.stages.build import make_assistant, make_module
+from beltline.pipeline.stages.build_teacher import make_teacher
+from beltline.pipeline.stages.job import Made, RunJob
+from beltline.pipeline.stages.rows import RowPlan, planned_rows
+from beltline.pipeline.stages.stages import journal
 
 FIT = "{epochs: 8, samples_per_epoch: 16, batch: 8, views: {crop: 64}}"
 LINE = f"""

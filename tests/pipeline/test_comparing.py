@@ -14,13 +14,13 @@ from beltline.benchmarks.timing.interleaved import Turns
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.trace import write_trace
 from beltline.inspection.base.errors import LineFileError, MeasurementError
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.cli.app import app
 from beltline.pipeline.comparing import are_traces, compare_rows
 from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import load_line_file
-from beltline.pipeline.stages.stages.interleaved import compared
-from beltline.pipeline.stages.stages.stages import journal
+from beltline.pipeline.stages.interleaved import compared
+from beltline.pipeline.stages.stages import journal
 from typer.testing import CliRunner
 
 LINE = """

@@ -18,11 +18,11 @@ import torch
 from beltline.benchmarks.report.reading import read_report
 from beltline.compress.checkpoint import load_checkpoint
 from beltline.inspection.base.errors import DataError, GraphError, LineFileError, WeightsError
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import LineFile, load_line_file
 from beltline.pipeline.run import Outcome, run_job
-from beltline.pipeline.stages.stages.stages import journal
+from beltline.pipeline.stages.stages import journal
 from safetensors.torch import save_file
 from torch import nn
 

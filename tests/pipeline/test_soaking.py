@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from beltline.benchmarks.soak.schema import read_soak
 from beltline.export.contracts import Graph
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.soak_view import soak_view
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from beltline.benchmarks.belt_speed.belt_speed.backlog import NEVER_NS, Replay, busy_ns, replay
+from beltline.benchmarks.belt_speed.backlog import NEVER_NS, Replay, busy_ns, replay
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.inspection.base.errors import MeasurementError
 from hypothesis import given, settings

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.belt_speed.belt_speed.belt_speed import Case, at_speed, case_of, highest_speed, limited_by
+from beltline.benchmarks.belt_speed.belt_speed import Case, at_speed, case_of, highest_speed, limited_by
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.inspection.base.errors import MeasurementError
-from beltline.inspection.line.line.gates import MissGate
-from beltline.inspection.line.line.line import Bursts, Line, budget_of
+from beltline.inspection.line.gates import MissGate
+from beltline.inspection.line.line import Bursts, Line, budget_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

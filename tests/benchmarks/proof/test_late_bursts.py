@@ -8,8 +8,8 @@ import pytest
 from beltline.benchmarks.proof.miss_rate.late_bursts import allowed_spell_frames, by_trigger, runs_of, spells_of
 from beltline.benchmarks.proof.miss_rate.steadiness import steadiness
 from beltline.benchmarks.timing.measurement import Measurement
-from beltline.inspection.line.line.arrivals import Arrivals
-from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.arrivals import Arrivals
+from beltline.inspection.line.gates import MissGate
 
 Belt = Callable[..., Measurement]
 _GATE = MissGate(stall_ms=50)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from beltline.benchmarks.proof.miss_rate.interim_looks import Look, frames_to_fit, plan_looks
 from beltline.benchmarks.proof.miss_rate.miss_rate import decide, frames_to_fit_as_seen, prove
-from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.gates import MissGate
 from numpy.typing import NDArray
 
 _GATE = MissGate(max=0.02, confidence=0.95)

@@ -9,7 +9,7 @@ from beltline.benchmarks.proof.miss_rate.summary import engine_summary, latency_
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.measuring import prove_measurement
 from beltline.inspection.base.errors import MeasurementError
-from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.gates import MissGate
 
 Belt = Callable[..., Measurement]
 _GATE = MissGate(max=0.2, confidence=0.9)

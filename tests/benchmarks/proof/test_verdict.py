@@ -7,7 +7,7 @@ from beltline.benchmarks.proof.miss_rate.late_bursts import Spells
 from beltline.benchmarks.proof.miss_rate.miss_rate import Proof
 from beltline.benchmarks.proof.miss_rate.steadiness import Steadiness
 from beltline.benchmarks.proof.miss_rate.verdict import Standing, judge, select
-from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.line.gates import Gates
 from beltline.inspection.statistics.bounds import rate_lower, rate_upper
 from beltline.inspection.statistics.quality import Paired, Quality, Rate
 

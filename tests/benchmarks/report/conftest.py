@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from beltline.benchmarks.report.gallery import GalleryItem
 from beltline.benchmarks.timing.measurement import Measurement
-from beltline.inspection.line.line.arrivals import Arrivals
-from beltline.inspection.line.line.gates import MissGate
-from beltline.inspection.line.line.line import Line
+from beltline.inspection.line.arrivals import Arrivals
+from beltline.inspection.line.gates import MissGate
+from beltline.inspection.line.line import Line
 from beltline.pipeline.line.what_if import what_if
 
 DEADLINE_MS = 86.0

@@ -9,7 +9,7 @@ from beltline.benchmarks.soak.folder import segment_file, session_folder
 from beltline.benchmarks.soak.plan import SoakPlan, settle_plan
 from beltline.benchmarks.soak.segment import Rows, Segment, SegmentFacts, write_segment
 from beltline.inspection.base.storage import write_json
-from beltline.inspection.line.line.arrivals import Arrivals, due_ns
+from beltline.inspection.line.arrivals import Arrivals, due_ns
 from numpy.typing import NDArray
 
 NOTHING = {"temperature_c": None, "clock_mhz": None, "load_1min": 0.1, "slowed_steps": None}

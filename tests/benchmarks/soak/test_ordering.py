@@ -20,7 +20,7 @@ from beltline.benchmarks.soak.plan import read_plan
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Artifact, Frame, Graph
 from beltline.inspection.base.errors import MeasurementError
-from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.arrivals import Arrivals
 from beltline.targets.profile import target_of
 
 BELT = Arrivals(period_ns=100_000_000)

@@ -14,7 +14,7 @@ from beltline.benchmarks.soak.plan import read_plan
 from beltline.benchmarks.soak.points import Series, joined, series_of
 from beltline.benchmarks.soak.segment import Segment
 from beltline.benchmarks.soak.steady_part import steady_frames
-from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.arrivals import Arrivals
 
 Write = Callable[..., Path]
 DEADLINE_NS = 30_000_000

@@ -9,7 +9,7 @@ import pytest
 from beltline.benchmarks.soak import segment as module
 from beltline.benchmarks.soak.segment import Rows, Segment, SegmentFacts, read_segment, write_segment
 from beltline.inspection.base.errors import MeasurementError
-from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.arrivals import Arrivals
 
 FACTS = SegmentFacts(
     soak="sha256:s",

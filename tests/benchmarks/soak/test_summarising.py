@@ -10,8 +10,8 @@ from beltline.benchmarks.soak.schema import SoakSummary, read_soak
 from beltline.benchmarks.soak.series import soak_series
 from beltline.benchmarks.soak.summarising import summarise
 from beltline.inspection.base.errors import MeasurementError
-from beltline.inspection.line.line.arrivals import Arrivals
-from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.arrivals import Arrivals
+from beltline.inspection.line.gates import MissGate
 
 Write = Callable[..., Path]
 GATE = MissGate(max=0.02, confidence=0.95, stall_ms=0.0)

@@ -16,8 +16,8 @@ from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.measuring import MeasureLimits, measure, prove_measurement
 from beltline.export.contracts import Artifact, Frame
 from beltline.inspection.base.errors import MeasurementError
-from beltline.inspection.line.line.arrivals import Arrivals, due_ns
-from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.arrivals import Arrivals, due_ns
+from beltline.inspection.line.gates import MissGate
 from beltline.targets.profile import target_of
 
 Pretend = Callable[..., Artifact]

@@ -11,8 +11,8 @@ from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.measuring import MeasureLimits, measure
 from beltline.export.backends.onnx_runtime import BACKEND
 from beltline.export.contracts import Artifact, Frame, Graph
-from beltline.inspection.line.line.arrivals import Arrivals
-from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.arrivals import Arrivals
+from beltline.inspection.line.gates import MissGate
 from beltline.targets.profile import target_of
 from beltline.targets.ssh import SshHost
 from loopback import LoopbackDevice

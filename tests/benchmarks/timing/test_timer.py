@@ -9,7 +9,7 @@ from beltline.benchmarks.timing import timer
 from beltline.benchmarks.timing.pacing import SPIN_NS
 from beltline.benchmarks.timing.timer import examine_timer, timer_holding
 from beltline.inspection.base.errors import MeasurementError
-from beltline.inspection.line.line.arrivals import Arrivals
+from beltline.inspection.line.arrivals import Arrivals
 
 
 def test_this_machine_is_described_in_json() -> None:

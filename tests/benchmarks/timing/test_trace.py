@@ -13,7 +13,7 @@ import pytest
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.trace import TIMES, read_trace, write_trace
 from beltline.inspection.base.errors import MeasurementError
-from beltline.inspection.line.line.arrivals import Arrivals, due_ns
+from beltline.inspection.line.arrivals import Arrivals, due_ns
 from numpy.typing import NDArray
 
 Belt = Callable[..., Measurement]

@@ -11,8 +11,8 @@ from beltline.benchmarks.proof.miss_rate.summary import latency_summary
 from beltline.benchmarks.timing.measuring import MeasureLimits, measure, prove_measurement
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Frame, Graph
-from beltline.inspection.line.line.arrivals import Arrivals
-from beltline.inspection.line.line.gates import MissGate
+from beltline.inspection.line.arrivals import Arrivals
+from beltline.inspection.line.gates import MissGate
 from beltline.targets.profile import target_of
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from beltline.compress.checkpoint import load_checkpoint
-from beltline.compress.teacher.teacher.settings import TeacherSettings
-from beltline.compress.teacher.teacher.teacher import take_teacher
+from beltline.compress.teacher.settings import TeacherSettings
+from beltline.compress.teacher.teacher import take_teacher
 from beltline.inspection.base.errors import LineFileError, WeightsError
 from beltline.inspection.data.dataset import Dataset
 from safetensors.torch import save_file

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from beltline.compress.teacher.teacher.frames import frame_spec
+from beltline.compress.teacher.frames import frame_spec
 from beltline.compress.training.augmentation import View, ViewMaker
 from beltline.compress.training.fit_settings import ViewSettings
 from beltline.inspection.data.dataset import Dataset, Sample

@@ -17,8 +17,8 @@ from beltline.compress.methods.prune.settings import PruneStep
 from beltline.compress.networks.base.families import build_network
 from beltline.compress.networks.base.inspector import Inspector
 from beltline.compress.recipe import ModuleContext
-from beltline.compress.teacher.teacher.settings import TeacherSettings
-from beltline.compress.teacher.teacher.teacher import train_teacher
+from beltline.compress.teacher.settings import TeacherSettings
+from beltline.compress.teacher.teacher import train_teacher
 from beltline.compress.training import loop
 from beltline.compress.training.fit_settings import FitSettings, ViewSettings
 from beltline.compress.training.last_good import LAST_GOOD

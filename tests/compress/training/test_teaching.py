@@ -39,7 +39,7 @@ def teacher(line_data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pat
     from beltline.compress.checkpoint import Checkpoint, save_checkpoint
     from beltline.compress.networks.base.families import build_network
     from beltline.compress.networks.base.inspector import Inspector
-    from beltline.compress.teacher.teacher.frames import frame_spec
+    from beltline.compress.teacher.frames import frame_spec
 
     torch.manual_seed(4)
     network, frame = {"family": "plain", "width": 12, "depth": 1}, frame_spec(line_data)

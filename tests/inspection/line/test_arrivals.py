@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from beltline.inspection.base.errors import LineFileError
-from beltline.inspection.line.line.arrivals import Arrivals, due_ns, schedule_ns
+from beltline.inspection.line.arrivals import Arrivals, due_ns, schedule_ns
 
 EVERYTHING = Arrivals(
     period_ns=1_000,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.line.gates import Gates
 from pydantic import ValidationError
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from beltline.inspection.base.errors import LineFileError
-from beltline.inspection.line.line.arrivals import Arrivals
-from beltline.inspection.line.line.line import Line, budget_of
+from beltline.inspection.line.arrivals import Arrivals
+from beltline.inspection.line.line import Line, budget_of
 from pydantic import ValidationError
 
 FIGURES: dict[str, Any] = {"belt_speed_mm_s": 500, "part_pitch_mm": 120, "camera_to_ejector_mm": 60}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from beltline.inspection.base.errors import LineFileError
-from beltline.inspection.line.line.arrivals import Arrivals, due_ns
-from beltline.inspection.line.line.stalls import planned_utilisation, spell_frames, stall_ms_for
+from beltline.inspection.line.arrivals import Arrivals, due_ns
+from beltline.inspection.line.stalls import planned_utilisation, spell_frames, stall_ms_for
 
 
 def _late_by_replay(arrivals: Arrivals, *, stall: tuple[float, float], deadline_ms: float, utilisation: float) -> int:

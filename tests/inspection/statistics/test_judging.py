@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from beltline.inspection.base.errors import DataError
 from beltline.inspection.data.dataset import Sample
-from beltline.inspection.line.line.gates import Gates
+from beltline.inspection.line.gates import Gates
 from beltline.inspection.statistics.bounds import rate_upper
 from beltline.inspection.statistics.judging import decide, judge_quality
 

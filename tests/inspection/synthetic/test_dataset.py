@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from beltline.inspection.base.errors import DataError, StorageError
 from beltline.inspection.statistics.roc import auroc
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
-from beltline.inspection.synthetic.dataset.drawing import DEFECTS, draw_part
+from beltline.inspection.synthetic.dataset import write_synthetic_line
+from beltline.inspection.synthetic.drawing import DEFECTS, draw_part
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline

@@ -15,7 +15,7 @@ from beltline.export.bundles.reading import open_bundle
 from beltline.export.contracts import Graph
 from beltline.export.tensor_rt.presence import missing_parts
 from beltline.inspection.base.errors import BundleError
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.deploy.bundle_run import Bundled, bundle_job
 from beltline.pipeline.deploy.bundling import BundleWish, _caution_of_run

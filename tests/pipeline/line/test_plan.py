@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from beltline.inspection.data.settings import DataSettings
-from beltline.inspection.line.line.gates import Gates, MissGate
-from beltline.inspection.line.line.line import Bursts, Line
+from beltline.inspection.line.gates import Gates, MissGate
+from beltline.inspection.line.line import Bursts, Line
 from beltline.pipeline.line.builtin import builtin_line_file
 from beltline.pipeline.line.line_file import LineFile, MeasureSettings
 from beltline.pipeline.line.plan import plan, plan_text

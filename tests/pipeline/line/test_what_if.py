@@ -12,9 +12,9 @@ from beltline.benchmarks.proof.miss_rate.interim_looks import end_look
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.measuring import prove_measurement
 from beltline.benchmarks.timing.trace import write_trace
-from beltline.inspection.line.line.arrivals import Arrivals
-from beltline.inspection.line.line.gates import MissGate
-from beltline.inspection.line.line.line import Line
+from beltline.inspection.line.arrivals import Arrivals
+from beltline.inspection.line.gates import MissGate
+from beltline.inspection.line.line import Line
 from beltline.pipeline.cli.app import app
 from beltline.pipeline.line.what_if import Question, what_if
 from beltline.pipeline.line.what_if_words import what_if_text

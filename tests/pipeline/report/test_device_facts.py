@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from beltline.pipeline.report.device_facts import device_facts
-from beltline.pipeline.stages.stages.measure import Device
+from beltline.pipeline.stages.measure import Device
 from beltline.targets.fingerprint import fingerprint
 from beltline.targets.profile import target_of
 from beltline.targets.settings import LOCAL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 
 
 @pytest.fixture(scope="session")

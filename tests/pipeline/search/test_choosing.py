@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from beltline.inspection.base.errors import RecipeError
-from beltline.inspection.line.line.gates import Gates
-from beltline.inspection.line.line.line import Line, budget_of
+from beltline.inspection.line.gates import Gates
+from beltline.inspection.line.line import Line, budget_of
 from beltline.pipeline.search.choosing import edge_numbers, finalists
 from beltline.pipeline.search.trials import Grade, Timing, Trial, trial_from_json
 

@@ -11,8 +11,8 @@ from beltline.compress.training.teacher_terms import DistillWeights
 from beltline.export.contracts import Artifact
 from beltline.inspection.base.errors import HostError
 from beltline.inspection.data.frame import FrameSpec
-from beltline.inspection.line.line.gates import Gates
-from beltline.inspection.line.line.line import Line, budget_of
+from beltline.inspection.line.gates import Gates
+from beltline.inspection.line.line import Line, budget_of
 from beltline.pipeline.search.course import Track
 from beltline.pipeline.search.ledger import Ledger, open_ledger
 from beltline.pipeline.search.loop import Loop

@@ -21,7 +21,7 @@ from beltline.pipeline.run import run_job
 from beltline.pipeline.search import searching
 from beltline.pipeline.search.found import with_found
 from beltline.pipeline.search.searching import require_search
-from beltline.pipeline.stages.stages.stages import journal
+from beltline.pipeline.stages.stages import journal
 from searched import LINE
 
 ROOT = Path(__file__).parents[3]

@@ -9,7 +9,7 @@ from beltline.pipeline.line.line_file import LineFile, load_line_file, lock_text
 from beltline.pipeline.line.plan import plan
 from beltline.pipeline.line.quick import quickened
 from beltline.pipeline.search.found import keep_found, search_of_report, with_found
-from beltline.pipeline.stages.stages.job import RunJob
+from beltline.pipeline.stages.job import RunJob
 
 GOOD = """
 line: {belt_speed_mm_s: 500, part_pitch_mm: 120, camera_to_ejector_mm: 60}

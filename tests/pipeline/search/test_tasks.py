@@ -13,8 +13,8 @@ from beltline.inspection.base.errors import HostError
 from beltline.pipeline.console import Console
 from beltline.pipeline.search.tasks import Task, answered, failure
 from beltline.pipeline.search.work import _middle
-from beltline.pipeline.stages.stages.job import Made
-from beltline.pipeline.stages.stages.rows import RowPlan
+from beltline.pipeline.stages.job import Made
+from beltline.pipeline.stages.rows import RowPlan
 from searched import searched_place, task_of
 
 

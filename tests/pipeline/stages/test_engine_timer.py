@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import load_line_file
 from beltline.pipeline.run import run_job
-from beltline.pipeline.stages.stages.stages import journal
+from beltline.pipeline.stages.stages import journal
 
 FIT = {"epochs": 1, "samples_per_epoch": 16, "batch": 8, "views": {"crop": 64}}
 

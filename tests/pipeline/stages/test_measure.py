@@ -10,12 +10,12 @@ import pytest
 from beltline.benchmarks.report.reading import read_report
 from beltline.export.contracts import Graph
 from beltline.inspection.base.errors import HostError, MissingPartError
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import load_line_file
 from beltline.pipeline.run import Outcome, run_job
-from beltline.pipeline.stages.stages.measure import Device, devices_of, meet, on_each, require_on_devices, this_machine
-from beltline.pipeline.stages.stages.rows import RowPlan
+from beltline.pipeline.stages.measure import Device, devices_of, meet, on_each, require_on_devices, this_machine
+from beltline.pipeline.stages.rows import RowPlan
 from beltline.targets.settings import TargetSettings
 from loopback import LoopbackDevice
 

@@ -8,7 +8,7 @@ from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.line.builtin import builtin_line_file
 from beltline.pipeline.line.line_file import LineFile
 from beltline.pipeline.line.quick import quickened
-from beltline.pipeline.stages.stages.rows import planned_rows, require_parts, without_missing
+from beltline.pipeline.stages.rows import planned_rows, require_parts, without_missing
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from beltline.inspection.base.errors import StorageError
-from beltline.pipeline.stages.stages.run_folder import open_run
+from beltline.pipeline.stages.run_folder import open_run
 
 HOLDER = """
 import sys, time

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from beltline.inspection.base.errors import StorageError
 from beltline.inspection.base.storage import write_bytes
-from beltline.pipeline.stages.stages.run_folder import open_run
-from beltline.pipeline.stages.stages.stages import Stage, finished_stage, journal, run_resumable_stage, run_stage
+from beltline.pipeline.stages.run_folder import open_run
+from beltline.pipeline.stages.stages import Stage, finished_stage, journal, run_resumable_stage, run_stage
 
 
 def write_seven(folder: Path) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from beltline.export.contracts import Graph
 from beltline.export.graph_file import open_graph
-from beltline.inspection.synthetic.dataset.dataset import write_synthetic_line
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import load_line_file
 from beltline.pipeline.run import open_job, run_job
-from beltline.pipeline.stages.stages.stages import journal
-from beltline.pipeline.stages.stages.val_judge import ValJudge
+from beltline.pipeline.stages.stages import journal
+from beltline.pipeline.stages.val_judge import ValJudge
 
 LINE = """
 name: judged

@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from beltline.benchmarks.studies.emulated_float16 import with_float16_rounding
 from beltline.compress.methods.half import METHOD, HalfStep
 from beltline.compress.methods.half.graph import cast_nodes, ready_for_float16
 from beltline.compress.methods.half.tensor_types import tensor_types
@@ -24,6 +23,7 @@ from beltline.export.device_check.device_runtime import RUNTIMES
 from beltline.export.graph_file import open_graph
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.base.storage import digest_of_file
+from beltline.studies.compression.emulated_float16 import with_float16_rounding
 from beltline.targets.target import Target
 from onnx import TensorProto, helper, numpy_helper
 

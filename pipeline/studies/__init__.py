@@ -1,1 +1,0 @@
-"""Studies of whole runs: what a method brings on a line; each runs with `python -m`."""

@@ -1,0 +1,1 @@
+"""What each method of compression costs and brings, and what other tools write."""

@@ -1,0 +1,1 @@
+"""How far latency figures and their proofs may be trusted."""

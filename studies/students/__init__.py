@@ -1,0 +1,1 @@
+"""What students learn, from whom, and what a search for them costs."""
