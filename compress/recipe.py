@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
 
 
-def _tell_nobody(_text: str) -> None:
+def _notify_nobody(_text: str) -> None:
     return None
 
 
@@ -72,7 +72,7 @@ class ModuleContext:
         seed: Of everything random.
         progress: Called often.
         timer: Times networks as the recipe goes on with them; None where there is no device to measure on.
-        tell: Told in words what a user should know.
+        notify: Told in words what a user should know.
     """
 
     dataset: Dataset
@@ -83,7 +83,7 @@ class ModuleContext:
     seed: int
     progress: Progress
     timer: EngineTimer | None = None
-    tell: Callable[[str], None] = _tell_nobody
+    notify: Callable[[str], None] = _notify_nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

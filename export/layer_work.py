@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from ..inspection.base.errors import GraphError
 from ..targets.roofline import LayerWork
-from .device_check.graph_view import GraphView, name_of
+from .device_check.graph_index import GraphIndex, name_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 
-def layer_work(view: GraphView) -> tuple[LayerWork, ...]:
+def layer_work(view: GraphIndex) -> tuple[LayerWork, ...]:
     """Count the work of each Conv, ConvTranspose, Gemm and MatMul with constant weights, in graph order.
 
     Raises:
@@ -22,7 +22,7 @@ def layer_work(view: GraphView) -> tuple[LayerWork, ...]:
     return tuple(_work(view, node) for node in view.weighted())
 
 
-def _work(view: GraphView, node: NodeProto) -> LayerWork:
+def _work(view: GraphIndex, node: NodeProto) -> LayerWork:
     weights = _known_shape(view, node, node.input[1])
     read, written = _known_shape(view, node, node.input[0]), _known_shape(view, node, node.output[0])
     return LayerWork(
@@ -42,7 +42,7 @@ def _macs(node: NodeProto, weights: tuple[int, ...], read: tuple[int, ...], writ
     return prod(written) * prod(weights) // written[-1]
 
 
-def _known_shape(view: GraphView, node: NodeProto, name: str) -> tuple[int, ...]:
+def _known_shape(view: GraphIndex, node: NodeProto, name: str) -> tuple[int, ...]:
     shape = view.shapes.get(name)
     known = tuple(each for each in shape or () if each is not None)
     if shape is None or len(known) != len(shape):

@@ -55,21 +55,21 @@ def narrowed(model: ModelProto, layers: Mapping[str, str], counts: Counts) -> Mo
     cut = onnx.ModelProto()
     cut.CopyFrom(model)
     del cut.graph.value_info[:]
-    knife = _Knife(graph=cut.graph)
+    slicer = _GraphSlicer(graph=cut.graph)
     for node in cut.graph.node:
         if node.op_type in _WEIGHTED and (layer := layers.get(node.name)) is not None:
-            knife.cut_layer(node, *counts[layer])
-        elif node.op_type in _WEIGHTED and knife.is_narrower(node):
+            slicer.cut_layer(node, *counts[layer])
+        elif node.op_type in _WEIGHTED and slicer.is_narrower(node):
             msg = f"graph: layer {node.name} ({node.op_type}) has no name of the network's; its width cannot be changed"
             raise GraphError(msg)
         else:
-            knife.cut_beside(node)
-    knife.tidy()
+            slicer.cut_beside(node)
+    slicer.tidy()
     return cut
 
 
 @dataclass(slots=True, kw_only=True)
-class _Knife:
+class _GraphSlicer:
     """The state of one cut, node by node in graph order.
 
     Attributes:

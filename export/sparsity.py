@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .device_check.graph_view import GraphView, attribute, name_of, view_of, view_of_model
+from .device_check.graph_index import GraphIndex, attribute, index_of, index_of_model, name_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -48,15 +48,15 @@ def sparsity_of_file(path: Path) -> Sparsity:
         GraphError: No ONNX file, too large, or its weights lie in other files.
         MissingPartError: onnx is not installed.
     """
-    return sparsity_of(view_of(path))
+    return sparsity_of(index_of(path))
 
 
 def sparse_fraction(model: ModelProto) -> float:
     """Give the share of a parsed model's weights that lie in 2:4 sparse layers, in [0, 1]."""
-    return sparsity_of(view_of_model(model, "model")).fraction
+    return sparsity_of(index_of_model(model, "model")).fraction
 
 
-def sparsity_of(view: GraphView) -> Sparsity:
+def sparsity_of(view: GraphIndex) -> Sparsity:
     """Sort a graph's weighted layers; see `Sparsity`."""
     sparse, dense, left = [], [], []
     within = total = 0
@@ -88,7 +88,7 @@ def is_two_of_four(weights: NDArray[Any]) -> bool:
     return bool(others.any() and others.max() <= _KEPT)
 
 
-def folded(view: GraphView, name: str) -> NDArray[Any]:
+def folded(view: GraphIndex, name: str) -> NDArray[Any]:
     """Compute a constant tensor through all that stands before it (Q/DQ, casts, transposes), as ONNX defines it.
 
     Args:
@@ -116,7 +116,7 @@ def folded(view: GraphView, name: str) -> NDArray[Any]:
     return np.asarray(result)
 
 
-def _behind(view: GraphView, name: str) -> list[NodeProto]:
+def _behind(view: GraphIndex, name: str) -> list[NodeProto]:
     """Give the nodes that make a constant tensor, in the order in which they run."""
     found: list[NodeProto] = []
     while (node := view.maker(name)) is not None:
@@ -125,7 +125,7 @@ def _behind(view: GraphView, name: str) -> list[NodeProto]:
     return found
 
 
-def _named(view: GraphView, name: str) -> Any:
+def _named(view: GraphIndex, name: str) -> Any:
     """Give a constant under the name it is read by; the tensor in a Constant node has another, or none."""
     from onnx import numpy_helper
 

@@ -1,4 +1,4 @@
-"""`beltline bench --compare A B`: two rows measured in turns, or two traces where they may be compared."""
+"""`beltline bench --compare A B`: two rows measured interleaved, or two traces where they may be compared."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ..benchmarks.proof.ratio import Ratio
 from ..benchmarks.timing.compared_traces import NOT_COVERED, compare_traces
-from ..benchmarks.timing.interleaved import ratio_of_turns
+from ..benchmarks.timing.interleaved import interleaved_ratio
 from ..inspection.base.errors import LineFileError, MeasurementError
 from .console import Console
 from .line.line_file import LineFile
 from .line.quick import quickened
 from .run import Outcome, open_job, row_artifact
 from .search.found import with_found
-from .stages.interleaved import QUICK_ROUNDS, ROUNDS, take_turns
+from .stages.interleaved import QUICK_ROUNDS, ROUNDS, measure_interleaved
 from .stages.measure import require_on_devices, this_machine
 from .stages.rows import RowPlan, planned_rows, require_parts
 
@@ -52,7 +52,7 @@ def compare_rows(
     quick: bool = False,
     console: Console,
 ) -> Outcome:
-    """Make two rows (what is made already is taken) and measure them in turns on this machine.
+    """Make two rows (what is made already is taken) and measure them interleaved on this machine.
 
     Args:
         line_file: What the user asked for.
@@ -73,7 +73,7 @@ def compare_rows(
         device = this_machine(job.devices)
         require_on_devices(plans, (device,))
         artifacts = {plan.name: row_artifact(job, plan) for plan in plans}
-        turns = take_turns(
+        turns = measure_interleaved(
             job,
             artifacts,
             device,
@@ -81,7 +81,7 @@ def compare_rows(
             threads={plan.name: plan.threads for plan in plans if plan.threads is not None},
         )
     one, other = (turns[name] for name in names)
-    return _outcome(*names, ratio_of_turns(one, other), rounds=len(one.times_ms["p50"]))
+    return _outcome(*names, interleaved_ratio(one, other), rounds=len(one.times_ms["p50"]))
 
 
 def _chosen(line_file: LineFile, names: tuple[str, str]) -> tuple[RowPlan, ...]:
@@ -98,7 +98,7 @@ def _chosen(line_file: LineFile, names: tuple[str, str]) -> tuple[RowPlan, ...]:
 
 def _outcome(one: str, other: str, ratios: Mapping[str, Ratio], *, rounds: int | None) -> Outcome:
     lines = [_sentence(one, other, ratio) for ratio in ratios.values()]
-    lines.append(f"measured in turns, {rounds} rounds" if rounds else f"not interleaved: {NOT_COVERED}")
+    lines.append(f"measured interleaved, {rounds} rounds" if rounds else f"not interleaved: {NOT_COVERED}")
     return Outcome(
         verdict="done",
         exit_code=0,

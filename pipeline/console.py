@@ -33,7 +33,7 @@ class Console:
         """Whether the user asked for details."""
         return self._verbose
 
-    def tell(self, text: str) -> None:
+    def notify(self, text: str) -> None:
         """Write a line that everyone should see."""
         self._terminal.print(text, markup=False)
 
@@ -82,7 +82,7 @@ class Console:
             now_s = time.monotonic()
             if done >= total or now_s - last_s >= _PLAIN_EVERY_S:
                 last_s = now_s
-                self.tell(f"{label}: {what} {done}/{total}")
+                self.notify(f"{label}: {what} {done}/{total}")
 
         return advance
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from ..export.device_check.graph_view import view_of
+from ..export.device_check.graph_index import index_of
 from ..export.layer_work import layer_work
 from ..targets.profile import DeviceProfile, profiles
 from ..targets.roofline import Arithmetic, LayerWork, predicted_ms
@@ -30,7 +30,7 @@ def predict(path: Path) -> dict[str, Any]:
     Raises:
         GraphError: No ONNX file, or the size of its layers cannot be told.
     """
-    layers = layer_work(view_of(path))
+    layers = layer_work(index_of(path))
     known = [profile for profile in profiles().values() if profile.name != "local"]
     return {
         "file": str(path),

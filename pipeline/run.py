@@ -26,13 +26,13 @@ from .search.searching import require_search, search
 from .stages.artifact import build_artifact
 from .stages.build import count, make_graph, make_module
 from .stages.build_teacher import make_teacher
-from .stages.interleaved import QUICK_ROUNDS, ROUNDS, Compared, compared, take_turns
+from .stages.interleaved import QUICK_ROUNDS, ROUNDS, Compared, compared, measure_interleaved
 from .stages.job import Made, RunJob
 from .stages.measure import Device, devices_of, meet, on_each, require_on_devices, this_machine
 from .stages.results import RowResult
 from .stages.rows import RowPlan, planned_rows, require_parts, without_missing
 from .stages.run_folder import open_run
-from .stages.score import try_parity, try_quality, try_speed
+from .stages.score import check_parity, measure_latency, score_model
 
 Until = Literal["train", "compress", "export", "bench", "report"]
 _EXIT_CODES = {"fits": 0, "misses": 3, "inconclusive": 4}
@@ -90,11 +90,11 @@ def run_job(
         BeltlineError: Anything that the user can mend; nothing half-written is left.
     """
     asked = quickened(line_file) if quick else line_file
-    plans = without_missing(planned_rows(asked, baselines=baselines), tell=console.tell)
+    plans = without_missing(planned_rows(asked, baselines=baselines), notify=console.notify)
     searches = asked.search is not None and until != "train"
     if until != "train":
         require_parts(plans, runs=until != "compress")
-        require_search(asked, tell=console.tell)
+        require_search(asked, notify=console.notify)
     with open_job(asked, runs=runs, console=console, measures=searches or until in ("bench", "report")) as met:
         require_on_devices(plans, met.devices)
         teacher = make_teacher(met)
@@ -109,7 +109,7 @@ def run_job(
             return _made(until, [_built(job, row)[0].path for row in rows])
         results = [result for row in rows for result in _tried(job, row)]
         if baselines:
-            results = _in_turns(job, results, rounds=QUICK_ROUNDS if quick else ROUNDS)
+            results = _interleaved(job, results, rounds=QUICK_ROUNDS if quick else ROUNDS)
         report = write_report(job, results)
         return outcome_of(report, job.folder / "report.json", bundle=bundle_selected(job, results, report))
 
@@ -134,7 +134,7 @@ def open_job(line_file: LineFile, *, runs: Path, console: Console, measures: boo
         yield _job(line_file, folder, console, devices)
 
 
-def try_rows(job: RunJob, plans: Sequence[RowPlan]) -> list[RowResult]:
+def measured_rows(job: RunJob, plans: Sequence[RowPlan]) -> list[RowResult]:
     """Make, score and measure rows; what is done already is taken."""
     teacher = make_teacher(job)
     rows = [_Row(plan=plan, module=make_module(job, plan, teacher)) for plan in plans]
@@ -179,7 +179,7 @@ def _job(line_file: LineFile, folder: Path, console: Console, devices: tuple[Dev
             line_file.data, cache=folder / "index.sqlite", progress=lambda done, of: advance("files", done, of)
         )
     for note in dataset.notes:
-        console.tell(f"data: {note}")
+        console.notify(f"data: {note}")
     write_json(folder / "splits.json", splits_json(dataset))
     return RunJob(
         folder=folder,
@@ -196,7 +196,7 @@ def _job(line_file: LineFile, folder: Path, console: Console, devices: tuple[Dev
 def _searched(job: RunJob, teacher: Made, *, baselines: bool) -> tuple[RunJob, tuple[RowPlan, ...]]:
     """Search for recipes; from here on the run is one whose line file names them."""
     line_file = job.line_file.model_copy(update={"recipes": search(job, teacher).recipes})
-    plans = without_missing(planned_rows(line_file, baselines=baselines), tell=job.console.detail)
+    plans = without_missing(planned_rows(line_file, baselines=baselines), notify=job.console.detail)
     return replace(job, line_file=line_file), plans
 
 
@@ -211,7 +211,7 @@ def _compressed(job: RunJob, plan: RowPlan, teacher: Made) -> list[_Row]:
     except RecipeError as error:
         if plan.role != "baseline":
             raise
-        job.console.tell(f"{plan.name} is left out: {error}")
+        job.console.notify(f"{plan.name} is left out: {error}")
         return []
 
 
@@ -235,15 +235,15 @@ def _built(job: RunJob, row: _Row) -> tuple[Artifact, Parity | None]:
     artifact = build_artifact(job, row.plan.backend, *_sources(row))
     if row.exported is None or row.module.path.suffix == ".onnx":
         return artifact, None
-    return artifact, try_parity(job, row.module, row.exported, artifact, row.plan.name)
+    return artifact, check_parity(job, row.module, row.exported, artifact, row.plan.name)
 
 
 def _tried(job: RunJob, row: _Row) -> list[RowResult]:
     """Build and score a row here, and measure it on all its devices at the same time."""
     name, devices = row.plan.name, devices_of(row.plan, job.devices)
-    job.console.tell(f"{name}: build, score, measure")
+    job.console.notify(f"{name}: build, score, measure")
     artifact, parity = _built(job, row)
-    counts, tried = count(job, row.module), try_quality(job, artifact, name)
+    counts, scored = count(job, row.module), score_model(job, artifact, name)
     named = {device.name: name if len(devices) == 1 else f"{name}@{device.name}" for device in devices}
 
     def on(device: Device) -> RowResult:
@@ -252,8 +252,8 @@ def _tried(job: RunJob, row: _Row) -> list[RowResult]:
             plan=row.plan,
             artifact=artifact,
             counts=counts,
-            tried=tried,
-            timed=try_speed(job, artifact, named[device.name], device),
+            scored=scored,
+            timed=measure_latency(job, artifact, named[device.name], device),
             parity=parity,
             device=device,
         )
@@ -261,8 +261,8 @@ def _tried(job: RunJob, row: _Row) -> list[RowResult]:
     return on_each(devices, on)
 
 
-def _in_turns(job: RunJob, results: Sequence[RowResult], *, rounds: int) -> list[RowResult]:
-    """Let all rows of a device take turns, so that their ratios do not hang on the hour each was measured in."""
+def _interleaved(job: RunJob, results: Sequence[RowResult], *, rounds: int) -> list[RowResult]:
+    """Let all rows of a device are interleaved, so that their ratios do not hang on the hour each was measured in."""
     found: dict[str, Compared] = {}
     for name in dict.fromkeys(result.device.name for result in results):
         here = [result for result in results if result.device.name == name]
@@ -270,7 +270,7 @@ def _in_turns(job: RunJob, results: Sequence[RowResult], *, rounds: int) -> list
         artifacts = {result.name: result.artifact for result in here}
         threads = {result.name: result.plan.threads for result in here if result.plan.threads is not None}
         if len(artifacts) > 1:
-            found.update(compared(take_turns(job, artifacts, device, rounds=rounds, threads=threads)))
+            found.update(compared(measure_interleaved(job, artifacts, device, rounds=rounds, threads=threads)))
     return [replace(result, compared=found.get(result.name)) for result in results]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from ..benchmarks.timing.measuring import Progress
-from ..inspection.base.durations import duration_words
+from ..inspection.base.durations import describe_duration
 from .console import Console
 
 _PLAIN_EVERY_S = 10.0
@@ -40,7 +40,7 @@ def soak_view(
 
         def progress(facts: Mapping[str, Any]) -> None:
             if "frames" not in facts:
-                console.tell(f"{label}: {facts.get('waiting', '')}")
+                console.notify(f"{label}: {facts.get('waiting', '')}")
                 return
             now_s = time.monotonic()
             rate = (facts["frames"] - last["frames"]) / max(1e-3, now_s - last["at_s"])
@@ -70,7 +70,7 @@ def shown_facts(facts: Mapping[str, Any], *, rate: float, left_s: float) -> dict
         "late": f"{facts['misses']:,} of {facts['frames']:,}",
         "warmth": "-" if warmth is None else f"{warmth:.0f} °C",
         "clock": "-" if clock is None else f"{clock:,.0f} MHz",
-        "left": duration_words(left_s),
+        "left": describe_duration(left_s),
     }
 
 
@@ -89,6 +89,6 @@ def _in_lines(console: Console, label: str, *, every_s: float) -> Callable[[Mapp
         nonlocal last_s
         if time.monotonic() - last_s >= every_s:
             last_s = time.monotonic()
-            console.tell(f"{label}: " + ", ".join(f"{name} {words}" for name, words in shown.items()))
+            console.notify(f"{label}: " + ", ".join(f"{name} {words}" for name, words in shown.items()))
 
     return show

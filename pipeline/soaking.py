@@ -11,7 +11,7 @@ from ..benchmarks.soak.ordering import soak
 from ..benchmarks.soak.schema import SoakSummary
 from ..benchmarks.soak.summarising import summarise
 from ..export.contracts import Artifact
-from ..inspection.base.durations import duration_words
+from ..inspection.base.durations import describe_duration
 from ..inspection.base.errors import LineFileError
 from ..inspection.base.storage import write_json
 from ..inspection.data.dataset import evenly
@@ -56,7 +56,7 @@ def soak_row(
         folder = soak_folder(job.folder, plan.name)
         stopped = _soaked(job, plan, artifact, folder, seconds)
         gate = job.line_file.gates.deadline_miss
-        console.tell(f"{plan.name}: reading the trace")
+        console.notify(f"{plan.name}: reading the trace")
         summary = summarise(folder, row=plan.name, asked_s=seconds, deadline_ms=job.budget.deadline_ms, gate=gate)
         write_json(folder / "soak.json", summary.model_dump(mode="json", by_alias=True))
         return _outcome(summary, folder / "soak.json", stopped=stopped)
@@ -97,7 +97,7 @@ def _soaked(job: RunJob, plan: RowPlan, artifact: Artifact, folder: Path, second
     samples = evenly(job.dataset.of("test"), _OFFERED_FRAMES)
     rate, so_far_s = job.budget.arrivals.frames_per_s, already_s(folder)
     if so_far_s:
-        job.console.tell(f"{name}: {duration_words(so_far_s)} are soaked already; going on from there")
+        job.console.notify(f"{name}: {describe_duration(so_far_s)} are soaked already; going on from there")
     view = soak_view(job.console, name, asked_s=seconds, already_s=so_far_s, frames_per_s=rate)
     try:
         with view as progress:
@@ -121,7 +121,7 @@ def _soaked(job: RunJob, plan: RowPlan, artifact: Artifact, folder: Path, second
 def _outcome(summary: SoakSummary, path: Path, *, stopped: bool) -> Outcome:
     lines = [f"{summary.verdict}: {summary.row}", *summary.reasons, *summary.next_steps, f"soak: {path}"]
     if stopped:
-        left = duration_words(max(0.0, summary.asked_s - summary.measured_s))
+        left = describe_duration(max(0.0, summary.asked_s - summary.measured_s))
         lines.append(f"stopped with {left} left; trace and summary are kept, and the same command goes on from here")
     return Outcome(
         verdict=summary.verdict,

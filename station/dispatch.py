@@ -19,7 +19,7 @@ import numpy as np
 from .engines.engine import Engine
 from .engines.slots import FrameSlots
 from .frames import FaultyFrame, OfferedFrame
-from .in_flight import Desk, Finished
+from .in_flight import Finished, InFlight
 from .outcomes import Outcome, Standing
 from .settings import StationSettings
 from .versions.at_work import AtWork
@@ -49,7 +49,7 @@ class Listener(Protocol):
 
 
 class Dispatcher:
-    """Lock, thread and shared memory around a `Desk`.
+    """Lock, thread and shared memory around a `InFlight`.
 
     Attributes:
         beat_ns: When its thread last looked around.
@@ -58,7 +58,7 @@ class Dispatcher:
     def __init__(self, settings: StationSettings, slots: FrameSlots, engine: Engine, listener: Listener) -> None:
         self.beat_ns = time.monotonic_ns()
         self._slots = slots
-        self._desk = Desk(settings, slots, engine)
+        self._in_flight = InFlight(settings, slots, engine)
         self._listener = listener
         self._lock = Lock()
         self._wake_up = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -68,55 +68,55 @@ class Dispatcher:
     @property
     def at_work(self) -> AtWork:
         """The bundle that decides now."""
-        return self._desk.at_work
+        return self._in_flight.at_work
 
     @property
     def idle(self) -> bool:
         """Whether no frame is under way."""
         with self._lock:
-            return self._desk.idle
+            return self._in_flight.idle
 
     def offer(self, frame: OfferedFrame, future: Future[Outcome] | None) -> None:
         """Take a frame that the model can take; `future` gets its outcome, at its deadline at the latest."""
         sooner = False
         with self._lock:
-            slot = self._desk.slot_for(frame, future)
-            if slot is not None and self._desk.idle:
+            slot = self._in_flight.slot_for(frame, future)
+            if slot is not None and self._in_flight.idle:
                 sooner, slot = self._enter(frame, future, slot, copied=False), None
-            ended = self._desk.ended()
+            ended = self._in_flight.ended()
         if slot is not None:  # copied beside the lock: the engine's reply must not wait for it
             np.copyto(self._slots.image(slot, frame.image.shape), frame.image)
             with self._lock:
                 sooner = self._enter(frame, future, slot, copied=True)
-                ended += self._desk.ended()
-                waiting = self._desk.waiting
+                ended += self._in_flight.ended()
+                waiting = self._in_flight.waiting
             self._listener.queued(waiting)
         if sooner:
             self._wake()
-        self._tell(ended)
+        self._notify(ended)
 
     def refuse(
         self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome] | None, standing: Standing, why: str
     ) -> None:
         """Answer a frame that the model cannot take, at once."""
         with self._lock:
-            self._desk.end(frame, future, standing, why)
-            ended = self._desk.ended()
-        self._tell(ended)
+            self._in_flight.end(frame, future, standing, why)
+            ended = self._in_flight.ended()
+        self._notify(ended)
 
     def take_over(self, engine: Engine) -> None:
         """Let another engine work from the next frame on."""
         with self._lock:
-            self._desk.take_over(engine)
-            self._desk.feed()
+            self._in_flight.take_over(engine)
+            self._in_flight.feed()
         self._wake()
 
     def replace_at_once(self, engine: Engine) -> Engine | None:
         """Kill the engine at work and let another one take over, also the frame under way; gives the killed one."""
         with self._lock:
-            killed = self._desk.drop_engine()
-            self._desk.take_over(engine)
-            self._desk.feed()
+            killed = self._in_flight.drop_engine()
+            self._in_flight.take_over(engine)
+            self._in_flight.feed()
         self._wake()
         return killed
 
@@ -126,12 +126,12 @@ class Dispatcher:
             self._sleep()
             self.beat_ns = time.monotonic_ns()
             with self._lock:
-                lost = self._desk.take_reply()
-                self._desk.expire(time.monotonic_ns())
-                lost = lost or self._desk.stuck(self.beat_ns)
-                self._desk.feed()
-                ended, waiting, idle = self._desk.ended(), self._desk.waiting, self._desk.idle
-            self._tell(ended)
+                lost = self._in_flight.take_reply()
+                self._in_flight.expire(time.monotonic_ns())
+                lost = lost or self._in_flight.stuck(self.beat_ns)
+                self._in_flight.feed()
+                ended, waiting, idle = self._in_flight.ended(), self._in_flight.waiting, self._in_flight.idle
+            self._notify(ended)
             if lost is not None:
                 self._listener.engine_lost(*lost)
             self._listener.queued(waiting)
@@ -150,8 +150,8 @@ class Dispatcher:
         """Let a frame wait or begin; whether its deadline comes before the thread looks around again."""
         if not copied:
             np.copyto(self._slots.image(slot, frame.image.shape), frame.image)
-        due_ns = self._desk.enter(frame, future, slot)
-        self._desk.feed()
+        due_ns = self._in_flight.enter(frame, future, slot)
+        self._in_flight.feed()
         return due_ns < self._armed_ns
 
     def _wake(self) -> None:
@@ -160,7 +160,7 @@ class Dispatcher:
     def _sleep(self) -> None:
         """Wait for a reply, the next deadline or a nudge."""
         with self._lock:
-            engine = self._desk.engine
+            engine = self._in_flight.engine
             now_ns = time.monotonic_ns()
             self._armed_ns = self._next_look_ns(now_ns)
         watched = [self._wake_up] if engine is None else [self._wake_up, engine.fileno()]
@@ -172,10 +172,10 @@ class Dispatcher:
 
     def _next_look_ns(self, now_ns: int) -> int:
         """Idle, look so often that a new frame's deadline lies beyond the next look: an offer then need not wake."""
-        idle_ns = min(_LONGEST_SLEEP_NS, max(_SHORTEST_IDLE_NS, self._desk.at_work.deadline_ns // 2))
-        due_ns = self._desk.next_look_ns()
+        idle_ns = min(_LONGEST_SLEEP_NS, max(_SHORTEST_IDLE_NS, self._in_flight.at_work.deadline_ns // 2))
+        due_ns = self._in_flight.next_look_ns()
         return now_ns + idle_ns if due_ns is None else min(due_ns, now_ns + idle_ns)
 
-    def _tell(self, ended: list[Finished]) -> None:
+    def _notify(self, ended: list[Finished]) -> None:
         for each in ended:
             self._listener.finished(each)

@@ -53,7 +53,7 @@ Loss = tuple[Engine, str]
 """An engine that works no more, and why."""
 
 
-class Desk:
+class InFlight:
     """Frames, slots and the engine of one station.
 
     Attributes:

@@ -15,16 +15,16 @@ from .collecting import Collector
 from .counters import Counters
 from .dispatch import Dispatcher
 from .engines.engine import Engine
-from .engines.realtime import hurry_thread
+from .engines.realtime import make_thread_realtime
 from .engines.slots import new_slots
-from .engines.supervisor import EngineKeeper
+from .engines.supervisor import EngineSupervisor
 from .frames import FaultyFrame, OfferedFrame
 from .in_flight import Finished
-from .intake.source_supervisor import SourceKeeper
+from .intake.source_supervisor import SourceSupervisor
 from .outcomes import Answer, Outcome, Seen
 from .publishing.outlets import Outlet
 from .settings import SourceChoice, StationSettings
-from .versions.at_work import AtWork, Shelf
+from .versions.at_work import AtWork, BundleStore
 
 _LOOK_S = 0.5
 _JOIN_S = 5.0
@@ -51,18 +51,18 @@ class Service:
         """
         self.settings = settings
         self.counters = Counters()
-        self._shelf = Shelf(settings)
+        self._store = BundleStore(settings)
         self._slots = new_slots(settings.queue.frames, largest_bytes=int(settings.largest_frame_mb * 1_000_000))
-        self._keeper = EngineKeeper(settings, self._shelf, self._slots, self.counters)
+        self._keeper = EngineSupervisor(settings, self._store, self._slots, self.counters)
         try:
             engine = self._keeper.first_engine()
         except BaseException:
-            self._shelf.close()
+            self._store.close()
             raise
         self._pinning = self._keeper.pinning
         self._dispatcher = Dispatcher(settings, self._slots, engine, self)
         self._outlets: tuple[Outlet, ...] = ()
-        self._sources: tuple[SourceKeeper, ...] = ()
+        self._sources: tuple[SourceSupervisor, ...] = ()
         self._collector: Collector | None = None
         self._stopping = Event()
         self._switch_s = sys.getswitchinterval()
@@ -160,7 +160,7 @@ class Service:
             self._collector.close()
         self._dispatcher.close()
         self._slots.close()
-        self._shelf.close()
+        self._store.close()
 
     def finished(self, ended: Finished) -> None:
         """Take a frame's end from the dispatcher and tell everyone."""
@@ -211,8 +211,8 @@ class Service:
             return f"frame: wanted at most {self.settings.largest_frame_mb:g} MB, got {frame.image.nbytes / 1e6:g}"
         return ""
 
-    def _source(self, name: str, choice: SourceChoice) -> SourceKeeper:
-        return SourceKeeper(
+    def _source(self, name: str, choice: SourceChoice) -> SourceSupervisor:
+        return SourceSupervisor(
             name,
             choice,
             channels=self.at_work.model.frame.channels,
@@ -224,7 +224,7 @@ class Service:
 
     def _dispatch(self) -> None:
         if self._pinning.realtime:
-            hurry_thread()
+            make_thread_realtime()
         self._dispatcher.run()
 
     def _watch(self) -> None:

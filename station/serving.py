@@ -15,7 +15,7 @@ from .engines.pinning import keeping_to
 from .frames import source_kinds
 from .outcomes import result_kinds
 from .publishing.systemd import notify
-from .publishing.wiring import Front
+from .publishing.wiring import Wiring
 from .service import Service
 from .settings import StationSettings
 
@@ -53,7 +53,7 @@ def serve(
         service = Service(settings)
         stack.enter_context(keeping_to(service.other_cpus))
         try:
-            front = Front(service)
+            front = Wiring(service)
         except BaseException:
             service.stop()
             raise
@@ -65,7 +65,7 @@ def serve(
         front.start()
         if front.web is not None:
             say(f"page, metrics and inference at {front.web.url}")
-        say(_words_at_start(service))
+        say(_describe_start(service))
         notify("READY=1", f"STATUS={service.at_work.version}")
         _watch(service, say, stopping)
         notify("STOPPING=1")
@@ -94,7 +94,7 @@ def _status(service: Service) -> str:
     return f"{tally.bundle}: {tally.offered} frames, {tally.rejected} rejected, {tally.late} late"
 
 
-def _words_at_start(service: Service) -> str:
+def _describe_start(service: Service) -> str:
     work = service.at_work
     sources = ", ".join(choice.kind for choice in service.settings.sources) or "HTTP alone"
     return (

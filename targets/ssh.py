@@ -37,7 +37,7 @@ class SshHost:
     Args:
         access: How to reach it.
         wheelhouse: Folder of wheels for it; None: its Python has the packages itself.
-        tell: Told in words what is done.
+        notify: Told in words what is done.
         lease_s: After so long without a word from here the device stops and removes the session's work.
 
     Raises:
@@ -45,9 +45,9 @@ class SshHost:
     """
 
     def __init__(
-        self, access: Access, *, wheelhouse: Path | None, tell: Tell = lambda _: None, lease_s: float = _LEASE_S
+        self, access: Access, *, wheelhouse: Path | None, notify: Tell = lambda _: None, lease_s: float = _LEASE_S
     ) -> None:
-        self._tell, self._job = tell, secrets.token_hex(8)
+        self._notify, self._job = notify, secrets.token_hex(8)
         self._puts, self._runs = count(), count()
         self._connection = Connection(access)
         try:
@@ -154,7 +154,7 @@ class SshHost:
         return str(path)
 
     def _sent(self, files: Sequence[Path]) -> dict[Path, str]:
-        return send(self._connection, files, free_bytes=self._look["free_bytes"], tell=self._tell)
+        return send(self._connection, files, free_bytes=self._look["free_bytes"], notify=self._notify)
 
 
 def _platform(look: dict[str, Any]) -> Platform:

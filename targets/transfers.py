@@ -16,14 +16,14 @@ _SPARE_BYTES = 16 << 20
 Tell = Callable[[str], None]
 
 
-def send(connection: Connection, files: Sequence[Path], *, free_bytes: int, tell: Tell) -> dict[Path, str]:
+def send(connection: Connection, files: Sequence[Path], *, free_bytes: int, notify: Tell) -> dict[Path, str]:
     """Bring files into the device's store.
 
     Args:
         connection: To the device.
         files: Of this machine.
         free_bytes: What its disk had left when it was asked.
-        tell: Told in words what is sent.
+        notify: Told in words what is sent.
 
     Returns:
         Each file's digest, 64 hexadecimal digits, by which the device knows it.
@@ -39,7 +39,7 @@ def send(connection: Connection, files: Sequence[Path], *, free_bytes: int, tell
         msg = f"no space left on the device: {to_send} bytes are to be sent, {free_bytes} are free; make room there"
         raise HostError(msg)
     if sources:
-        tell(f"sending {len(sources)} file{'s' if len(sources) > 1 else ''}, {to_send / 1e6:.1f} MB")
+        notify(f"sending {len(sources)} file{'s' if len(sources) > 1 else ''}, {to_send / 1e6:.1f} MB")
     for digest, path in sources.items():
         _send_one(connection, path, digest, here=missing[digest])
     return digests

@@ -24,7 +24,7 @@ from ...inspection.base.errors import MeasurementError
 from ...inspection.line.arrivals import Arrivals, due_ns
 from ...inspection.line.gates import MissGate
 from ...inspection.line.line import LineBudget
-from ...inspection.line.stalls import spell_frames
+from ...inspection.line.stalls import burst_frames
 from ..proof.interim_looks import end_look, frames_to_fit
 from ..proof.miss_rate import Proof, prove
 from ..timing.measurement import Measurement
@@ -222,22 +222,22 @@ def _proof(case: Case, factor: float, late: NDArray[np.bool_]) -> Proof:
     """Judge the late frames, as many of them being one event as a stall makes late at this speed.
 
     On the belt at `factor`, a stall of S does what one of S * factor does today, the deadline stretched alike. What the
-    device catches up with each trigger follows from its typical work, as in `spells`.
+    device catches up with each trigger follows from its typical work, as in `bursts`.
     """
-    deadline_ms, arrivals, spell = _deadline_ms(case, factor), case.budget.arrivals, case.budget.arrivals.cameras
+    deadline_ms, arrivals, burst = _deadline_ms(case, factor), case.budget.arrivals, case.budget.arrivals.cameras
     if deadline_ms > 0:
-        spell = spell_frames(
+        burst = burst_frames(
             case.gate.stall_ms * factor,
             arrivals=arrivals,
             deadline_ms=deadline_ms * factor,
             utilisation=float(np.median(case.busy)) * factor / case.interval_ns,
         )
-    looks = end_look(case.gate, frames=late.size, spell_frames=spell)
+    looks = end_look(case.gate, frames=late.size, burst_frames=burst)
     return prove(late, gate=case.gate, looks=looks, cameras=arrivals.cameras)
 
 
 def _frames_to_prove(case: Case, proof: Proof) -> int:
-    return frames_to_fit(case.gate, events=proof.events, spell_frames=proof.spell_frames)
+    return frames_to_fit(case.gate, events=proof.events, burst_frames=proof.burst_frames)
 
 
 def _holds(case: Case, factor: float, *, proven: bool) -> bool:

@@ -1,7 +1,7 @@
 """How long do late, and nearly late, frames come in a row, and how long a stall would explain that?
 
 A proof rests on an assumption: no stall is longer than the gate's `stall_ms`. A run cannot confirm it, but it can
-refute it. A spell of late frames longer than such a stall makes is a longer stall (or a slow phase, which is worse).
+refute it. A burst of late frames longer than such a stall makes is a longer stall (or a slow phase, which is worse).
 Mostly no frame is late at all; then nearly late ones tell, those above the middle between median and deadline: a
 stall makes more frames nearly late than late, by the same law with the nearer threshold.
 """
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from ...inspection.line.arrivals import Arrivals
 from ...inspection.line.gates import MissGate
-from ...inspection.line.stalls import spell_frames, stall_ms_for
+from ...inspection.line.stalls import burst_frames, stall_ms_for
 from ..timing.measurement import Measurement
 
 _NEVER_NS = 1 << 46
 _FEWEST_NEAR_MISSES = 10
 _CHANCE = 0.01
-"""A spell is too long if independent ones would join to so long a one in fewer than 1 of 100 runs."""
+"""A burst is too long if independent ones would join to so long a one in fewer than 1 of 100 runs."""
 
 _SELDOM = 0.05
 
@@ -45,21 +45,21 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spells:
+class LateBursts:
     """Frames in a row, all of them late or nearly late; the frames of one trigger stand and fall together.
 
     Attributes:
         utilisation: Median work on a trigger's frames over the period; 0 back to back.
         allowed_frames: Late frames that one stall of the gate's length explains, at this utilisation.
-        longest_frames: Longest spell of late frames seen.
+        longest_frames: Longest burst of late frames seen.
         near_ms: Responses above it are nearly late.
         allowed_near_frames: Nearly late frames that such a stall explains.
-        longest_near_frames: Longest spell of nearly late frames seen.
-        cluster_frames: Mean length of these spells over that of independent frames, so that 1 means independent: the
+        longest_near_frames: Longest burst of nearly late frames seen.
+        cluster_frames: Mean length of these bursts over that of independent frames, so that 1 means independent: the
             reciprocal of the extremal index by the runs estimator (Smith and Weissman, "Estimating the extremal
             index", JRSS B 56, 1994); 1 where there are fewer than 10 nearly late triggers, or chance explains it.
-        stall_ms: The stall that explains the longest spell that is more than chance; 0 where there is none.
-        stall_spell_frames: Late frames that one such stall makes.
+        stall_ms: The stall that explains the longest burst that is more than chance; 0 where there is none.
+        stall_burst_frames: Late frames that one such stall makes.
         stretched_frames: Late frames to expect of one event, judged by how long nearly late ones last on the mean; at
             least `allowed_frames`.
         stretched_stall_ms: The stall that makes so many late.
@@ -73,27 +73,27 @@ class Spells:
     longest_near_frames: int
     cluster_frames: float
     stall_ms: int
-    stall_spell_frames: int
+    stall_burst_frames: int
     stretched_frames: float
     stretched_stall_ms: int
 
 
-def spells_of(measurement: Measurement, *, deadline_ms: float, gate: MissGate) -> Spells:
-    """Measure the spells of a run's judged frames.
+def late_bursts_of(measurement: Measurement, *, deadline_ms: float, gate: MissGate) -> LateBursts:
+    """Measure the bursts of a run's judged frames.
 
     Args:
         measurement: With any number of judged frames.
         deadline_ms: Where a frame is late, > 0.
-        gate: Its stall is what spells are held against; its rate says how often they meet by chance.
+        gate: Its stall is what bursts are held against; its rate says how often they meet by chance.
     """
     belt, busy = belt_of(measurement), _utilisation(measurement)
     slowest_ms = by_trigger(measurement.response_ns / 1e6, belt.cameras)
     near_ms = near_limit_ms(float(np.median(slowest_ms)) if slowest_ms.size else deadline_ms, deadline_ms)
     late, near = runs_of(slowest_ms > deadline_ms), runs_of(slowest_ms > near_ms)
-    return spells_from(late, near, arrivals=belt, utilisation=busy, limits_ms=(deadline_ms, near_ms), gate=gate)
+    return late_bursts_from(late, near, arrivals=belt, utilisation=busy, limits_ms=(deadline_ms, near_ms), gate=gate)
 
 
-def spells_from(
+def late_bursts_from(
     late: Runs,
     near: Runs,
     *,
@@ -101,8 +101,8 @@ def spells_from(
     utilisation: float,
     limits_ms: tuple[float, float],
     gate: MissGate,
-) -> Spells:
-    """Judge spells that were counted, for runs too long to be held in memory; see `spells_of`.
+) -> LateBursts:
+    """Judge bursts that were counted, for runs too long to be held in memory; see `late_bursts_of`.
 
     Args:
         late: Of late triggers.
@@ -110,11 +110,11 @@ def spells_from(
         arrivals: When frames are due.
         utilisation: Median work on a trigger's frames over the period.
         limits_ms: Above which responses are late, and nearly late.
-        gate: As in `spells_of`.
+        gate: As in `late_bursts_of`.
     """
     (deadline_ms, near_ms), cameras = limits_ms, arrivals.cameras
     allowed, allowed_near = (
-        spell_frames(gate.stall_ms, arrivals=arrivals, deadline_ms=limit_ms, utilisation=utilisation)
+        burst_frames(gate.stall_ms, arrivals=arrivals, deadline_ms=limit_ms, utilisation=utilisation)
         for limit_ms in limits_ms
     )
     cluster, stall_ms = cameras * _cluster(near), 0
@@ -127,7 +127,7 @@ def spells_from(
             frames = longest * cameras
             seen_ms = stall_ms_for(frames, arrivals=arrivals, deadline_ms=limit_ms, utilisation=utilisation)
             stall_ms = max(stall_ms, seen_ms)
-    return Spells(
+    return LateBursts(
         utilisation=utilisation,
         allowed_frames=allowed,
         longest_frames=late.longest * cameras,
@@ -136,7 +136,7 @@ def spells_from(
         longest_near_frames=near.longest * cameras,
         cluster_frames=cluster,
         stall_ms=stall_ms,
-        stall_spell_frames=spell_frames(stall_ms, arrivals=arrivals, deadline_ms=deadline_ms, utilisation=utilisation),
+        stall_burst_frames=burst_frames(stall_ms, arrivals=arrivals, deadline_ms=deadline_ms, utilisation=utilisation),
         stretched_frames=stretched,
         stretched_stall_ms=stall_ms_for(
             ceil(stretched), arrivals=arrivals, deadline_ms=deadline_ms, utilisation=utilisation
@@ -165,9 +165,9 @@ def runs_of(marked: NDArray[np.bool_]) -> Runs:
     )
 
 
-def allowed_spell_frames(measurement: Measurement, *, deadline_ms: float, stall_ms: float) -> int:
+def allowed_burst_frames(measurement: Measurement, *, deadline_ms: float, stall_ms: float) -> int:
     """Count the late frames that one stall explains, at the utilisation measured."""
-    return spell_frames(
+    return burst_frames(
         stall_ms, arrivals=belt_of(measurement), deadline_ms=deadline_ms, utilisation=_utilisation(measurement)
     )
 
@@ -192,7 +192,7 @@ def by_trigger(response_ms: NDArray[np.float64], cameras: int) -> NDArray[np.flo
 
 
 def _cluster(near: Runs) -> float:
-    """Estimate how long spells are; 1 where independent triggers would stand side by side as often by chance."""
+    """Estimate how long bursts are; 1 where independent triggers would stand side by side as often by chance."""
     from scipy.special import betainc
 
     if near.marked < _FEWEST_NEAR_MISSES:
@@ -203,12 +203,12 @@ def _cluster(near: Runs) -> float:
 
 
 def _late_too_long(late: Runs, allowed: int, max_rate: float) -> bool:
-    """Whether spells as long as allowed, at the highest rate allowed, would hardly ever join to such a one."""
+    """Whether bursts as long as allowed, at the highest rate allowed, would hardly ever join to such a one."""
     joined = ceil(late.longest / allowed)
     return late.longest > allowed and log(late.triggers / allowed) + joined * log(max_rate) < log(_CHANCE)
 
 
 def _near_too_long(near: Runs, allowed: int) -> bool:
-    """Whether independent triggers, as often nearly late as those seen, would hardly ever prolong a spell so far."""
+    """Whether independent triggers, as often nearly late as those seen, would hardly ever prolong a burst so far."""
     beyond = near.longest - allowed
     return beyond > 0 and log(near.triggers) + beyond * log(near.marked / near.triggers) < log(_CHANCE)

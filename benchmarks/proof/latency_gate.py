@@ -29,8 +29,8 @@ def in_time(
         proof: Of the miss rate.
         gate: What must hold.
         deadline_ms: For the sentences.
-        steadiness: Of the run. A drift, spells that contradict the stalls allowed for, or slow frames that come in
-            spells the proof cannot bear make `fits` `inconclusive`; one slow phase may do so with `misses`.
+        steadiness: Of the run. A drift, bursts that contradict the stalls allowed for, or slow frames that come in
+            bursts the proof cannot bear make `fits` `inconclusive`; one slow phase may do so with `misses`.
         frames_per_s: Of the belt, to say how long a run takes; None: only frames are named.
     """
     seen = f"{proof.misses:,} of {proof.frames:,} frames were decided later than {deadline_ms:.1f} ms"
@@ -57,10 +57,10 @@ def in_time(
 
 def _allowing(proof: Proof, gate: MissGate) -> str:
     allowing = f"allowing for stalls of the device up to {gate.stall_ms:g} ms"
-    if proof.spell_frames == 1:
+    if proof.burst_frames == 1:
         return allowing
     return (
-        f"{allowing} (one makes up to {proof.spell_frames:,} frames late, so the {proof.frames:,} count as "
+        f"{allowing} (one makes up to {proof.burst_frames:,} frames late, so the {proof.frames:,} count as "
         f"{proof.effective_frames:,})"
     )
 
@@ -85,11 +85,11 @@ def _more_frames(proof: Proof, gate: MissGate, frames_per_s: float | None) -> st
 def _one_bad_phase(
     proof: Proof, gate: MissGate, steady: Steadiness | None, frames_per_s: float | None
 ) -> Finding | None:
-    """Withdraw a `misses` that rests on slow phases longer than the spells allowed for, too few of them to be sure."""
-    if steady is None or proof.backlogged or steady.correlated_frames <= proof.spell_frames:
+    """Withdraw a `misses` that rests on slow phases longer than the bursts allowed for, too few of them to be sure."""
+    if steady is None or proof.backlogged or steady.correlated_frames <= proof.burst_frames:
         return None
     length = steady.correlated_frames
-    events, trials = min(int(proof.misses / length), proof.spells), ceil(proof.frames / length)
+    events, trials = min(int(proof.misses / length), proof.bursts), ceil(proof.frames / length)
     if rate_lower(events, trials, confidence=gate.confidence) > gate.max:
         return None
     return Finding(
@@ -113,40 +113,40 @@ def _withdrawn(
             f"and as much again would make too many frames miss the deadline of {deadline_ms:.1f} ms.",
             next_step="Measure again for much longer, until the device has reached its final temperature (a soak).",
         )
-    return _longer_stalls(proof, gate, steady, frames_per_s) or _in_spells(proof, gate, steady, frames_per_s)
+    return _longer_stalls(proof, gate, steady, frames_per_s) or _in_bursts(proof, gate, steady, frames_per_s)
 
 
 def _longer_stalls(proof: Proof, gate: MissGate, steady: Steadiness, frames_per_s: float | None) -> Finding | None:
-    spells = steady.spells
-    if not spells.stall_ms:
+    bursts = steady.bursts
+    if not bursts.stall_ms:
         return None
-    late = spells.longest_frames > spells.allowed_frames
+    late = bursts.longest_frames > bursts.allowed_frames
     longest, allowed, what = (
-        (spells.longest_frames, spells.allowed_frames, "late")
+        (bursts.longest_frames, bursts.allowed_frames, "late")
         if late
-        else (spells.longest_near_frames, spells.allowed_near_frames, f"slower than {spells.near_ms:.1f} ms")
+        else (bursts.longest_near_frames, bursts.allowed_near_frames, f"slower than {bursts.near_ms:.1f} ms")
     )
     return Finding(
         outcome="inconclusive",
         reason=f"The device stalls for longer than assumed: {longest:,} frames in a row were {what}, a stall of "
         f"{gate.stall_ms:g} ms explains {allowed:,} at most.",
-        next_step=_allow_for_more(proof, gate, (spells.stall_ms, spells.stall_spell_frames), frames_per_s),
+        next_step=_allow_for_more(proof, gate, (bursts.stall_ms, bursts.stall_burst_frames), frames_per_s),
     )
 
 
-def _in_spells(proof: Proof, gate: MissGate, steady: Steadiness, frames_per_s: float | None) -> Finding | None:
+def _in_bursts(proof: Proof, gate: MissGate, steady: Steadiness, frames_per_s: float | None) -> Finding | None:
     """Ask whether the proof would stand if an event were as many frames as this run makes likely."""
-    spells = steady.spells
+    bursts = steady.bursts
     length, why, stall_ms = max(
         (
-            spells.allowed_frames,
-            f"The device was busy for {percent(spells.utilisation)} of the time, more than planned for",
-            ceil(gate.stall_ms * spells.allowed_frames / proof.spell_frames),
+            bursts.allowed_frames,
+            f"The device was busy for {percent(bursts.utilisation)} of the time, more than planned for",
+            ceil(gate.stall_ms * bursts.allowed_frames / proof.burst_frames),
         ),
         (
-            spells.stretched_frames,
-            f"Slow frames come in spells of {steady.cluster_frames:.1f}",
-            spells.stretched_stall_ms,
+            bursts.stretched_frames,
+            f"Slow frames come in bursts of {steady.cluster_frames:.1f}",
+            bursts.stretched_stall_ms,
         ),
         (
             steady.correlated_frames,
@@ -155,7 +155,7 @@ def _in_spells(proof: Proof, gate: MissGate, steady: Steadiness, frames_per_s: f
         ),
         key=lambda each: each[0],
     )
-    if length <= proof.spell_frames or _holds(proof, gate, spell_frames=length):
+    if length <= proof.burst_frames or _holds(proof, gate, burst_frames=length):
         return None
     return Finding(
         outcome="inconclusive",
@@ -166,21 +166,21 @@ def _in_spells(proof: Proof, gate: MissGate, steady: Steadiness, frames_per_s: f
 
 
 def _allow_for_more(proof: Proof, gate: MissGate, allowed: tuple[int, int], frames_per_s: float | None) -> str:
-    stall_ms, spell_frames = allowed
-    events = events_of(proof.misses, spell_frames=spell_frames)
-    frames = frames_to_fit(gate, events=events, spell_frames=spell_frames)
+    stall_ms, burst_frames = allowed
+    events = events_of(proof.misses, burst_frames=burst_frames)
+    frames = frames_to_fit(gate, events=events, burst_frames=burst_frames)
     return (
         f"Find what else runs on the device, or set gates.deadline_miss.stall_ms to at least {stall_ms:,} and measure "
         f"some {frames:,} frames in one run{_duration(frames, frames_per_s)}."
     )
 
 
-def _holds(proof: Proof, gate: MissGate, *, misses: int = 0, spell_frames: float = 0) -> bool:
+def _holds(proof: Proof, gate: MissGate, *, misses: int = 0, burst_frames: float = 0) -> bool:
     """Ask the plain bound, at the gate's full confidence, whether other counts would still pass."""
-    length, late = max(spell_frames, proof.spell_frames), max(proof.misses, misses)
+    length, late = max(burst_frames, proof.burst_frames), max(proof.misses, misses)
     trials, events = int(proof.frames / length), ceil(late / length)
     return rate_upper(min(events, trials), trials, confidence=gate.confidence) <= gate.max
 
 
 def _duration(frames: int, frames_per_s: float | None) -> str:
-    return f", {frames / frames_per_s / 60:,.1f} minutes at the belt's pace" if frames_per_s else ""
+    return f", {frames / frames_per_s / 60:,.1f} minutes at line rate" if frames_per_s else ""

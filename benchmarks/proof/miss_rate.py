@@ -7,13 +7,13 @@ probability alpha over the whole run.
 
 Frames are not late independently of each other: one stall makes several in a row late. So the test counts events, up
 to L late frames being one, and one trial takes L frames. L follows from the longest stall that the gate allows for
-(`inspection.stalls`), since no count can show a spell that has not happened yet. L = 1 is the plain binomial test.
+(`inspection.stalls`), since no count can show a burst that has not happened yet. L = 1 is the plain binomial test.
 
 For `fits`, n frames with m late ones are ceil(m / L) events among floor(n / L). Why that is sound: let stalls come at
 random and each make at most L frames late. Frames that are L apart are then late independently, so every L-th frame
 makes a binomial sample of the true rate, and m / L is the mean count of L such samples, which spreads no wider than
 one of them does: widest where every stall makes all L frames late, the case that the test is exact for. If stalls are
-longer than assumed, the error is above alpha, and only a spell that shows can tell (`spells`).
+longer than assumed, the error is above alpha, and only a burst that shows can tell (`bursts`).
 
 For `misses`, the late frames are as many events as they fill, floor(m / L), but no more than there are unbroken series
 of them: whatever its length, a series is one event, which can only understate the miss rate; without that, a single
@@ -37,12 +37,12 @@ from numpy.typing import NDArray
 
 from ...inspection.line.gates import MissGate
 from ...inspection.statistics.bounds import rate_lower, rate_upper
-from .interim_looks import Look, end_look, frames_to_fit
+from .interim_looks import InterimLook, end_look, frames_to_fit
 
 Outcome = Literal["fits", "misses", "inconclusive"]
 
 _HOPELESS = 0.75
-"""Share of late frames from which on they are no spells any more: work takes longer than the belt allows."""
+"""Share of late frames from which on they are no bursts any more: work takes longer than the belt allows."""
 
 _MOST_FRAMES = 1_000_000_000
 _STEP = 1.02
@@ -60,8 +60,8 @@ class Proof:
         lower: Lower bound, likewise; a series of late frames counts as one event.
         frames_needed: So many more frames a run would have to have, planned for that length from its start, to end in
             `fits` with no event more than were seen; 0 if decided.
-        spells: Unbroken series of late frames.
-        spell_frames: Up to so many late frames were one event, >= 1.
+        bursts: Unbroken series of late frames.
+        burst_frames: Up to so many late frames were one event, >= 1.
     """
 
     verdict: Outcome
@@ -70,18 +70,18 @@ class Proof:
     upper: float
     lower: float
     frames_needed: int
-    spells: int = 0
-    spell_frames: int = 1
+    bursts: int = 0
+    burst_frames: int = 1
 
     @property
     def effective_frames(self) -> int:
         """Frames that say something of their own."""
-        return self.frames // self.spell_frames
+        return self.frames // self.burst_frames
 
     @property
     def events(self) -> int:
         """What the late frames count as."""
-        return events_of(self.misses, spell_frames=self.spell_frames)
+        return events_of(self.misses, burst_frames=self.burst_frames)
 
     @property
     def backlogged(self) -> bool:
@@ -89,30 +89,30 @@ class Proof:
         return self.misses >= _HOPELESS * self.frames
 
 
-def events_of(misses: int, *, spell_frames: int) -> int:
+def events_of(misses: int, *, burst_frames: int) -> int:
     """Count the events that so many late frames are for `fits`: as many as it takes to hold them.
 
     >>> events_of(5, spell_frames=1), events_of(5, spell_frames=3)
     (5, 2)
     """
-    return -(-misses // spell_frames)
+    return -(-misses // burst_frames)
 
 
-def decide(look: Look, *, misses: int, spells: int) -> Outcome:
+def decide(look: InterimLook, *, misses: int, bursts: int) -> Outcome:
     """Judge at a look; integers only, so that it costs a measuring loop nothing.
 
     Args:
         look: Where the run stands.
         misses: Late frames so far.
-        spells: Unbroken series of late frames so far.
+        bursts: Unbroken series of late frames so far.
     """
-    if events_of(misses, spell_frames=look.spell_frames) <= look.fits_up_to:
+    if events_of(misses, burst_frames=look.burst_frames) <= look.fits_up_to:
         return "fits"
-    condemning = _condemning(look.frames, misses=misses, spells=spells, spell_frames=look.spell_frames)
+    condemning = _condemning(look.frames, misses=misses, bursts=bursts, burst_frames=look.burst_frames)
     return "misses" if condemning >= look.misses_from else "inconclusive"
 
 
-def prove(late: NDArray[np.bool_], *, gate: MissGate, looks: Sequence[Look], cameras: int = 1) -> Proof:
+def prove(late: NDArray[np.bool_], *, gate: MissGate, looks: Sequence[InterimLook], cameras: int = 1) -> Proof:
     """Judge the frames of a run in their order, looking only where it was planned.
 
     Args:
@@ -128,36 +128,36 @@ def prove(late: NDArray[np.bool_], *, gate: MissGate, looks: Sequence[Look], cam
         are late does their share count.
     """
     misses = np.cumsum(late, dtype=np.int64)
-    spells = np.cumsum(starts_of(late, cameras=cameras), dtype=np.int64)
+    bursts = np.cumsum(starts_of(late, cameras=cameras), dtype=np.int64)
     for look in looks:
         if look.frames > late.size:
             break
-        seen = int(misses[look.frames - 1]), int(spells[look.frames - 1])
-        outcome = decide(look, misses=seen[0], spells=seen[1])
+        seen = int(misses[look.frames - 1]), int(bursts[look.frames - 1])
+        outcome = decide(look, misses=seen[0], bursts=seen[1])
         if outcome != "inconclusive":
             return replace(_numbers(look.frames, *seen, gate, look), verdict=outcome, frames_needed=0)
     ahead = next((look for look in looks if look.frames >= late.size), looks[-1])
-    totals = (int(misses[-1]), int(spells[-1])) if late.size else (0, 0)
+    totals = (int(misses[-1]), int(bursts[-1])) if late.size else (0, 0)
     proof = _numbers(late.size, *totals, gate, ahead)
     cut_short = late.size < ahead.frames
     return replace(proof, verdict="misses", frames_needed=0) if cut_short and proof.lower > gate.max else proof
 
 
-def prove_counts(*, frames: int, misses: int, spells: int, gate: MissGate, spell_frames: int = 1) -> Proof:
+def prove_counts(*, frames: int, misses: int, bursts: int, gate: MissGate, burst_frames: int = 1) -> Proof:
     """Judge a run of which only the counts are kept, with one look at its end and the whole error.
 
     Args:
         frames: Judged frames, >= 1.
         misses: Late ones.
-        spells: Series of late frames; see `starts_of`.
+        bursts: Series of late frames; see `starts_of`.
         gate: The allowed miss rate and the confidence.
-        spell_frames: Late frames that count as one event for `fits`, >= 1; see `inspection.stalls`.
+        burst_frames: Late frames that count as one event for `fits`, >= 1; see `inspection.stalls`.
 
-    >>> prove_counts(frames=4603, misses=0, spells=0, gate=MissGate()).verdict
+    >>> prove_counts(frames=4603, misses=0, bursts=0, gate=MissGate()).verdict
     'fits'
     """
-    (look,) = end_look(gate, frames=frames, spell_frames=spell_frames)
-    proof, outcome = _numbers(frames, misses, spells, gate, look), decide(look, misses=misses, spells=spells)
+    (look,) = end_look(gate, frames=frames, burst_frames=burst_frames)
+    proof, outcome = _numbers(frames, misses, bursts, gate, look), decide(look, misses=misses, bursts=bursts)
     return proof if outcome == "inconclusive" else replace(proof, verdict=outcome, frames_needed=0)
 
 
@@ -183,27 +183,27 @@ def frames_to_fit_as_seen(gate: MissGate, proof: Proof) -> int | None:
         proof: With at least one frame.
     """
     rate = proof.events / max(1, proof.frames)
-    frames = frames_to_fit(gate, events=proof.events, spell_frames=proof.spell_frames)
-    while frames <= _MOST_FRAMES and rate * proof.spell_frames < gate.max:
-        needed = frames_to_fit(gate, events=ceil(rate * frames), spell_frames=proof.spell_frames)
+    frames = frames_to_fit(gate, events=proof.events, burst_frames=proof.burst_frames)
+    while frames <= _MOST_FRAMES and rate * proof.burst_frames < gate.max:
+        needed = frames_to_fit(gate, events=ceil(rate * frames), burst_frames=proof.burst_frames)
         if needed <= frames:
             return frames
         frames = max(needed, ceil(frames * _STEP))
     return None
 
 
-def _condemning(frames: int, *, misses: int, spells: int, spell_frames: int) -> int:
+def _condemning(frames: int, *, misses: int, bursts: int, burst_frames: int) -> int:
     """Count the events that so many late frames are for `misses`: no more than there are series, but for a backlog."""
-    filled = misses // spell_frames
-    return filled if misses >= _HOPELESS * frames else min(filled, spells)
+    filled = misses // burst_frames
+    return filled if misses >= _HOPELESS * frames else min(filled, bursts)
 
 
-def _numbers(frames: int, misses: int, spells: int, gate: MissGate, look: Look) -> Proof:
-    spell, hopeless = look.spell_frames, misses >= _HOPELESS * frames
-    among = -(-(frames if hopeless else max(frames, look.frames)) // spell)
-    condemning = _condemning(frames, misses=misses, spells=spells, spell_frames=spell)
-    trials, events = frames // spell, events_of(misses, spell_frames=spell)
-    needed = frames_to_fit(gate, events=events, spell_frames=spell) - frames
+def _numbers(frames: int, misses: int, bursts: int, gate: MissGate, look: InterimLook) -> Proof:
+    burst, hopeless = look.burst_frames, misses >= _HOPELESS * frames
+    among = -(-(frames if hopeless else max(frames, look.frames)) // burst)
+    condemning = _condemning(frames, misses=misses, bursts=bursts, burst_frames=burst)
+    trials, events = frames // burst, events_of(misses, burst_frames=burst)
+    needed = frames_to_fit(gate, events=events, burst_frames=burst) - frames
     return Proof(
         verdict="inconclusive",
         misses=misses,
@@ -211,6 +211,6 @@ def _numbers(frames: int, misses: int, spells: int, gate: MissGate, look: Look) 
         upper=rate_upper(min(events, trials), trials, confidence=look.fits_confidence),
         lower=rate_lower(condemning, among, confidence=look.misses_confidence),
         frames_needed=max(1, needed),
-        spells=spells,
-        spell_frames=spell,
+        bursts=bursts,
+        burst_frames=burst,
     )

@@ -1,8 +1,8 @@
 """How many times as long one model takes as another, with an interval.
 
-Two ways, for two kinds of evidence. Where both took turns, each round gives one ratio; a machine that drifts changes
-both sides of it, so that the drift cancels, and the rounds' scatter gives the interval. Where there are two separate
-runs, only the scatter inside each run is known: whatever the machine did between them stays in the ratio, unseen.
+Two ways, for two kinds of evidence. Where both were interleaved, each round gives one ratio; a machine that drifts
+changes both sides of it, so that the drift cancels, and the rounds' scatter gives the interval. Where there are two
+separate runs, only the scatter inside each run is known: whatever the machine did between them stays in the ratio, unseen.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Ratio:
 
 
 def ratio_of_rounds(statistic: str, times: Sequence[float], against: Sequence[float]) -> Ratio:
-    """Compare two models that took turns: the geometric mean of the rounds' ratios and its Student interval.
+    """Compare two models that were interleaved: the geometric mean of the rounds' ratios and its Student interval.
 
     A fresh process per turn makes the round the unit that varies (T. Kalibera and R. Jones, "Rigorous benchmarking in
     reasonable time", ISMM 2013, section 5); ratios are averaged as logarithms, so that A over B is 1 / (B over A)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...inspection.line.gates import MissGate
 from ...inspection.line.stalls import stall_ms_for
 from ..timing.measurement import Measurement
-from .late_bursts import Spells, belt_of, by_trigger, spells_of
+from .late_bursts import LateBursts, belt_of, by_trigger, late_bursts_of
 
 _BLOCKS = 200
 _FEWEST_FRAMES = 10
@@ -32,13 +32,13 @@ class Steadiness:
 
     Attributes:
         autocorrelation: Of neighbouring response times (lag 1), in [-1, 1]; 0 where they do not vary. Far from the
-            deadline it does no harm; near it, `spells` shows what it does.
+            deadline it does no harm; near it, `bursts` shows what it does.
         drift_p_value: Mann-Kendall trend test over 200 block medians, two-sided.
         drift_ms: Theil-Sen slope times the length of the run: how much slower its end is than its beginning.
         late_after_drift: Frames that would be late if all became slower by as much again.
         slowest_ms: Largest response time.
-        cluster_frames: As in `spells`.
-        spells: How long late and nearly late frames come in a row.
+        cluster_frames: As in `bursts`.
+        bursts: How long late and nearly late frames come in a row.
         correlated_frames: Frames that say as much as one independent one, (1 + r) / (1 - r) for the lag-1 correlation
             r of ranks (an AR(1) process; G. Box, G. Jenkins, Time Series Analysis, 1970); 1 where r may be chance, or
             where the deadline is so far off that this ebb and flow does not reach it.
@@ -51,22 +51,22 @@ class Steadiness:
     late_after_drift: int
     slowest_ms: float
     cluster_frames: float
-    spells: Spells
+    bursts: LateBursts
     correlated_frames: float = 1.0
     correlated_stall_ms: int = 0
 
 
 def steadiness(measurement: Measurement, *, deadline_ms: float, gate: MissGate | None = None) -> Steadiness:
-    """Look for drift and for late frames that come in spells.
+    """Look for drift and for late frames that come in bursts.
 
     Args:
         measurement: With any number of judged frames; fewer than 10 show no drift.
         deadline_ms: Where a frame is late.
-        gate: What spells are held against; None: the gate that line.yaml has by default.
+        gate: What bursts are held against; None: the gate that line.yaml has by default.
     """
     response_ms = measurement.response_ns / 1e6
     p_value, drift_ms = drift_of(response_ms)
-    spells = spells_of(measurement, deadline_ms=deadline_ms, gate=gate or MissGate())
+    bursts = late_bursts_of(measurement, deadline_ms=deadline_ms, gate=gate or MissGate())
     belt = belt_of(measurement)
     correlated = belt.cameras * _correlated(by_trigger(response_ms, belt.cameras), deadline_ms)
     return Steadiness(
@@ -75,11 +75,11 @@ def steadiness(measurement: Measurement, *, deadline_ms: float, gate: MissGate |
         drift_ms=drift_ms,
         late_after_drift=int(np.count_nonzero(response_ms + max(0.0, drift_ms) > deadline_ms)),
         slowest_ms=float(response_ms.max()) if response_ms.size else 0.0,
-        cluster_frames=spells.cluster_frames,
-        spells=spells,
+        cluster_frames=bursts.cluster_frames,
+        bursts=bursts,
         correlated_frames=correlated,
         correlated_stall_ms=stall_ms_for(
-            ceil(correlated), arrivals=belt, deadline_ms=deadline_ms, utilisation=spells.utilisation
+            ceil(correlated), arrivals=belt, deadline_ms=deadline_ms, utilisation=bursts.utilisation
         ),
     )
 

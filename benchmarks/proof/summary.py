@@ -29,7 +29,7 @@ def latency_summary(
 
     Returns:
         JSON-able: `frames`, `p50`, `p99`, `p999` (order statistics, rounded up), `max`, `misses`, `miss_upper`,
-        `miss_events` (spells of late frames, as the proof counts them), `spell_frames` (up to so many late frames in a
+        `miss_events` (bursts of late frames, as the proof counts them), `burst_frames` (up to so many late frames in a
         row are one event), `effective_frames` (frames over that: what the bound rests on), `scope`, `mode`,
         `p50_interval` and `p99_interval` (95 %; an end is None where the run is too short for it), `pre`, `engine` and
         `post` (median of each part), `cold` (the frames before the judged ones), `pacer_p99_us` (how late the pacer
@@ -49,7 +49,7 @@ def latency_summary(
         "misses": int((measurement.response_ns > round(deadline_ms * 1e6)).sum()),
         "miss_upper": proof.upper,
         "miss_events": proof.events,
-        "spell_frames": proof.spell_frames,
+        "burst_frames": proof.burst_frames,
         "effective_frames": proof.effective_frames,
         "scope": "frame_to_decision",
         "mode": measurement.mode,

@@ -39,7 +39,7 @@ class Circumstances(BaseModel):
     after: Conditions = Conditions()
 
 
-def circumstances_in_words(found: Circumstances) -> str:
+def describe_circumstances(found: Circumstances) -> str:
     """Say what disturbed a run, and how warm and fast the device was before and after it."""
     disturbed = _disturbed(found.disturbances)
     text = "Nothing that this system counts came between while its frames were judged."
@@ -49,26 +49,26 @@ def circumstances_in_words(found: Circumstances) -> str:
 
 
 def _disturbed(found: Disturbances) -> list[str]:
-    told = []
+    notified = []
     if found.involuntary_switches:
         switches = plural(round(found.involuntary_switches), "time")
-        told.append(f"the processor was taken away from the model {switches} for other work")
+        notified.append(f"the processor was taken away from the model {switches} for other work")
     if found.steal_ms:
-        told.append(f"the host of this virtual machine ran something else for {count(round(found.steal_ms))} ms")
+        notified.append(f"the host of this virtual machine ran something else for {count(round(found.steal_ms))} ms")
     if found.quota_stopped_ms:
         stopped_ms = count(round(found.quota_stopped_ms))
-        told.append(f"the container stood still for {stopped_ms} ms because its share of the processor was used up")
+        notified.append(f"the container stood still for {stopped_ms} ms because its share of the processor was used up")
     if found.throttle_events:
-        told.append(f"the processor was slowed by heat {plural(round(found.throttle_events), 'time')}")
+        notified.append(f"the processor was slowed by heat {plural(round(found.throttle_events), 'time')}")
     if found.major_page_faults:
-        told.append(f"memory had to be read back from disk {plural(round(found.major_page_faults), 'time')}")
-    return told
+        notified.append(f"memory had to be read back from disk {plural(round(found.major_page_faults), 'time')}")
+    return notified
 
 
 def _changed(before: Conditions, after: Conditions) -> list[str]:
-    told = []
+    notified = []
     if before.temperature_c is not None and after.temperature_c is not None:
-        told.append(f"Its hottest part went from {before.temperature_c:.0f} to {after.temperature_c:.0f} °C.")
+        notified.append(f"Its hottest part went from {before.temperature_c:.0f} to {after.temperature_c:.0f} °C.")
     if before.clock_mhz and after.clock_mhz:
-        told.append(f"Its clock went from {count(round(before.clock_mhz))} to {count(round(after.clock_mhz))} MHz.")
-    return told
+        notified.append(f"Its clock went from {count(round(before.clock_mhz))} to {count(round(after.clock_mhz))} MHz.")
+    return notified

@@ -65,14 +65,14 @@ def lead_sentence(report: Report) -> str:
 def decided_one_by_one(rows: Sequence[Row]) -> bool:
     """Whether all rows measured were also timed back to back.
 
-    Only these times compare models: at the belt's pace a model too slow for it queues up, and its times say how long
+    Only these times compare models: at line rate a model too slow for it queues up, and its times say how long
     the run was, not how slow the model is.
     """
     return all(row.back_to_back_ms is not None for row in rows if row.latency_ms is not None)
 
 
 def typical_ms(row: Row, *, one_by_one: bool = False) -> float | None:
-    """Give a row's typical time: of one decision back to back, or from frame due to decision at the belt's pace."""
+    """Give a row's typical time: of one decision back to back, or from frame due to decision at line rate."""
     if one_by_one:
         return row.back_to_back_ms.p50 if row.back_to_back_ms else None
     return row.latency_ms.p50 if row.latency_ms else None
@@ -110,11 +110,11 @@ def comparison(report: Report) -> list[tuple[str, str, str, str]]:
 
 
 def _times(teacher: Row, row: Row) -> list[tuple[str, str, str, str]]:
-    """Compare times taken in turns where there are such: apart, the machine may have been another one by then."""
+    """Compare times taken interleaved where there are such: apart, the machine may have been another one by then."""
     before, after, speedup = teacher.interleaved_ms, row.interleaved_ms, row.speedup
     if before and after and speedup and speedup.against == teacher.name:
         gain = _gain(speedup.p50.ratio, "faster", "slower")
-        return [("One decision, in turns", ms(before.p50), ms(after.p50), gain)]
+        return [("One decision, interleaved", ms(before.p50), ms(after.p50), gain)]
     one_by_one = decided_one_by_one([row, teacher])
     slow, fast = typical_ms(teacher, one_by_one=one_by_one), typical_ms(row, one_by_one=one_by_one)
     if not slow or not fast:
@@ -128,7 +128,7 @@ def _more_evidence(report: Report, row: Row) -> list[str]:
     if row.latency_ms is not None and row.latency_ms.miss_upper > report.budget.miss_max:
         latency = row.latency_ms
         misses = latency.misses if latency.miss_events is None else latency.miss_events
-        needed = latency.spell_frames * frames_needed(
+        needed = latency.burst_frames * frames_needed(
             report.budget.miss_max, confidence=report.budget.confidence, misses=misses
         )
         steps.append(

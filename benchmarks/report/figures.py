@@ -103,17 +103,17 @@ def histogram_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart
 
 
 def tail_figure(report: Report, traces: Mapping[str, Measurement]) -> Chart | None:
-    """Draw the tails of all rows measured at the belt's pace; None without any."""
+    """Draw the tails of all rows measured at line rate; None without any."""
     shown = shown_row(report).name
     curves = []
     for number, row in enumerate(report.rows, start=1):
         trace = traces.get(row.name)
         times = _response_ms(trace)
         if times is not None and trace is not None and trace.mode == "belt":
-            spell = row.latency_ms.spell_frames if row.latency_ms else 1
+            burst = row.latency_ms.burst_frames if row.latency_ms else 1
             emphasised = row.name == shown
             curves.append(
-                Curve(number=number, name=row.name, response_ms=times, emphasised=emphasised, spell_frames=spell)
+                Curve(number=number, name=row.name, response_ms=times, emphasised=emphasised, burst_frames=burst)
             )
     if not curves:
         return None
@@ -168,7 +168,7 @@ def _both(draw: Callable[[float], str], *, wide_px: float = _WIDE_PX) -> Chart:
 def _work(row: Row) -> list[tuple[str, str, float]]:
     """Split the typical decision into its parts, as far as they were timed; what they do not explain is waiting.
 
-    The engine's time at the belt's pace counts, where it was timed: between two parts a processor slows down and its
+    The engine's time at line rate counts, where it was timed: between two parts a processor slows down and its
     caches are used by others, so it is longer than back to back.
     """
     latency = row.latency_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...inspection.statistics.bounds import frames_needed, rate_upper
-from .circumstances import circumstances_in_words
+from .circumstances import describe_circumstances
 from .decision import shown_row
 from .schema import Paired, Quality, Report, Row
 from .wording import count, ms, named, percent, plural
@@ -54,8 +54,8 @@ def proof_table() -> list[tuple[str, str]]:
 
 def _late(report: Report) -> Note:
     budget, latency = report.budget, shown_row(report).latency_ms
-    spell = latency.spell_frames if latency else 1
-    needed = spell * frames_needed(budget.miss_max, confidence=budget.confidence)
+    burst = latency.burst_frames if latency else 1
+    needed = burst * frames_needed(budget.miss_max, confidence=budget.confidence)
     text = (
         f"To prove at {percent(budget.confidence)} confidence that no more than {percent(budget.miss_max)} of "
         f"decisions come late takes {count(needed)} frames without one late decision, more if some are late."
@@ -66,10 +66,10 @@ def _late(report: Report) -> Note:
             "counts from the moment it was due, so that one stall is charged to every frame it delays. "
             "No slow frame is left out."
         )
-    if spell > 1:
+    if burst > 1:
         text += (
-            f" A stall of the device makes up to {spell} frames late together. They are one event, not {spell}, so it "
-            f"takes {spell} times the frames that it would take if each were late on its own."
+            f" A stall of the device makes up to {burst} frames late together. They are one event, not {burst}, so it "
+            f"takes {burst} times the frames that it would take if each were late on its own."
         )
     return Note(title="How many frames prove that decisions come in time?", text=text)
 
@@ -105,7 +105,7 @@ def _steady(report: Report) -> list[Note]:
     chance = "more than chance would do" if steady.drift_p_value < _TREND_P_VALUE else "no more than chance would do"
     text = (
         f"A device that warms up gets slower, and slow frames often come together. Here {trend}, {chance}; nearly "
-        f"late frames came in spells of {steady.cluster_frames:.1f} on average, and neighbouring frames went along "
+        f"late frames came in bursts of {steady.cluster_frames:.1f} on average, and neighbouring frames went along "
         f"with each other to a degree of {steady.autocorrelation:.2f} (0: not at all, 1: wholly)."
     )
     return [Note(title="Was the run steady?", text=text)]
@@ -114,7 +114,7 @@ def _steady(report: Report) -> list[Note]:
 def _undisturbed(row: Row) -> list[Note]:
     if row.circumstances is None:
         return []
-    return [Note(title="Was the device left alone?", text=circumstances_in_words(row.circumstances))]
+    return [Note(title="Was the device left alone?", text=describe_circumstances(row.circumstances))]
 
 
 def _paired(paired: Paired) -> Note:

@@ -70,10 +70,10 @@ def _parsed(text: str, *, source: str) -> dict[str, Any]:
 
 def _complaint(error: ValidationError, source: str) -> str:
     problems = error.errors(include_url=False)
-    told = [_problem(problem["loc"], problem["msg"], problem["input"]) for problem in problems[:_PROBLEMS_SHOWN]]
-    more = len(problems) - len(told)
+    notified = [_problem(problem["loc"], problem["msg"], problem["input"]) for problem in problems[:_PROBLEMS_SHOWN]]
+    more = len(problems) - len(notified)
     tail = f"; and {more} more" if more else ""
-    return f"{source}: {'; '.join(told)}{tail}; run `beltline bench` and `beltline report` again"
+    return f"{source}: {'; '.join(notified)}{tail}; run `beltline bench` and `beltline report` again"
 
 
 def _problem(place: tuple[int | str, ...], message: str, got: object) -> str:

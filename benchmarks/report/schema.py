@@ -69,7 +69,7 @@ class Device(_Part):
 
 
 class Steadiness(_Part):
-    """How the run hangs together: trend from first to last frame, and how long spells of slow frames are."""
+    """How the run hangs together: trend from first to last frame, and how long bursts of slow frames are."""
 
     autocorrelation: Finite = 0.0
     drift_p_value: Unit = 1.0
@@ -87,7 +87,7 @@ class Latency(_Part):
     misses: Count
     miss_upper: Unit
     miss_events: Count | None = None
-    spell_frames: Annotated[int, Field(ge=1)] = 1
+    burst_frames: Annotated[int, Field(ge=1)] = 1
     effective_frames: Count | None = None
     scope: str = "frame_to_decision"
     pre_p50: NonNegative | None = None
@@ -141,7 +141,7 @@ class TimesFaster(_Part):
 
 
 class Speedup(_Part):
-    """A row against another one that took turns with it, so that drift of the machine cancels."""
+    """A row against another one that were interleaved with it, so that drift of the machine cancels."""
 
     against: str
     p50: TimesFaster

@@ -81,11 +81,11 @@ def _is_shown(trial: SearchTrial) -> bool:
 
 def _lead(search: Search) -> str:
     by_ending = {ending: sum(each.ending == ending for each in search.trials) for ending in _ENDINGS}
-    told = [f"{count(number)} {_ENDINGS[ending]}" for ending, number in by_ending.items() if number]
+    kinds = [f"{count(number)} {_ENDINGS[ending]}" for ending, number in by_ending.items() if number]
     rungs = ", ".join(str(epochs) for epochs in search.rungs)
     asked = f"asked for: {search.asked_trials} trials, {search.asked_minutes:g} minutes"
     return (
-        f"{plural(len(search.trials), 'trial')} in {search.spent_minutes:.3g} minutes ({asked}): {', '.join(told)}. "
+        f"{plural(len(search.trials), 'trial')} in {search.spent_minutes:.3g} minutes ({asked}): {', '.join(kinds)}. "
         f"Trained for {rungs} epochs; only the better third of each rung went on. Escapes are counted on val, where "
         "the search looks; the rows are judged on test, which it never sees."
     )
@@ -115,15 +115,15 @@ def _why(report: Report, search: Search) -> list[str]:
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
-    told = []
+    kinds = []
     for row in rows:
         time_ms = typical_ms(row, one_by_one=True)
         time = f" ({ms(time_ms)} one by one)" if time_ms else ""
         reason = row.reasons[0] if row.reasons else f"the verdict is {row.verdict}."
         if row.verdict == "fits":
             reason = "it holds every gate, too, but takes longer."
-        told.append(f"{row.name}{time}: {reason}")
-    return told
+        kinds.append(f"{row.name}{time}: {reason}")
+    return kinds
 
 
 def _found(trial: SearchTrial) -> str:

@@ -16,7 +16,7 @@ class _Part(BaseModel):
 class SearchTrial(_Part):
     """One trial; escapes are on val at the overkill gate.
 
-    `p99_ms` is of the engine: at the belt's pace where the trial was trained whole, else back to back, as
+    `p99_ms` is of the engine: at line rate where the trial was trained whole, else back to back, as
     `back_to_back_p99_ms` is for all.
 
     `ending`: trained `whole`, `stopped` at a rung, `too slow` for the belt, `failed`, `under way` when time was over.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...inspection.base.durations import duration_words
+from ...inspection.base.durations import describe_duration
 from ..soak.schema import SoakSummary, Stretch
 from .schema_types import VerdictWord
 from .wording import count, ms, plural
@@ -45,15 +45,15 @@ def soak_part(soak: SoakSummary) -> SoakPart:
 
 def _lead(soak: SoakSummary) -> str:
     interrupted = f", in {plural(len(soak.sessions), 'session')}" if len(soak.sessions) > 1 else ""
-    length = duration_words(soak.measured_s)
-    short = "" if soak.complete else f" of the {duration_words(soak.asked_s)} asked for"
+    length = describe_duration(soak.measured_s)
+    short = "" if soak.complete else f" of the {describe_duration(soak.asked_s)} asked for"
     frames = (
         f"{soak.row} ran under the line's load for {length}{short}{interrupted}: {count(soak.whole.frames)} frames."
     )
     began = next((each.at_s for each in soak.points if each.steady), None)
     if soak.steady is None or began is None:
         return f"{frames} The device never became steady, so nothing is said of its steady state."
-    return f"{frames} From {duration_words(began)} on the device was steady; the verdict is on that part."
+    return f"{frames} From {describe_duration(began)} on the device was steady; the verdict is on that part."
 
 
 def _lines(stretches: list[Stretch]) -> list[tuple[str, tuple[str, ...]]]:

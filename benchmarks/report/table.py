@@ -100,7 +100,7 @@ def _typical(row: Row) -> Cell:
 
 
 def _faster(speedup: Speedup | None) -> str:
-    """Say how a row compares with the one it took turns with, typical times with their interval."""
+    """Say how a row compares with the one it were interleaved with, typical times with their interval."""
     if speedup is None:
         return ""
     times = speedup.p50

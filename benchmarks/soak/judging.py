@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...inspection.base.durations import duration_words
+from ...inspection.base.durations import describe_duration
 from ...inspection.base.errors import MeasurementError
 from ...inspection.line.gates import MissGate
-from ...inspection.line.stalls import spell_frames
+from ...inspection.line.stalls import burst_frames
 from ..proof.findings import Finding
-from ..proof.late_bursts import spells_from
+from ..proof.late_bursts import late_bursts_from
 from ..proof.latency_gate import in_time
 from ..proof.miss_rate import Proof, frames_to_fit_as_seen, prove_counts
 from ..proof.steadiness import Steadiness, drift_of
@@ -53,22 +53,24 @@ def judge_steady(points: Sequence[Point], frames: SteadyFrames, *, near_ms: floa
         msg = "a verdict on the steady part wants at least 1 point, got 0; ask whether there is a steady part first"
         raise MeasurementError(msg)
     busy = quantile_ns(frames.work, 0.5) / arrivals.period_ns
-    length = spell_frames(gate.stall_ms, arrivals=arrivals, deadline_ms=question.deadline_ms, utilisation=busy)
+    length = burst_frames(gate.stall_ms, arrivals=arrivals, deadline_ms=question.deadline_ms, utilisation=busy)
     proof = prove_counts(
-        frames=steady.frames, misses=steady.misses, spells=steady.spells, gate=gate, spell_frames=length
+        frames=steady.frames, misses=steady.misses, bursts=steady.bursts, gate=gate, burst_frames=length
     )
     medians_ms = np.array([quantile_ns(each.response, 0.5) / 1e6 for each in points])
     p_value, drift_ms = drift_of(medians_ms)
     limits_ms = (question.deadline_ms, near_ms)
-    spells = spells_from(frames.late, frames.near, arrivals=arrivals, utilisation=busy, limits_ms=limits_ms, gate=gate)
+    bursts = late_bursts_from(
+        frames.late, frames.near, arrivals=arrivals, utilisation=busy, limits_ms=limits_ms, gate=gate
+    )
     steadiness = Steadiness(
         autocorrelation=frames.autocorrelation,
         drift_p_value=p_value,
         drift_ms=drift_ms,
         late_after_drift=above(steady.response, round((question.deadline_ms - max(0.0, drift_ms)) * 1e6)),
         slowest_ms=steady.response.largest_ns / 1e6,
-        cluster_frames=spells.cluster_frames,
-        spells=spells,
+        cluster_frames=bursts.cluster_frames,
+        bursts=bursts,
     )
     finding = in_time(
         proof, gate, deadline_ms=question.deadline_ms, steadiness=steadiness, frames_per_s=arrivals.frames_per_s
@@ -82,7 +84,7 @@ def never_steady(series: Series, question: Question) -> Finding:
     """Say why nothing can be judged, and what to do; a device that cannot keep up is found out all the same."""
     whole = joined(series.points)
     if whole is not None:
-        proof = prove_counts(frames=whole.frames, misses=whole.misses, spells=whole.spells, gate=question.gate)
+        proof = prove_counts(frames=whole.frames, misses=whole.misses, bursts=whole.bursts, gate=question.gate)
         if proof.verdict == "misses":
             return in_time(proof, question.gate, deadline_ms=question.deadline_ms)
     needed_s = _FEWEST_POINTS * series.point_ns / 1e9
@@ -96,8 +98,8 @@ def never_steady(series: Series, question: Question) -> Finding:
     return Finding(
         outcome="inconclusive",
         reason="Never steady: the response times still changed in the second half of "
-        f"{duration_words(question.measured_s)}.",
-        next_step=f"Soak for {duration_words(2 * question.measured_s)} at least, and look for what else runs there.",
+        f"{describe_duration(question.measured_s)}.",
+        next_step=f"Soak for {describe_duration(2 * question.measured_s)} at least, and look for what else runs there.",
     )
 
 
@@ -130,9 +132,9 @@ def _before_steady(before: Point, steady: Point, judgement: Judgement, gate: Mis
     whole = prove_counts(
         frames=before.frames + steady.frames,
         misses=before.misses + steady.misses,
-        spells=before.spells + steady.spells,
+        bursts=before.bursts + steady.bursts,
         gate=gate,
-        spell_frames=judgement.proof.spell_frames,
+        burst_frames=judgement.proof.burst_frames,
     )
     if whole.verdict == "fits":
         return f"{seen}, and with them the gate would hold too."
@@ -143,7 +145,7 @@ def _unless_stopped(finding: Finding, question: Question) -> Finding:
     """Withdraw a `fits` that was stopped early: the length must be fixed beforehand, not chosen by what was seen."""
     if question.complete or finding.outcome != "fits":
         return finding
-    asked, so_far = duration_words(question.asked_s), duration_words(question.measured_s)
+    asked, so_far = describe_duration(question.asked_s), describe_duration(question.measured_s)
     return Finding(
         outcome="inconclusive",
         reason=f"Stopped after {so_far} of {asked}. So far: {finding.reason}",
@@ -154,7 +156,7 @@ def _unless_stopped(finding: Finding, question: Question) -> Finding:
 def _soak_longer(proof: Proof, question: Question) -> str:
     """Say how long a soak must be; what delays frames comes first where they go on being late as often as so far."""
     seconds = question.measured_s + proof.frames_needed / question.arrivals.frames_per_s
-    step = f"Soak for {duration_words(seconds)} at least, if no further frame is late."
+    step = f"Soak for {describe_duration(seconds)} at least, if no further frame is late."
     hopeless = proof.events and frames_to_fit_as_seen(question.gate, proof) is None
     return f"Find what delays the late frames; at this rate no time will do. {step}" if hopeless else step
 

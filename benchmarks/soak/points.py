@@ -32,7 +32,7 @@ class Point:
         place: Its number in the session: it begins `place` times the length of points after the session's belt.
         frames: Counted in it.
         misses: Late ones among them.
-        spells: Series of late frames that begin in it.
+        bursts: Series of late frames that begin in it.
         response: Their response times.
         conditions: The last reading of each condition in it, or before; see `targets.conditions`.
         counters: Likewise of what only ever grows.
@@ -42,7 +42,7 @@ class Point:
     place: int
     frames: int
     misses: int
-    spells: int
+    bursts: int
     response: Histogram
     conditions: dict[str, float | None]
     counters: dict[str, float | None]
@@ -97,7 +97,7 @@ def joined(points: Iterable[Point]) -> Point | None:
         place=found[0].place,
         frames=sum(each.frames for each in found),
         misses=sum(each.misses for each in found),
-        spells=sum(each.spells for each in found),
+        bursts=sum(each.bursts for each in found),
         response=merged(*(each.response for each in found)),
     )
 
@@ -121,7 +121,7 @@ class _Late:
             place=place,
             frames=len(rows),
             misses=int(late.sum()),
-            spells=int(starts.sum()),
+            bursts=int(starts.sum()),
             response=histogram_of(response_ns),
             conditions=segment.facts.conditions,
             counters=segment.facts.counters,

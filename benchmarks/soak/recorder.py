@@ -121,48 +121,48 @@ def main(argv: list[str]) -> int:
         argv: The orders as JSON.
 
     Returns:
-        0, or 2 after an error that a user can mend (a full disk); it is told on stdout as `{"error": ...}`.
+        0, or 2 after an error that a user can fine-tune (a full disk); it is told on stdout as `{"error": ...}`.
     """
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    tell = channel()
+    notify = channel()
     try:
         (text,) = argv
         orders = _orders(text)
         _step_aside(orders.keep_off)
         with held(Path(orders.folder)):
-            record(sys.stdin.fileno(), orders, tell)
+            record(sys.stdin.fileno(), orders, notify)
     except BeltlineError as error:
-        tell(error_facts(error))
+        notify(error_facts(error))
         return BAD_INPUT
     return 0
 
 
-def record(source: int, orders: Orders, tell: Tell) -> None:
+def record(source: int, orders: Orders, notify: Tell) -> None:
     """Write what comes through a pipe into segments until it is closed; holds one segment at a time.
 
     Args:
         source: Descriptor to read rows from, 5 x int64 in the machine's byte order each.
         orders: Where they go.
-        tell: Told once a second how it stands.
+        notify: Told once a second how it stands.
 
     Raises:
         MeasurementError: The machine was suspended or its clock was set.
         StorageError: The disk is full or the folder cannot be written. All segments before are whole.
     """
-    writer, told_s, written_s = _Writer(orders=orders), 0.0, time.monotonic()
+    writer, notified_s, written_s = _Writer(orders=orders), 0.0, time.monotonic()
     for chunk in _chunks(source):
         writer.waiting += chunk
         now_s, frames = time.monotonic(), len(writer.waiting) // ROW_BYTES
         if frames >= SEGMENT_FRAMES or (frames and now_s - written_s >= SEGMENT_S):
             writer.write()
             written_s = now_s
-        if now_s - told_s >= _TELL_EVERY_S:
-            tell(writer.progress())
-            told_s = now_s
+        if now_s - notified_s >= _TELL_EVERY_S:
+            notify(writer.progress())
+            notified_s = now_s
     if len(writer.waiting) >= ROW_BYTES:
         writer.write()
-    tell(writer.progress())
+    notify(writer.progress())
 
 
 def _orders(text: str) -> Orders:

@@ -105,7 +105,7 @@ class SoakSummary(BaseModel):
         before_steady: Those that are not judged; None where there are none.
         steady: Those that are judged; None where the device never became steady.
         miss_upper: Upper bound of the miss rate in the steady part, at the gate's confidence; None without one.
-        spell_frames: Late frames that counted as one event; see `benchmarks.proof`.
+        burst_frames: Late frames that counted as one event; see `benchmarks.proof`.
         drift_ms: By how much the steady part still became slower (or faster) from its beginning to its end.
         throttling: What slowed the device, one sentence each.
         verdict: On the steady part.
@@ -134,7 +134,7 @@ class SoakSummary(BaseModel):
     before_steady: Stretch | None
     steady: Stretch | None
     miss_upper: float | None = Field(ge=0, le=1)
-    spell_frames: int | None = Field(ge=1)
+    burst_frames: int | None = Field(ge=1)
     drift_ms: float | None
     throttling: list[str]
     verdict: Literal["fits", "misses", "inconclusive"]

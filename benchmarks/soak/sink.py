@@ -84,10 +84,10 @@ class PipeSink:
         except BrokenPipeError:
             return "recorder"
         if not self.count % _LOOK_AFTER_PARENT:
-            self.look_after_parent()
+            self.watch_parent()
         return "time" if decided_ns > self.end_ns else None
 
-    def look_after_parent(self) -> None:
+    def watch_parent(self) -> None:
         """Stop where nobody waits for the soak any more.
 
         Raises:

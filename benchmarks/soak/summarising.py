@@ -101,7 +101,7 @@ def _facts(soak: Evidence, judgement: Judgement) -> dict[str, Any]:
         "before_steady": stretch_row(joined(soak.points_before)),
         "steady": stretch_row(joined(soak.steady_points)),
         "miss_upper": proof.upper if proof else None,
-        "spell_frames": proof.spell_frames if proof else None,
+        "burst_frames": proof.burst_frames if proof else None,
         "drift_ms": steadiness.drift_ms if steadiness else None,
         "throttling": list(throttling),
         "verdict": judgement.finding.outcome,

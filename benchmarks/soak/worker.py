@@ -46,31 +46,31 @@ def main(argv: list[str]) -> int:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever ordered the soak takes Ctrl-C and ends this process
     output = os.dup(1)
-    tell = channel()
+    notify = channel()
     try:
         (job_file,) = argv
-        return run(read_job(Path(job_file)), tell, output)
+        return run(read_job(Path(job_file)), notify, output)
     except BeltlineError as error:
-        tell(error_facts(error))
+        notify(error_facts(error))
         return BAD_INPUT
 
 
-def run(job: Job, tell: Tell, output: int) -> int:
+def run(job: Job, notify: Tell, output: int) -> int:
     """Go on with a soak until its time is reached.
 
     Args:
         job: What to do.
-        tell: Gets progress facts.
+        notify: Gets progress facts.
         output: Where the recorder tells its own.
 
     Returns:
         The recorder's exit code; 0 where there is nothing left to do.
     """
     if job.arrivals is None:
-        msg = "a soak runs at the belt's pace, got a job without arrivals; give the line's"
+        msg = "a soak runs at line rate, got a job without arrivals; give the line's"
         raise MeasurementError(msg)
     pin(job.cpus)
-    with alone(lambda: tell({"waiting": "another measurement runs on this machine"})):
+    with alone(lambda: notify({"waiting": "another measurement runs on this machine"})):
         backend, frames = installed_backend(job.artifact.backend), read_frames(job.frames)
         timer = timer_holding(job.arrivals)
         plan = _plan(job, job.arrivals)
@@ -149,7 +149,7 @@ def _soak(session: Session, frames: list[Frame], arrivals: Arrivals, sink: PipeS
         now_ns = time.perf_counter_ns()
         if now_ns - looked_ns > _PARENT_EVERY_NS:
             looked_ns = now_ns
-            sink.look_after_parent()
+            sink.watch_parent()
 
     first_ns = time.perf_counter_ns() + _LEAD_NS + arrivals.jitter_ns
     due = schedule_ns(arrivals, first_ns=first_ns)

@@ -15,7 +15,7 @@ from .measurement import Measurement
 from .trace import read_trace
 
 NOT_COVERED = (
-    "the two did not run in turns: what the machine did between them is in the ratio and not in its interval; "
+    "the two did not run interleaved: what the machine did between them is in the ratio and not in its interval; "
     "for a ratio to rely on compare two rows of a run"
 )
 """What a ratio of two traces always says of itself."""
@@ -32,7 +32,7 @@ def compare_traces(path: Path, against: Path) -> Mapping[str, Ratio]:
     if found := unlike(one, other):
         msg = (
             f"{path} and {against} cannot be compared: {'; '.join(found)}; measure both again on one machine, "
-            "or compare two rows of a run, which are measured in turns"
+            "or compare two rows of a run, which are measured interleaved"
         )
         raise MeasurementError(msg)
     return ratios_of_runs(one.response_ns, other.response_ns, shares=dict(SHARES))

@@ -1,4 +1,4 @@
-"""Several models measured in turns, A B C, C B A, ...: what the machine does meanwhile befalls all of them alike.
+"""Several models measured interleaved, A B C, C B A, ...: what the machine does meanwhile befalls all of them alike.
 
 A turn is a fresh process, pinned and alone, as `measuring.measure` makes it, with its warm-up apart: memory layout and
 start-up differ from process to process and belong into the interval. That costs about a second per turn for OpenVINO
@@ -47,7 +47,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turns:
+class InterleavedRounds:
     """All turns of one model.
 
     Attributes:
@@ -82,7 +82,7 @@ def measured_rounds(
     host: Host | None = None,
     threads: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Round]:
-    """Measure the models in turns, back to back.
+    """Measure the models interleaved, back to back.
 
     Args:
         artifacts: Name to model, at least two; the order is that of the even rounds.
@@ -121,7 +121,7 @@ def measured_rounds(
         yield Round(number=number, turns=MappingProxyType(turns))
 
 
-def turns_of(rounds: Sequence[Round]) -> Mapping[str, Turns]:
+def rounds_of(rounds: Sequence[Round]) -> Mapping[str, InterleavedRounds]:
     """Sort rounds by model: name to turns, in the order of the first round.
 
     Raises:
@@ -129,7 +129,7 @@ def turns_of(rounds: Sequence[Round]) -> Mapping[str, Turns]:
     """
     _require_alike(rounds)
     return {
-        name: Turns(
+        name: InterleavedRounds(
             name=name,
             times_ms=MappingProxyType(
                 {key: tuple(_quantile_ms(each.turns[name], share) for each in rounds) for key, share in SHARES.items()}
@@ -140,7 +140,7 @@ def turns_of(rounds: Sequence[Round]) -> Mapping[str, Turns]:
     }
 
 
-def ratio_of_turns(turns: Turns, against: Turns) -> Mapping[str, Ratio]:
+def interleaved_ratio(turns: InterleavedRounds, against: InterleavedRounds) -> Mapping[str, Ratio]:
     """Compare two models of the same rounds; `p50` and `p99` to the ratio of the first over the second."""
     return {key: ratio_of_rounds(key, turns.times_ms[key], against.times_ms[key]) for key in SHARES}
 

@@ -15,7 +15,7 @@ from ...inspection.base.errors import MeasurementError
 from ...inspection.base.storage import write_json
 from ...inspection.line.arrivals import Arrivals
 from ...inspection.line.gates import MissGate
-from ..proof.interim_looks import Look
+from ..proof.interim_looks import InterimLook
 from .measurement import Mode
 
 _MOST_FRAME_BYTES = 1 << 30
@@ -43,7 +43,7 @@ class Job:
     arrivals: Arrivals | None
     deadline_ns: int
     gate: MissGate
-    looks: tuple[Look, ...]
+    looks: tuple[InterimLook, ...]
     seconds: float
     warmup_frames: int
     threads: int
@@ -75,7 +75,7 @@ def read_job(path: Path) -> Job:
             "artifact": Artifact.from_json(value["artifact"]),
             "arrivals": Arrivals(**value["arrivals"]) if value["arrivals"] else None,
             "gate": MissGate(**value["gate"]),
-            "looks": tuple(Look(**look) for look in value["looks"]),
+            "looks": tuple(InterimLook(**look) for look in value["looks"]),
             "cpus": tuple(value["cpus"]),
             "frames": Path(value["frames"]),
             "trace": Path(value["trace"]),

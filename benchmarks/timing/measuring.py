@@ -14,11 +14,11 @@ from ...export.contracts import Artifact, Frame
 from ...inspection.base.errors import BeltlineError, MeasurementError
 from ...inspection.line.arrivals import Arrivals
 from ...inspection.line.gates import MissGate
-from ...inspection.line.stalls import planned_utilisation, spell_frames
+from ...inspection.line.stalls import burst_frames, planned_utilisation
 from ...targets.host import Ended, Host, LocalHost
 from ...targets.target import Target
-from ..proof.interim_looks import Look, end_look, plan_looks
-from ..proof.late_bursts import allowed_spell_frames
+from ..proof.interim_looks import InterimLook, end_look, plan_looks
+from ..proof.late_bursts import allowed_burst_frames
 from ..proof.miss_rate import Proof, prove
 from .job import Job, write_frames, write_job
 from .measurement import Measurement
@@ -67,7 +67,7 @@ class _Offer:
             msg = f"deadline_ms must be > 0, got {self.deadline_ms:g}; the fixed times leave none: move the ejector"
             raise MeasurementError(msg)
 
-    def looks(self) -> tuple[Look, ...]:
+    def looks(self) -> tuple[InterimLook, ...]:
         """Plan the run: it ends at the limit of frames, or with what the belt brings until the time is over.
 
         It may first end in `misses` after two seconds of the belt, 16 frames at least. Frames that one stall of the
@@ -76,10 +76,10 @@ class _Offer:
         if self.arrivals is None:
             return end_look(self.gate, frames=self.limits.frames)
         busy = planned_utilisation(self.arrivals, deadline_ms=self.deadline_ms, back_to_back_ms=self.work_ms)
-        spell = spell_frames(self.gate.stall_ms, arrivals=self.arrivals, deadline_ms=self.deadline_ms, utilisation=busy)
+        burst = burst_frames(self.gate.stall_ms, arrivals=self.arrivals, deadline_ms=self.deadline_ms, utilisation=busy)
         limit = max(1, min(self.limits.frames, int(self.limits.seconds * self.arrivals.frames_per_s)))
         first = max(_FIRST_LOOK_FRAMES, ceil(_FIRST_LOOK_SECONDS * self.arrivals.frames_per_s))
-        return plan_looks(self.gate, limit_frames=limit, first_frames=first, spell_frames=spell)
+        return plan_looks(self.gate, limit_frames=limit, first_frames=first, burst_frames=burst)
 
 
 def measure(
@@ -177,7 +177,7 @@ def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: Mis
     looks = _looks_of(measurement, deadline_ms, gate) or end_look(
         gate,
         frames=max(1, late.size),
-        spell_frames=allowed_spell_frames(measurement, deadline_ms=deadline_ms, stall_ms=gate.stall_ms),
+        burst_frames=allowed_burst_frames(measurement, deadline_ms=deadline_ms, stall_ms=gate.stall_ms),
     )
     cameras = measurement.arrivals.cameras if measurement.arrivals else 1
     return prove(late, gate=gate, looks=looks, cameras=cameras)
@@ -213,7 +213,7 @@ def _environment(host: Host, target: Target) -> dict[str, str]:
     return {"PYTHONPATH": path, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
 
 
-def _looks_of(measurement: Measurement, deadline_ms: float, gate: MissGate) -> tuple[Look, ...]:
+def _looks_of(measurement: Measurement, deadline_ms: float, gate: MissGate) -> tuple[InterimLook, ...]:
     run = measurement.fingerprint.get("run", {})
     own = run.get("deadline_ns") == round(deadline_ms * 1e6) and run.get("gate") == gate.model_dump()
-    return tuple(Look(**look) for look in run["looks"]) if own and measurement.mode == "belt" else ()
+    return tuple(InterimLook(**look) for look in run["looks"]) if own and measurement.mode == "belt" else ()

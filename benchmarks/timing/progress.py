@@ -26,11 +26,11 @@ def channel() -> Tell:
     os.dup2(2, 1)
     os.set_blocking(handle, False)
 
-    def tell(facts: dict[str, Any]) -> None:
+    def notify(facts: dict[str, Any]) -> None:
         with suppress(BlockingIOError, BrokenPipeError):
             os.write(handle, (json.dumps(facts) + "\n").encode())
 
-    return tell
+    return notify
 
 
 def error_facts(error: Exception) -> dict[str, str]:

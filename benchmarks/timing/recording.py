@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..proof.interim_looks import Look
+from ..proof.interim_looks import InterimLook
 from ..proof.miss_rate import decide
 from .trace import TIMES
 
@@ -30,20 +30,20 @@ class Recorder:
         looks: When the run may end early; empty: only at its end.
         count: Frames noted.
         misses: Late frames among them.
-        spells: Series of late frames among them; one ends when a whole trigger is in time.
+        bursts: Series of late frames among them; one ends when a whole trigger is in time.
         cameras: Frames that fall due together, >= 1.
     """
 
     rows: Rows
     end_ns: int
     deadline_ns: int = 0
-    looks: Sequence[Look] = ()
+    looks: Sequence[InterimLook] = ()
     count: int = 0
     misses: int = 0
-    spells: int = 0
+    bursts: int = 0
     cameras: int = 1
     _in_time: int = 1 << 62
-    _looks_by_frames: dict[int, Look] = field(init=False)
+    _looks_by_frames: dict[int, InterimLook] = field(init=False)
 
     def __post_init__(self) -> None:
         """Index the looks."""
@@ -57,10 +57,10 @@ class Recorder:
         self.count += 1
         late = decided_ns - due_ns > self.deadline_ns
         self.misses += late
-        self.spells += late and self._in_time >= self.cameras
+        self.bursts += late and self._in_time >= self.cameras
         self._in_time = 0 if late else self._in_time + 1
         if look := self._looks_by_frames.get(self.count):
-            outcome = decide(look, misses=self.misses, spells=self.spells)
+            outcome = decide(look, misses=self.misses, bursts=self.bursts)
             if outcome != "inconclusive":
                 return outcome
         return "time" if decided_ns > self.end_ns else None

@@ -49,20 +49,20 @@ def main(argv: list[str]) -> int:
     Returns:
         0, or 2 after an error that a user can mend; it is told on stdout as `{"error": ...}`.
     """
-    tell = channel()
+    notify = channel()
     try:
         (job_file,) = argv
-        run(read_job(Path(job_file)), tell)
+        run(read_job(Path(job_file)), notify)
     except BeltlineError as error:
-        tell(error_facts(error))
+        notify(error_facts(error))
         return BAD_INPUT
     return 0
 
 
-def run(job: Job, tell: Tell) -> None:
+def run(job: Job, notify: Tell) -> None:
     """Measure a job and write its trace; `tell` gets progress facts."""
     pin(job.cpus)
-    with alone(lambda: tell({"waiting": "another measurement runs on this machine"})):
+    with alone(lambda: notify({"waiting": "another measurement runs on this machine"})):
         backend: Backend = installed_backend(job.artifact.backend)
         frames = read_frames(job.frames)
         timer = timer_holding(job.arrivals) if job.arrivals else None
@@ -70,7 +70,7 @@ def run(job: Job, tell: Tell) -> None:
             before = fingerprint()
             cold = warm_up(session, frames, job)
             with watching_disturbances(job.cpus) as disturbances:
-                rows, stopped = _measure(session, frames, job, timer, tell)
+                rows, stopped = _measure(session, frames, job, timer, notify)
     found = {"timer": asdict(timer) if timer else None, "disturbances": disturbances}
     notes = {**_notes(job, rows, stopped), **found, "runs_on": executing_device(session)}
     write_trace(job.trace, _measurement(job, cold, rows, {**before, "run": notes}))
@@ -108,7 +108,7 @@ def warm_up(session: Session, frames: list[Frame], job: Job) -> Rows:
     return cold.rows[: cold.count]
 
 
-def _measure(session: Session, frames: list[Frame], job: Job, timer: Timer | None, tell: Tell) -> tuple[Rows, str]:
+def _measure(session: Session, frames: list[Frame], job: Job, timer: Timer | None, notify: Tell) -> tuple[Rows, str]:
     """Offer frames as the job's mode says until a look decides, the limit of frames or the time is reached."""
     limit = job.looks[-1].frames
     rows = room_for(limit)
@@ -125,7 +125,7 @@ def _measure(session: Session, frames: list[Frame], job: Job, timer: Timer | Non
         frames,
         _schedule(job, limit, first_ns),
         note=recorder.note,
-        in_slack=_reporting(recorder, tell),
+        in_slack=_reporting(recorder, notify),
         spin_ns=timer.spin_ns if timer else SPIN_NS,
     )
     return rows[: recorder.count], stopped or "frames"
@@ -137,16 +137,16 @@ def _schedule(job: Job, limit: int, first_ns: int) -> Iterable[int]:
     return islice(schedule_ns(job.arrivals, first_ns=first_ns + job.arrivals.jitter_ns), limit)
 
 
-def _reporting(recorder: Recorder, tell: Tell) -> Callable[[], None]:
-    parent, told_ns = os.getppid(), 0
+def _reporting(recorder: Recorder, notify: Tell) -> Callable[[], None]:
+    parent, notified_ns = os.getppid(), 0
 
     def in_slack() -> None:
-        nonlocal told_ns
+        nonlocal notified_ns
         now_ns = time.perf_counter_ns()
-        if now_ns - told_ns > _PROGRESS_NS:
-            told_ns = now_ns
+        if now_ns - notified_ns > _PROGRESS_NS:
+            notified_ns = now_ns
             require_parent(parent)
-            tell(recorder.progress())
+            notify(recorder.progress())
 
     return in_slack
 

@@ -14,8 +14,8 @@ from ...inspection.data.dataset import Dataset, Sample
 from ...inspection.data.frame import FrameSpec
 from ...inspection.data.images import read_mask
 from ...inspection.data.streaming import read_sample
-from .fit_settings import ViewSettings
-from .synthetic_defects import struck
+from .fit_settings import AugmentationSettings
+from .synthetic_defects import with_synthetic_defect
 
 Pixels = NDArray[np.uint8]
 
@@ -40,7 +40,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ViewMaker:
+class Augmenter:
     """Cuts views from one data set; the same generator state gives the same view.
 
     Attributes:
@@ -52,7 +52,7 @@ class ViewMaker:
 
     dataset: Dataset
     frame: FrameSpec
-    settings: ViewSettings
+    settings: AugmentationSettings
     grounds: tuple[Sample, ...] = ()
 
     @property
@@ -65,12 +65,12 @@ class ViewMaker:
     def view(self, sample: Sample, generator: np.random.Generator) -> View:
         """Cut one random view of a sample; of a defective one, four in five are aimed at the defect."""
         pixels, seen, made_up = self._shown(sample, generator)
-        if generator.random() < self.settings.negative:
+        if generator.random() < self.settings.invert:
             pixels = 255 - pixels
         has_mask = made_up or sample.mask is not None or not sample.defective
         rim = max(1, min(self.size) // 12)
         return View(
-            pixels=_lit(pixels, self.settings.light, generator),
+            pixels=_lit(pixels, self.settings.lighting, generator),
             mask=seen,
             has_mask=has_mask,
             defective=bool(seen.any()) if has_mask else True,
@@ -79,9 +79,9 @@ class ViewMaker:
 
     def _shown(self, sample: Sample, generator: np.random.Generator) -> tuple[Pixels, Pixels, bool]:
         """Give a piece of the sample, or of a good one with a stroke on it; the last says which."""
-        if sample.defective and self.grounds and generator.random() < self.settings.strokes:
+        if sample.defective and self.grounds and generator.random() < self.settings.synthetic_defects:
             ground = self.grounds[int(generator.integers(len(self.grounds)))]
-            if (made := struck(self._cut(ground, generator)[0], generator)) is not None:
+            if (made := with_synthetic_defect(self._cut(ground, generator)[0], generator)) is not None:
                 return *made, True
         return *self._cut(sample, generator), False
 
@@ -117,7 +117,7 @@ def _random_matrix(
     source: tuple[int, int],
     size: tuple[int, int],
     frame: FrameSpec,
-    settings: ViewSettings,
+    settings: AugmentationSettings,
     aim: tuple[float, float] | None,
     generator: np.random.Generator,
 ) -> NDArray[np.float64]:
@@ -138,7 +138,7 @@ def _random_matrix(
     return np.column_stack([linear, np.round(offset) if plain else offset])
 
 
-def _random_geometry(settings: ViewSettings, generator: np.random.Generator) -> tuple[float, float, float]:
+def _random_geometry(settings: AugmentationSettings, generator: np.random.Generator) -> tuple[float, float, float]:
     """Draw zoom and aspect, as likely larger as smaller, and an angle in radians."""
     zoom, aspect = np.exp(generator.uniform(-1, 1, size=2) * np.log([settings.zoom, settings.aspect]))
     return float(zoom), float(aspect), radians(generator.uniform(-1, 1) * settings.rotation_deg)
@@ -154,7 +154,7 @@ def _centre(length: int, reach: float, aim: float | None, generator: np.random.G
     return float(generator.uniform(low, high))
 
 
-def _symmetry(settings: ViewSettings, generator: np.random.Generator) -> NDArray[np.float64]:
+def _symmetry(settings: AugmentationSettings, generator: np.random.Generator) -> NDArray[np.float64]:
     flips = generator.choice([-1.0, 1.0], size=2) if settings.symmetries != "none" else np.ones(2)
     matrix = np.diag(flips)
     swap = settings.symmetries == "all" and generator.random() < 0.5

@@ -12,7 +12,7 @@ Edge = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
 """Height or width of a network's input, in pixels."""
 
 
-class ViewSettings(BaseModel):
+class AugmentationSettings(BaseModel):
     """How training views are cut from frames.
 
     Attributes:
@@ -23,11 +23,11 @@ class ViewSettings(BaseModel):
         zoom: Views are scaled by 1/zoom to zoom, at random.
         aspect: And stretched by 1/aspect to aspect.
         rotation_deg: And turned by up to this many degrees.
-        light: Strength of gain, offset, gamma, shading, blur and noise, 0 (none) to 1 (strong: dark
+        lighting: Strength of gain, offset, gamma, shading, blur and noise, 0 (none) to 1 (strong: dark
             frames turn black or all noise).
-        negative: Share of views shown with light and dark changed about, so that a design also shows as its opposite.
-        strokes: Share of the defective views that show a good frame with a made-up defect instead: a stroke filled with
-            what stands elsewhere in it. For few defects, or designs that the photographs do not show.
+        invert: Share of views shown with light and dark changed about, so that a design also shows as its opposite.
+        synthetic_defects: Share of the defective views that show a good frame with a made-up defect instead: a stroke
+            filled with what stands elsewhere in it. For few defects, or designs that the photographs do not show.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,9 +36,9 @@ class ViewSettings(BaseModel):
     zoom: float = Field(default=1.2, ge=1, le=3)
     aspect: float = Field(default=1.1, ge=1, le=2)
     rotation_deg: float = Field(default=5, ge=0, le=180)
-    light: float = Field(default=0.5, ge=0, le=1)
-    negative: float = Field(default=0, ge=0, le=1)
-    strokes: float = Field(default=0, ge=0, le=1)
+    lighting: float = Field(default=0.5, ge=0, le=1)
+    invert: float = Field(default=0, ge=0, le=1)
+    synthetic_defects: float = Field(default=0, ge=0, le=1)
 
 
 class FitSettings(BaseModel):
@@ -51,7 +51,7 @@ class FitSettings(BaseModel):
         learning_rate: Peak of the one-cycle schedule.
         weight_decay: AdamW's.
         patience: Stop after so many epochs without a better one on val; the best epoch's weights are kept.
-        views: How views are cut.
+        augmentation: How views are cut and varied.
         ema: Epochs are scored and kept with averaged weights (EMA, Polyak and Juditsky 1992), which keep this share of
             themselves in each step, less in the first ones; 0: the weights as they are.
         stop_at_overkill: An epoch is better if fewer defects escape on val when the threshold rejects this share of its
@@ -65,7 +65,7 @@ class FitSettings(BaseModel):
     learning_rate: float = Field(default=0.002, gt=0, le=1)
     weight_decay: float = Field(default=0.02, ge=0, le=1)
     patience: int = Field(default=12, ge=1)
-    views: ViewSettings = ViewSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
     ema: float = Field(default=0.998, ge=0, lt=1)
     stop_at_overkill: float | None = Field(default=None, gt=0, lt=1)
 

@@ -24,7 +24,7 @@ from ...inspection.data.dataset import Dataset
 from ..checkpoint import Checkpoint
 from ..networks.base.inspector import Inspector, score_logits
 from ..recipe import Progress
-from .augmentation import View, ViewMaker
+from .augmentation import Augmenter, View
 from .devices import short_floats
 from .fit_settings import FitSettings
 from .last_good import keep_last_good
@@ -131,10 +131,10 @@ class _Trainer:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        views = views_for(job.dataset, job.settings.views)
+        views = views_for(job.dataset, job.settings.augmentation)
         self.samples = shown(job.dataset.of("train"), views)
         self.history = History(hardness=[0.5] * len(self.samples))
-        self.maker = ViewMaker(
+        self.maker = Augmenter(
             dataset=job.dataset,
             frame=job.inspector.frame,
             settings=views,

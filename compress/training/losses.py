@@ -19,9 +19,9 @@ class Batch:
     Attributes:
         pixels: float32 `[N, channels, h, w]`, normalised.
         masks: float32 `[N, 1, h, w]`, 1 = defective.
-        has_mask: bool `[N]`, see `views.View`.
+        has_mask: bool `[N]`, see `augmentation.View`.
         defective: float32 `[N]`, 1 = defective.
-        certain: float32 `[N]`, 0 = the view is not judged as a whole, see `views.View`.
+        certain: float32 `[N]`, 0 = the view is not judged as a whole, see `augmentation.View`.
         done: Share of the planned training that lies behind, in [0, 1).
     """
 

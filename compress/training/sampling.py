@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from ...inspection.data.dataset import Dataset, Sample
 from ..networks.base.inspector import Inspector
 from .augmentation import View
-from .fit_settings import ViewSettings
+from .fit_settings import AugmentationSettings
 from .losses import Batch
 
 
-def views_for(dataset: Dataset, views: ViewSettings) -> ViewSettings:
+def views_for(dataset: Dataset, views: AugmentationSettings) -> AugmentationSettings:
     """Show whole frames where most defective images have a label but no mask: a crop might not show the defect."""
     masks = [sample.mask is not None for sample in dataset.of("train") if sample.defective]
     crops = 2 * sum(masks) >= len(masks)
     return views if crops else views.model_copy(update={"crop": None})
 
 
-def shown(samples: tuple[Sample, ...], views: ViewSettings) -> tuple[Sample, ...]:
+def shown(samples: tuple[Sample, ...], views: AugmentationSettings) -> tuple[Sample, ...]:
     """Leave out defective images without a mask where views are crops."""
     whole = views.crop is None
     return tuple(sample for sample in samples if whole or not sample.defective or sample.mask is not None)

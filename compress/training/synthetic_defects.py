@@ -22,7 +22,7 @@ _SEEN_PIXELS = 12
 _HALO_PIXELS = 2  # masks drawn by people reach beyond the defect
 
 
-def struck(pixels: Pixels, generator: np.random.Generator) -> tuple[Pixels, Pixels] | None:
+def with_synthetic_defect(pixels: Pixels, generator: np.random.Generator) -> tuple[Pixels, Pixels] | None:
     """Draw one stroke that can be seen.
 
     Args:

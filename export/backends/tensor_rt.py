@@ -49,7 +49,7 @@ class TensorRt:
         require_runs(self, artifact)
         return artifact
 
-    def prepare(self, artifact: Artifact, *, tell: Tell) -> None:
+    def prepare(self, artifact: Artifact, *, notify: Tell) -> None:
         """Build the engine if it is not there already; `tell` is told how far that is.
 
         Raises:
@@ -58,7 +58,7 @@ class TensorRt:
         """
         require_installed(self)
         require_intact(artifact)
-        engine_for(import_tensorrt(), artifact, tell=tell)
+        engine_for(import_tensorrt(), artifact, notify=notify)
 
     def load(self, artifact: Artifact, *, threads: int) -> Session:  # noqa: ARG002 - the GPU has threads of its own
         """Open the engine; where it is not there yet, or was made by another TensorRT, it is built first.
@@ -71,7 +71,7 @@ class TensorRt:
         require_installed(self)
         require_intact(artifact)
         trt = import_tensorrt()
-        engine = engine_for(trt, artifact, tell=_LOG.warning)
+        engine = engine_for(trt, artifact, notify=_LOG.warning)
         return TensorRtSession(trt, engine, artifact.frame, open_cuda(gpu().driver))
 
 

@@ -53,7 +53,7 @@ def prove_models(unpacked: Unpacked, *, threads: int) -> tuple[Proven, ...]:
 
 def prove(unpacked: Unpacked, model: ModelFacts, *, threads: int) -> Proven:
     """Load one model and run the golden frames through it; see `prove_models`."""
-    with _told(model), backends()[model.backend].load(unpacked.artifact(model), threads=threads) as session:
+    with _notified(model), backends()[model.backend].load(unpacked.artifact(model), threads=threads) as session:
         return prove_open(session, unpacked, model)
 
 
@@ -95,7 +95,7 @@ def _scores(session: Session, unpacked: Unpacked, model: ModelFacts, files: list
     Raises:
         BundleError: The runtime does not take a frame, or gave no score.
     """
-    with _told(model):
+    with _notified(model):
         frames = (frame_of((unpacked.folder / name).read_bytes(), name=name) for name in files)
         scores = [session.infer(frame).score for frame in frames]
     if not all(0.0 <= score <= 1.0 for score in scores):
@@ -105,7 +105,7 @@ def _scores(session: Session, unpacked: Unpacked, model: ModelFacts, files: list
 
 
 @contextmanager
-def _told(model: ModelFacts) -> Iterator[None]:
+def _notified(model: ModelFacts) -> Iterator[None]:
     """Say of what a runtime raises which model it was; it says that the bundle is at fault."""
     try:
         yield

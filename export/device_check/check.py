@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .device_runtime import RUNTIMES, DeviceRuntime
 from .findings import Finding, findings_of
-from .graph_view import GraphView, view_of
+from .graph_index import GraphIndex, index_of
 from .rules import operators, quantization, tensors
 
 RULES = (*operators.RULES, *quantization.RULES, *tensors.RULES)
@@ -48,7 +48,7 @@ def check_file(path: Path, runtime: DeviceRuntime) -> Checked:
         GraphError: No ONNX file, too large, or its weights lie in other files.
         MissingPartError: onnx is not installed.
     """
-    view = view_of(path)
+    view = index_of(path)
     by_runtime = {name: _findings(view, each) for name, each in RUNTIMES.items()}
     types = _weight_types(view)
     return Checked(
@@ -64,7 +64,7 @@ def check_file(path: Path, runtime: DeviceRuntime) -> Checked:
     )
 
 
-def _findings(view: GraphView, runtime: DeviceRuntime) -> tuple[Finding, ...]:
+def _findings(view: GraphIndex, runtime: DeviceRuntime) -> tuple[Finding, ...]:
     found = [finding for rule in RULES for finding in findings_of(rule, view, runtime)]
     return tuple(sorted(found, key=lambda each: each.level != "refused"))
 
@@ -73,7 +73,7 @@ def _takes(findings: tuple[Finding, ...]) -> bool:
     return all(each.level != "refused" for each in findings)
 
 
-def _weight_types(view: GraphView) -> dict[str, int]:
+def _weight_types(view: GraphIndex) -> dict[str, int]:
     from onnx import TensorProto
 
     counts: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .device_runtime import DeviceRuntime
-from .graph_view import GraphView
+from .graph_index import GraphIndex
 
 Level = Literal["refused", "warning"]
 Hits = Iterable[tuple[str, str]]
@@ -30,7 +30,7 @@ class Rule:
     level: Level
     why: str
     way_out: str
-    find: Callable[[GraphView, DeviceRuntime], Hits]
+    find: Callable[[GraphIndex, DeviceRuntime], Hits]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Finding:
     way_out: str
 
 
-def findings_of(rule: Rule, view: GraphView, runtime: DeviceRuntime) -> list[Finding]:
+def findings_of(rule: Rule, view: GraphIndex, runtime: DeviceRuntime) -> list[Finding]:
     """Apply one rule."""
     return [
         Finding(rule=rule.name, level=rule.level, node=node, seen=seen, why=rule.why, way_out=rule.way_out)

@@ -21,7 +21,7 @@ import numpy as np
 from ...compress.graph_bytes import graph_bytes, properties_of
 from ...compress.pixels_first import cast_pixels_first
 from ...inspection.base.storage import write_bytes
-from .graph_view import GraphView, name_of, view_of
+from .graph_index import GraphIndex, index_of, name_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -60,7 +60,7 @@ def repair_file(source: Path, target: Path) -> Repaired:
         GraphError: `source` is no ONNX file, is too large, or its weights lie in other files.
         StorageError: `target` cannot be written.
     """
-    view = view_of(source)
+    view = index_of(source)
     biases = [node for node in view.of_type("DequantizeLinear") if _kind(view, node) == np.int32]
     for node in biases:
         _fold_bias(view, node)
@@ -79,7 +79,7 @@ def repair_file(source: Path, target: Path) -> Repaired:
     return Repaired(biases=len(biases), calibrate_again=tuple(again), pixels=pixels, **counts)
 
 
-def _kind(view: GraphView, node: NodeProto) -> Any:
+def _kind(view: GraphIndex, node: NodeProto) -> Any:
     """Give the numpy type of a quantizer's zero point, else of its quantized constant; uint8 is ONNX's default."""
     for name in (*node.input[2:3], *(node.input[:1] if node.op_type == "DequantizeLinear" else ())):
         value = view.value(name) if name else None
@@ -88,7 +88,7 @@ def _kind(view: GraphView, node: NodeProto) -> Any:
     return np.dtype(np.uint8)
 
 
-def _fold_bias(view: GraphView, node: NodeProto) -> None:
+def _fold_bias(view: GraphIndex, node: NodeProto) -> None:
     quantized, scale = view.value(node.input[0]), view.value(node.input[1])
     if quantized is None or scale is None:
         return
@@ -96,7 +96,7 @@ def _fold_bias(view: GraphView, node: NodeProto) -> None:
     view.model.graph.node.remove(node)
 
 
-def _to_int8(view: GraphView, node: NodeProto) -> str | None:
+def _to_int8(view: GraphIndex, node: NodeProto) -> str | None:
     """Move one quantizer to int8; gives the kind of move, or None where none is exact."""
     scale = view.value(node.input[1])
     zero = view.value(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros((), dtype=np.uint8)
@@ -114,7 +114,7 @@ def _to_int8(view: GraphView, node: NodeProto) -> str | None:
     return "shifted" if middle else "coarser"
 
 
-def _replace_input(view: GraphView, node: NodeProto, index: int, values: np.ndarray[Any, np.dtype[Any]]) -> None:
+def _replace_input(view: GraphIndex, node: NodeProto, index: int, values: np.ndarray[Any, np.dtype[Any]]) -> None:
     """Give a node a constant of its own; others may share the old one."""
     name = f"{node.output[0]}.int8.{index}"
     _set_constant(view, name, values)
@@ -123,13 +123,13 @@ def _replace_input(view: GraphView, node: NodeProto, index: int, values: np.ndar
     node.input[index] = name
 
 
-def _set_constant(view: GraphView, name: str, values: np.ndarray[Any, np.dtype[Any]]) -> None:
+def _set_constant(view: GraphIndex, name: str, values: np.ndarray[Any, np.dtype[Any]]) -> None:
     from onnx import numpy_helper
 
     view.model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
 
 
-def _drop_unread(view: GraphView) -> None:
+def _drop_unread(view: GraphIndex) -> None:
     graph = view.model.graph
     read = {name for node in graph.node for name in node.input} | {each.name for each in graph.output}
     for tensor in [each for each in graph.initializer if each.name not in read]:

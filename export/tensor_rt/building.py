@@ -36,7 +36,7 @@ class Built:
     warnings: tuple[str, ...]
 
 
-def build_engine(trt: Any, onnx: Path, recipe: BuildRecipe, *, timing: bytes, tell: Tell) -> Built:
+def build_engine(trt: Any, onnx: Path, recipe: BuildRecipe, *, timing: bytes, notify: Tell) -> Built:
     """Build an engine; takes minutes on a small device, the first time.
 
     Args:
@@ -44,19 +44,19 @@ def build_engine(trt: Any, onnx: Path, recipe: BuildRecipe, *, timing: bytes, te
         onnx: The model.
         recipe: How.
         timing: `Built.timing` of an earlier build by the same TensorRT on the same GPU; empty: there was none.
-        tell: Told how far it is.
+        notify: Told how far it is.
 
     Raises:
         GraphError: TensorRT does not take the model; the message holds every error that its parser gave.
     """
     begin_s = time.monotonic()
-    log, monitor = listen(trt), watch(trt, tell)
+    log, monitor = listen(trt), watch(trt, notify)
     builder = trt.Builder(log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     _parse(trt, network, log, onnx)
     config = _configured(trt, builder, recipe)
     config.progress_monitor = monitor
-    _set_timing(config, timing, tell)
+    _set_timing(config, timing, notify)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         msg = f"{onnx}: TensorRT {trt.__version__} cannot build it: {said(log.errors)}"
@@ -113,9 +113,9 @@ def _use_accelerator(trt: Any, builder: Any, config: Any, core: int) -> None:
     config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
 
 
-def _set_timing(config: Any, timing: bytes, tell: Tell) -> None:
+def _set_timing(config: Any, timing: bytes, notify: Tell) -> None:
     """Start from what an earlier build measured; what does not fit is left aside, since it would mislead."""
     cache = config.create_timing_cache(timing)
     if cache is None or not config.set_timing_cache(cache, False):
-        tell("the timing cache is not of this TensorRT and GPU: starting anew")
+        notify("the timing cache is not of this TensorRT and GPU: starting anew")
         config.set_timing_cache(config.create_timing_cache(b""), False)

@@ -14,7 +14,7 @@ from ..artifacts import artifact_of
 from ..contracts import Artifact, Graph
 from ..device_check.check import check_file
 from ..device_check.device_runtime import RUNTIMES
-from ..device_check.graph_view import view_of
+from ..device_check.graph_index import index_of
 from ..graph_reading import parse_model
 from ..sparsity import sparsity_of
 from .recipe import WORKSPACE_MIB, BuildRecipe, FrameRange, frames_of_spec, recipe_bytes
@@ -24,7 +24,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeWish:
+class RecipeOptions:
     """What a user asks of an engine; the rest follows from the graph.
 
     Attributes:
@@ -38,10 +38,10 @@ class RecipeWish:
     dla_core: int | None = None
 
 
-PLAIN = RecipeWish()
+PLAIN = RecipeOptions()
 
 
-def freeze(graph: Graph, target: Target, folder: Path, *, wish: RecipeWish = PLAIN) -> Artifact:
+def freeze(graph: Graph, target: Target, folder: Path, *, wish: RecipeOptions = PLAIN) -> Artifact:
     """Write what an engine is built from; no TensorRT is needed for that.
 
     Args:
@@ -63,7 +63,7 @@ def freeze(graph: Graph, target: Target, folder: Path, *, wish: RecipeWish = PLA
     return artifact_of(path, graph=graph, backend=NAME, target=target)
 
 
-def recipe_for(graph: Graph, path: Path, wish: RecipeWish) -> BuildRecipe:
+def recipe_for(graph: Graph, path: Path, wish: RecipeOptions) -> BuildRecipe:
     """Work out a recipe.
 
     Args:
@@ -81,7 +81,7 @@ def recipe_for(graph: Graph, path: Path, wish: RecipeWish) -> BuildRecipe:
             frames=own if own.fixed else wish.frames or own,
             size_left_open=not own.fixed,
             workspace_mib=wish.workspace_mib,
-            sparse_weights=bool(sparsity_of(view_of(path)).sparse),
+            sparse_weights=bool(sparsity_of(index_of(path)).sparse),
             dla_core=wish.dla_core,
         )
     except ValueError as error:
@@ -100,7 +100,7 @@ def require_taken(path: Path) -> tuple[str, ...]:
     if takers:
         return takers
     refused = [each for each in checked.findings if each.level == "refused"]
-    told = "; ".join(f"{each.node}: {each.seen} [{each.rule}] {each.way_out}" for each in refused[:_SHOWN])
+    notified = "; ".join(f"{each.node}: {each.seen} [{each.rule}] {each.way_out}" for each in refused[:_SHOWN])
     more = f"; and {len(refused) - _SHOWN} more (beltline check lists them)" if len(refused) > _SHOWN else ""
-    msg = f"{path}: no TensorRT takes it: {told}{more}"
+    msg = f"{path}: no TensorRT takes it: {notified}{more}"
     raise GraphError(msg)

@@ -12,13 +12,13 @@ from .presence import gpu
 from .recipe import read_recipe
 
 
-def engine_for(trt: Any, artifact: Artifact, *, tell: Tell) -> bytes:
+def engine_for(trt: Any, artifact: Artifact, *, notify: Tell) -> bytes:
     """Give an artifact's engine for this TensorRT and GPU; built where it is not there, or something has changed.
 
     Args:
         trt: The module `tensorrt`.
         artifact: ONNX and recipe, intact.
-        tell: Told when an engine is built, how far that is, and what came of it.
+        notify: Told when an engine is built, how far that is, and what came of it.
 
     Raises:
         GraphError: TensorRT does not take the model.
@@ -28,15 +28,15 @@ def engine_for(trt: Any, artifact: Artifact, *, tell: Tell) -> bytes:
     if kept is not None:
         return kept
     recipe = read_recipe(artifact.path.with_suffix(".json"))
-    tell(f"building the engine of {artifact.path.name} for {maker.words}: takes minutes on a small device")
+    notify(f"building the engine of {artifact.path.name} for {maker.words}: takes minutes on a small device")
     timing = read_timing(stores, maker)
-    built = build_engine(trt, artifact.path, recipe, timing=timing, tell=tell)
+    built = build_engine(trt, artifact.path, recipe, timing=timing, notify=notify)
     keep_timing(stores, maker, built.timing)
     path = keep_engine(stores, artifact, maker, built.engine)
     kept_words = (
         f"kept as {path}" if path else f"not kept, since neither of {', '.join(map(str, stores))} can be written"
     )
-    tell(f"engine built in {built.seconds:.0f} s ({len(built.engine):,} bytes), {kept_words}")
+    notify(f"engine built in {built.seconds:.0f} s ({len(built.engine):,} bytes), {kept_words}")
     if built.warnings:
-        tell(f"TensorRT warns: {said(list(built.warnings))}")
+        notify(f"TensorRT warns: {said(list(built.warnings))}")
     return built.engine

@@ -53,22 +53,22 @@ def said(words: list[str]) -> str:
     return ("; ".join(different[:_SHOWN]) or "it does not say why") + more
 
 
-def watch(trt: Any, tell: Tell) -> Any:
+def watch(trt: Any, notify: Tell) -> Any:
     """Make a progress monitor that tells which phase a build is in, every ten seconds at most."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self._steps: dict[str, int] = {}
-            self._told_s = time.monotonic()
+            self._notified_s = time.monotonic()
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:  # noqa: ARG002
             self._steps[phase_name] = num_steps
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            if time.monotonic() - self._told_s > _EVERY_S:
-                self._told_s = time.monotonic()
-                tell(f"building the engine: {phase_name}, {step + 1} of {self._steps.get(phase_name, step + 1)}")
+            if time.monotonic() - self._notified_s > _EVERY_S:
+                self._notified_s = time.monotonic()
+                notify(f"building the engine: {phase_name}, {step + 1} of {self._steps.get(phase_name, step + 1)}")
             return True
 
         def phase_finish(self, phase_name: str) -> None:

@@ -77,8 +77,8 @@ def missing_parts() -> str | None:
         return None
     release = l4t_release()
     where = f" on {jetpack_of(release)} (Jetson Linux {release})" if release else ""
-    told = "; ".join(f"{_NAMES[part]} is missing{words}: {_advice(part, release)}" for part, words in found)
-    return f"TensorRT cannot run here{where}: {told}"
+    notified = "; ".join(f"{_NAMES[part]} is missing{words}: {_advice(part, release)}" for part, words in found)
+    return f"TensorRT cannot run here{where}: {notified}"
 
 
 def gpu() -> Gpu:

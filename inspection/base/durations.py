@@ -29,7 +29,7 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
-def duration_words(seconds: float) -> str:
+def describe_duration(seconds: float) -> str:
     """Write a duration as one would say it, three digits.
 
     >>> [duration_words(seconds) for seconds in (45, 1800, 5400, 604_800)]

@@ -18,7 +18,7 @@ _GATE = ConfigDict(frozen=True, extra="forbid", strict=True)
 class MissGate(BaseModel):
     """Frames whose decision comes after the deadline: the upper bound of their share must not exceed `max`.
 
-    Late frames come in spells, and no test can bound a spell that it has not seen. `stall_ms` says how long the device
+    Late frames come in bursts, and no test can bound a burst that it has not seen. `stall_ms` says how long the device
     may stop at most: what one such stall delays counts as one event, and the proof takes that many times the frames.
     """
 

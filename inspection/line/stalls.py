@@ -1,7 +1,7 @@
 """How many frames one stall of the device makes late: the assumption behind a proof, in words of the belt.
 
-Late frames come in spells: the device does nothing for `stall_ms` (another process, a page written to disk, a clock
-that drops), frames pile up, and all of them are late together. Such a spell is one event, not many.
+Late frames come in bursts: the device does nothing for `stall_ms` (another process, a page written to disk, a clock
+that drops), frames pile up, and all of them are late together. Such a burst is one event, not many.
 
 The longest spell, derived. A trigger falls due every T; its c frames (one per camera) take u*T to work off, u being
 the utilisation, so the device catches up by T*(1 - u) with each trigger. Worst case: a stall of S begins just as
@@ -31,7 +31,7 @@ _WAKING_UP_MS = 1.0
 _MOST_UTILISATION = 0.99
 
 
-def spell_frames(stall_ms: float, *, arrivals: Arrivals, deadline_ms: float, utilisation: float) -> int:
+def burst_frames(stall_ms: float, *, arrivals: Arrivals, deadline_ms: float, utilisation: float) -> int:
     """Count the frames that one stall makes late at most; at least those of one trigger.
 
     Args:
@@ -57,7 +57,7 @@ def spell_frames(stall_ms: float, *, arrivals: Arrivals, deadline_ms: float, uti
 
 
 def stall_ms_for(frames: int, *, arrivals: Arrivals, deadline_ms: float, utilisation: float) -> int:
-    """Give the shortest stall, in whole ms, that explains a spell of so many late frames: the mirror of the above.
+    """Give the shortest stall, in whole ms, that explains a burst of so many late frames: the mirror of the above.
 
     >>> belt = Arrivals(period_ns=20_000_000)
     >>> stall_ms_for(4, arrivals=belt, deadline_ms=40.0, utilisation=0.1)
@@ -72,7 +72,7 @@ def stall_ms_for(frames: int, *, arrivals: Arrivals, deadline_ms: float, utilisa
 
 
 def planned_utilisation(arrivals: Arrivals, *, deadline_ms: float, back_to_back_ms: float | None = None) -> float:
-    """Say how busy the device will be, before it was measured at the belt's pace.
+    """Say how busy the device will be, before it was measured at line rate.
 
     Args:
         arrivals: When frames are due.

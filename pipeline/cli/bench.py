@@ -25,7 +25,9 @@ Row = Annotated[
 Compare = Annotated[
     tuple[str, str] | None,
     typer.Option(
-        "--compare", metavar="A B", help="How many times as long A takes as B: two rows, in turns, or two .npz traces."
+        "--compare",
+        metavar="A B",
+        help="How many times as long A takes as B: two rows, interleaved, or two .npz traces.",
     ),
 ]
 Rounds = Annotated[

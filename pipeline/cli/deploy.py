@@ -13,7 +13,7 @@ from .rolling_out import Host, HostPython, Hosts, SshConfig, Wheelhouse, roll_ou
 if TYPE_CHECKING:
     from ...station.versions.admission import Verified
     from ...station.versions.places import Places
-    from ..deploy.bundling import BundleWish
+    from ..deploy.bundling import BundleOptions
 
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle, a file *.beltline.")]
 PublicKey = Annotated[
@@ -73,12 +73,12 @@ def bundle(
         if new_key is not None:
             _make_key(new_key, as_json=as_json)
             return
-        from ..deploy.bundling import BundleWish
-        from ..deploy.device_bundle import DeviceWish
+        from ..deploy.bundling import BundleOptions
+        from ..deploy.device_bundle import DeviceOptions
 
-        there = DeviceWish(profile=device, workspace_mib=workspace_mib, dla_core=dla_core) if device else None
+        there = DeviceOptions(profile=device, workspace_mib=workspace_mib, dla_core=dla_core) if device else None
         rows = tuple(row or ())
-        wish = BundleWish(rows=rows, anyway=anyway, key=key, output=output, licence=licence, device=there)
+        wish = BundleOptions(rows=rows, anyway=anyway, key=key, output=output, licence=licence, device=there)
         _bundle(line_file, wish, runs=runs, quick=quick, as_json=as_json, verbose=verbose)
 
 
@@ -89,8 +89,8 @@ def verify(
     with answered(as_json=as_json):
         from ...station.versions.admission import verify_bundle
 
-        verified = verify_bundle(bundle, key=key, other_device=other_device, tell=_say)
-        _tell({"bundle": str(bundle), **verified.to_json()}, _words(verified), as_json=as_json)
+        verified = verify_bundle(bundle, key=key, other_device=other_device, notify=_say)
+        _notify({"bundle": str(bundle), **verified.to_json()}, _words(verified), as_json=as_json)
 
 
 def install(
@@ -118,11 +118,11 @@ def install(
     """
     with answered(as_json=as_json):
         if host or hosts is not None:
-            from ..deploy.rollout import RolloutWish
+            from ..deploy.rollout import RolloutOptions
 
             flags = {"--allow-unsigned": allow_unsigned, "--other-device": other_device}
             kept = ["--keep", str(keep)] if keep is not None else []
-            there = RolloutWish(
+            there = RolloutOptions(
                 options=(*(flag for flag, given in flags.items() if given), *kept),
                 key=key,
                 root=None if root is None else str(root),
@@ -131,13 +131,13 @@ def install(
                 python=host_python,
             )
             roll_out_to(bundle, host or [], hosts, there, as_json=as_json)
-        from ...station.versions.installing import InstallWish
+        from ...station.versions.installing import InstallOptions
         from ...station.versions.installing import install as install_bundle
         from ...station.versions.tidying import prune
 
         places = _places(root)
-        wish = InstallWish(key=key, allow_unsigned=allow_unsigned, other_device=other_device)
-        installed = install_bundle(bundle, places, wish, tell=_say)
+        wish = InstallOptions(key=key, allow_unsigned=allow_unsigned, other_device=other_device)
+        installed = install_bundle(bundle, places, wish, notify=_say)
         removed = prune(places, keep=keep) if keep is not None else ()
         facts = {
             "installed": installed.activation.version,
@@ -145,7 +145,7 @@ def install(
             "removed": list(removed),
         }
         words = f"{_words(installed.verified)}\ninstalled: {places.current} is {installed.activation.version}"
-        _tell({"root": str(places.root), **facts, **installed.verified.to_json()}, words, as_json=as_json)
+        _notify({"root": str(places.root), **facts, **installed.verified.to_json()}, words, as_json=as_json)
 
 
 def rollback(root: RootFolder = None, as_json: Json = False) -> None:
@@ -156,7 +156,7 @@ def rollback(root: RootFolder = None, as_json: Json = False) -> None:
         places = _places(root)
         now = roll_back(places)
         facts = {"root": str(places.root), "version": now.version, "generation": now.number, "since": now.since}
-        _tell(facts, f"rolled back: {places.current} is {now.version}", as_json=as_json)
+        _notify(facts, f"rolled back: {places.current} is {now.version}", as_json=as_json)
 
 
 def status(root: RootFolder = None, as_json: Json = False) -> None:
@@ -166,7 +166,7 @@ def status(root: RootFolder = None, as_json: Json = False) -> None:
         from ...station.versions.status import status_text
 
         facts = status_of(_places(root))
-        _tell(facts, status_text(facts), as_json=as_json)
+        _notify(facts, status_text(facts), as_json=as_json)
 
 
 def _make_key(path: Path, *, as_json: bool) -> None:
@@ -174,10 +174,10 @@ def _make_key(path: Path, *, as_json: bool) -> None:
 
     public = make_key(path)
     words = f"private key: {path} (keep it to yourself)\npublic key: {public} (for everyone who installs your bundles)"
-    _tell({"private": str(path), "public": str(public)}, words, as_json=as_json)
+    _notify({"private": str(path), "public": str(public)}, words, as_json=as_json)
 
 
-def _bundle(path: Path | None, wish: BundleWish, *, runs: Path, quick: bool, as_json: bool, verbose: bool) -> None:
+def _bundle(path: Path | None, wish: BundleOptions, *, runs: Path, quick: bool, as_json: bool, verbose: bool) -> None:
     from ..console import Console
     from ..deploy.bundle_run import bundle_job
     from ..line.builtin import write_builtin_data
@@ -197,7 +197,7 @@ def _bundle(path: Path | None, wish: BundleWish, *, runs: Path, quick: bool, as_
     if made.trtexec is not None:
         facts["trtexec"] = made.trtexec
         words += f"\nthe same engine by hand, beside its model.onnx: {made.trtexec}"
-    _tell(facts, words, as_json=as_json)
+    _notify(facts, words, as_json=as_json)
 
 
 def _words(verified: Verified) -> str:
@@ -227,7 +227,7 @@ def _places(root: Path | None) -> Places:
     return Places(root=(root or default_root()).expanduser().absolute())
 
 
-def _tell(facts: dict[str, Any], words: str, *, as_json: bool) -> None:
+def _notify(facts: dict[str, Any], words: str, *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:

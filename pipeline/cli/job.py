@@ -121,7 +121,7 @@ def given_line(path: Path | None, *, runs: Path, console: Console) -> LineFile:
 
     line_file = read_line_file(path, runs=runs)
     if path is None:
-        console.tell(f"no line file given: the built-in synthetic line, drawn once into {line_file.data.root}")
+        console.notify(f"no line file given: the built-in synthetic line, drawn once into {line_file.data.root}")
         write_builtin_data(runs)
     return line_file
 

@@ -21,7 +21,7 @@ def doctor(as_json: Json = False, verbose: Verbose = False) -> None:
     with answered(as_json=as_json):
         from ..doctor import doctor_text, examine
 
-        _tell(examine(), doctor_text, as_json=as_json, verbose=verbose)
+        _notify(examine(), doctor_text, as_json=as_json, verbose=verbose)
 
 
 def devices(predict: Predict = None, as_json: Json = False, verbose: Verbose = False) -> None:
@@ -34,14 +34,14 @@ def devices(predict: Predict = None, as_json: Json = False, verbose: Verbose = F
             from ..predicting import predict as predict_times
             from ..predicting import predictions_text
 
-            _tell(predict_times(predict), predictions_text, as_json=as_json, verbose=verbose)
+            _notify(predict_times(predict), predictions_text, as_json=as_json, verbose=verbose)
             return
         from ..doctor import devices_text, known_devices
 
-        _tell(known_devices(), devices_text, as_json=as_json, verbose=verbose)
+        _notify(known_devices(), devices_text, as_json=as_json, verbose=verbose)
 
 
-def _tell(facts: dict[str, Any], words: Callable[..., str], *, as_json: bool, verbose: bool) -> None:
+def _notify(facts: dict[str, Any], words: Callable[..., str], *, as_json: bool, verbose: bool) -> None:
     if as_json:
         print_json(facts)
     else:

@@ -10,7 +10,7 @@ import typer
 from .options import print_json
 
 if TYPE_CHECKING:
-    from ..deploy.rollout import RolloutWish
+    from ..deploy.rollout import RolloutOptions
 
 Hosts = Annotated[
     Path | None, typer.Option("--hosts", metavar="FILE", help="Install on these hosts, one ssh://user@host a line.")
@@ -28,12 +28,12 @@ SshConfig = Annotated[
 HostPython = Annotated[str | None, typer.Option("--host-python", metavar="PATH", help="The hosts' Python.")]
 
 
-def roll_out_to(bundle: Path, host: list[str], hosts: Path | None, wish: RolloutWish, *, as_json: bool) -> None:
+def roll_out_to(bundle: Path, host: list[str], hosts: Path | None, wish: RolloutOptions, *, as_json: bool) -> None:
     """Roll a bundle out and exit with 0, or as the install that failed."""
     from ..deploy.rollout import read_hosts, roll_out, rollout_facts, rollout_text
 
     listed = [*host, *(read_hosts(hosts) if hosts is not None else [])]
-    outcomes = roll_out(bundle, listed, wish, tell=lambda text: typer.echo(text, err=True))
+    outcomes = roll_out(bundle, listed, wish, notify=lambda text: typer.echo(text, err=True))
     facts = rollout_facts(outcomes)
     if as_json:
         print_json(facts)

@@ -11,10 +11,10 @@ from ..console import Console
 from ..line.line_file import LineFile
 from ..line.quick import quickened
 from ..report.reporting import write_report
-from ..run import open_job, try_rows
+from ..run import measured_rows, open_job
 from ..search.found import with_found
 from ..stages.rows import RowPlan, planned_rows, require_parts
-from .bundling import BundleWish, bundle_rows
+from .bundling import BundleOptions, bundle_rows
 from .device_bundle import trtexec_of
 
 
@@ -33,7 +33,7 @@ class Bundled:
     trtexec: str | None = None
 
 
-def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish, console: Console) -> Bundled:
+def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleOptions, console: Console) -> Bundled:
     """Write a bundle of a line's run and verify it as any other machine would.
 
     Raises:
@@ -43,7 +43,7 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish
     plans = _plans(asked, wish)
     require_parts(plans, runs=True)
     with open_job(asked, runs=runs, console=console) as job:
-        results = try_rows(job, plans)
+        results = measured_rows(job, plans)
         path, _ = bundle_rows(job, results, write_report(job, results), wish)
     try:
         return Bundled(path=path, verified=verify_bundle(path, other_device=True), trtexec=trtexec_of(path))
@@ -52,7 +52,7 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleWish
         raise
 
 
-def _plans(line_file: LineFile, wish: BundleWish) -> tuple[RowPlan, ...]:
+def _plans(line_file: LineFile, wish: BundleOptions) -> tuple[RowPlan, ...]:
     """Plan the rows of a plain run; where a wanted row is none of them, the baselines as well."""
     wanted = {name.partition("@")[0] for name in wish.rows}
     for baselines in (False, True):

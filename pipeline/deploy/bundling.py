@@ -26,13 +26,13 @@ from ...inspection.data.streaming import frames_of
 from ..line.quick import QUICK
 from ..stages.job import RunJob
 from ..stages.results import RowResult
-from .device_bundle import DeviceModel, DeviceWish, device_model, golden_there, margin_for
+from .device_bundle import DeviceModel, DeviceOptions, device_model, golden_there, margin_for
 
 SUFFIX = ".beltline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BundleWish:
+class BundleOptions:
     """What the user wants bundled.
 
     Attributes:
@@ -49,10 +49,12 @@ class BundleWish:
     key: Path | None = None
     output: Path | None = None
     licence: Path | None = None
-    device: DeviceWish | None = None
+    device: DeviceOptions | None = None
 
 
-def bundle_rows(job: RunJob, results: Sequence[RowResult], report: Report, wish: BundleWish) -> tuple[Path, Manifest]:
+def bundle_rows(
+    job: RunJob, results: Sequence[RowResult], report: Report, wish: BundleOptions
+) -> tuple[Path, Manifest]:
     """Write a bundle with the wanted rows.
 
     Raises:
@@ -111,7 +113,7 @@ def bundle_selected(job: RunJob, results: Sequence[RowResult], report: Report) -
     shutil.rmtree(folder, ignore_errors=True)
     if report.selected is None:
         return None
-    wish = BundleWish(output=folder / f"{report_name(job)}-{report.selected}{SUFFIX}")
+    wish = BundleOptions(output=folder / f"{report_name(job)}-{report.selected}{SUFFIX}")
     return bundle_rows(job, results, report, wish)[0]
 
 
@@ -120,7 +122,7 @@ def report_name(job: RunJob) -> str:
     return job.line_file.run_name
 
 
-def _chosen(results: Sequence[RowResult], report: Report, wish: BundleWish) -> list[RowResult]:
+def _chosen(results: Sequence[RowResult], report: Report, wish: BundleOptions) -> list[RowResult]:
     names = wish.rows or ((report.selected,) if report.selected is not None else ())
     by_name = {result.name: result for result in results}
     if not names:
@@ -193,7 +195,7 @@ def _golden(
 ) -> tuple[Golden, list[Frame]]:
     """Choose frames of val and test by the first model's scores, with what every model said of them."""
     samples = (*job.dataset.of("val"), *job.dataset.of("test"))
-    scores = [np.concatenate([each.tried.val, each.tried.test]) for each in chosen]
+    scores = [np.concatenate([each.scored.val, each.scored.test]) for each in chosen]
     places = choose_golden(
         scores[0],
         [sample.defective for sample in samples],
@@ -222,7 +224,7 @@ def _reference(job: RunJob, chosen: Sequence[RowResult], there: Sequence[DeviceM
     if not samples:
         return None
     places = [good[sample.path] for sample in samples]
-    said = {each.artifact.backend: each.tried.val[places].tolist() for each in chosen}
+    said = {each.artifact.backend: each.scored.val[places].tolist() for each in chosen}
     elsewhere = dict.fromkeys((each.model.artifact.backend for each in there), said[chosen[0].artifact.backend])
     return reference_of(
         {**elsewhere, **said},
@@ -231,7 +233,7 @@ def _reference(job: RunJob, chosen: Sequence[RowResult], there: Sequence[DeviceM
     )
 
 
-def _file_name(parts: BundleParts, wish: BundleWish) -> str:
+def _file_name(parts: BundleParts, wish: BundleOptions) -> str:
     device = f"-{wish.device.profile}" if wish.device is not None else ""
     return f"{parts.name}-{parts.models[0].row}{device}"
 

@@ -17,7 +17,7 @@ from ...export.bundles.reading import open_bundle
 from ...export.bundles.writing import BundleModel
 from ...export.contracts import Precision
 from ...export.graph_file import open_graph
-from ...export.tensor_rt.freezing import NAME, RecipeWish, freeze, require_taken
+from ...export.tensor_rt.freezing import NAME, RecipeOptions, freeze, require_taken
 from ...export.tensor_rt.recipe import WORKSPACE_MIB, FrameRange, read_recipe
 from ...export.tensor_rt.trtexec import trtexec_command
 from ...inspection.base.errors import BundleError
@@ -33,7 +33,7 @@ Chosen, not measured: sums in another order for fp32; some units of fp16's 11 bi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceWish:
+class DeviceOptions:
     """What the user wants built on a device.
 
     Attributes:
@@ -69,7 +69,7 @@ class DeviceModel:
         )
 
 
-def device_model(model: BundleModel, wish: DeviceWish, dataset: Dataset, folder: Path) -> DeviceModel:
+def device_model(model: BundleModel, wish: DeviceOptions, dataset: Dataset, folder: Path) -> DeviceModel:
     """Freeze a row for a device.
 
     Args:
@@ -95,7 +95,7 @@ def device_model(model: BundleModel, wish: DeviceWish, dataset: Dataset, folder:
         raise BundleError(msg)
     graph = open_graph(model.artifact.path)
     target = Target(name=profile.name, threads=1, cpus=(0,))
-    asked = RecipeWish(frames=frames_of_line(dataset), workspace_mib=wish.workspace_mib, dla_core=wish.dla_core)
+    asked = RecipeOptions(frames=frames_of_line(dataset), workspace_mib=wish.workspace_mib, dla_core=wish.dla_core)
     artifact = freeze(graph, target, folder, wish=asked)
     frozen = BundleModel(
         row=model.row, artifact=artifact, threshold=model.threshold, verdict="inconclusive", relies_on=(), runtime={}

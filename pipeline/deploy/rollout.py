@@ -20,7 +20,7 @@ State = Literal["installed", "failed", "untouched"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutWish:
+class RolloutOptions:
     """How a bundle is to be installed on each host.
 
     Attributes:
@@ -93,7 +93,7 @@ def require_hosts(hosts: list[str], *, where: str) -> list[str]:
 
 
 def roll_out(
-    bundle: Path, hosts: Sequence[str], wish: RolloutWish, *, tell: Callable[[str], None]
+    bundle: Path, hosts: Sequence[str], wish: RolloutOptions, *, notify: Callable[[str], None]
 ) -> list[HostOutcome]:
     """Install a bundle on one host after the other, and stop at the first that does not take it.
 
@@ -105,8 +105,8 @@ def roll_out(
         if outcomes and outcomes[-1].state != "installed":
             outcomes.append(HostOutcome(host=host, state="untouched"))
             continue
-        outcomes.append(_install(bundle, host, wish, tell))
-        tell(_words_of(outcomes[-1]))
+        outcomes.append(_install(bundle, host, wish, notify))
+        notify(_words_of(outcomes[-1]))
     return outcomes
 
 
@@ -122,11 +122,11 @@ def rollout_text(outcomes: Sequence[HostOutcome]) -> str:
     return "\n".join([f"{len(outcomes)} hosts: {head}", *map(_words_of, outcomes)])
 
 
-def _install(bundle: Path, address: str, wish: RolloutWish, tell: Callable[[str], None]) -> HostOutcome:
+def _install(bundle: Path, address: str, wish: RolloutOptions, notify: Callable[[str], None]) -> HostOutcome:
     before: str | None = None
     try:
         access = Access(address=parse_address(address), config=wish.config, python=wish.python)
-        with SshHost(access, wheelhouse=wish.wheelhouse, tell=lambda text: tell(f"{address}: {text}")) as host:
+        with SshHost(access, wheelhouse=wish.wheelhouse, notify=lambda text: notify(f"{address}: {text}")) as host:
             root = ["--root", wish.root] if wish.root else []
             before = _said(host, ["status", *root]).get("version")
             key = ["--key", str(host.put(wish.key))] if wish.key else []

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ...station.settings import StationSettings
-from ..line.validation_errors import mistakes_in_values, mistakes_of, raise_if_any
+from ..line.validation_errors import problems_in_values, problems_of, raise_if_any
 from ..line.written_paths import absolute
 from ..line.yaml_positions import read_file
 
@@ -22,9 +22,9 @@ def load_station_file(path: Path) -> StationSettings:
     try:
         checked = StationSettings.model_validate(placed.content)
     except ValidationError as error:
-        raise_if_any(mistakes_of(error, StationSettings), placed)
+        raise_if_any(problems_of(error, StationSettings), placed)
         raise
-    raise_if_any(mistakes_in_values(placed.content, checked), placed)
+    raise_if_any(problems_in_values(placed.content, checked), placed)
     rooted: StationSettings = absolute(checked, path.resolve().parent)
     return rooted
 

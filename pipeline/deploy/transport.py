@@ -23,5 +23,5 @@ def transport_size(job: RunJob, result: RowResult) -> dict[str, int]:
         files = [path.read_bytes() for path in files_of(result.artifact.path)]
         write_json(folder / "packed.json", {"bytes": sum(len(packed(each) or each) for each in files)})
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     return {"transport_bytes": int(json.loads((folder / "packed.json").read_text(encoding="utf-8"))["bytes"])}

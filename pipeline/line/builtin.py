@@ -18,12 +18,12 @@ _SEED = 0
 _VIEWS = {"crop": 96, "rotation_deg": 10}
 _TEACHER = {
     "network": {"family": "smp", "decoder_width": 64},
-    "fit": {"epochs": 10, "batch": 16, "learning_rate": 0.0015, "views": _VIEWS},
+    "fit": {"epochs": 10, "batch": 16, "learning_rate": 0.0015, "augmentation": _VIEWS},
 }
 _DISTILL = {
     "distill": {
         "network": {"family": "plain", "width": 16, "depth": 2},
-        "fit": {"epochs": 12, "batch": 16, "learning_rate": 0.004, "views": _VIEWS},
+        "fit": {"epochs": 12, "batch": 16, "learning_rate": 0.004, "augmentation": _VIEWS},
     }
 }
 _RECIPES = (

@@ -18,7 +18,7 @@ from ...inspection.line.line import Line, budget_of
 from ...targets.profile import profiles
 from ...targets.settings import LOCAL, Targets
 from ..search.settings import SearchSettings
-from .validation_errors import Mistake, mistakes_in_values, mistakes_of, one_of, raise_if_any
+from .validation_errors import Problem, one_of, problems_in_values, problems_of, raise_if_any
 from .written_paths import absolute
 from .yaml_positions import Location, PlacedYaml, read_file
 
@@ -121,9 +121,9 @@ def load_line_file(path: Path) -> LineFile:
     try:
         checked = LineFile.model_validate(placed.content)
     except ValidationError as error:
-        raise_if_any(mistakes_of(error, LineFile), placed)
+        raise_if_any(problems_of(error, LineFile), placed)
         raise
-    raise_if_any([*mistakes_in_values(placed.content, checked), *_unknown_names(checked)], placed)
+    raise_if_any([*problems_in_values(placed.content, checked), *_unknown_names(checked)], placed)
     _check_budget(checked, placed)
     return settled(checked, folder=path.resolve().parent)
 
@@ -152,7 +152,7 @@ def lock_text(line_file: LineFile) -> str:
     return text
 
 
-def _unknown_names(checked: LineFile) -> list[Mistake]:
+def _unknown_names(checked: LineFile) -> list[Problem]:
     places: list[Location] = [
         ("target", i) if len(checked.target) > 1 else ("target",) for i in range(len(checked.target))
     ]
@@ -166,7 +166,7 @@ def _unknown_names(checked: LineFile) -> list[Mistake]:
     found += [one_of(("recipes", i, "backend"), each.backend, backends) for i, each in enumerate(checked.recipes)]
     wanted = checked.search.space.backend if checked.search else ()
     found += [one_of(("search", "space", "backend", i), each, backends) for i, each in enumerate(wanted)]
-    return [mistake for mistake in found if mistake is not None]
+    return [problem for problem in found if problem is not None]
 
 
 def _check_budget(checked: LineFile, placed: PlacedYaml) -> None:

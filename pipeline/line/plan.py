@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ...inspection.line.line import Line, LineBudget, budget_of
-from ...inspection.line.stalls import planned_utilisation, spell_frames
+from ...inspection.line.stalls import burst_frames, planned_utilisation
 from ...inspection.statistics.bounds import frames_needed
 from ...inspection.statistics.paired import parts_needed
 from .line_file import LineFile
@@ -20,8 +20,8 @@ def plan(line_file: LineFile) -> dict[str, Any]:
     Returns:
         JSON-able: `name`, `target`, `budget` (as in report.json), `frames_per_s` (of all cameras), `arrivals`
         (`cameras`, `jitter_ms`, `bursts` as in line.yaml or None), `travel_ms`, `fixed_ms` by name,
-        `stall` (`stall_ms` that the proof allows for, `utilisation` assumed, `spell_frames` that one such stall makes
-        late at most), `proof` (one entry for each number of such spells seen: `misses`, `frames`, `minutes` at the
+        `stall` (`stall_ms` that the proof allows for, `utilisation` assumed, `burst_frames` that one such stall makes
+        late at most), `proof` (one entry for each number of such bursts seen: `misses`, `frames`, `minutes` at the
         belt's pace), `parts` (the fewest test parts that can pass each quality gate), `notes` (plain sentences).
 
     Raises:
@@ -64,7 +64,7 @@ def plan_text(facts: dict[str, Any]) -> str:
         f"  deadline             {budget['deadline_ms']:g} ms from frame to decision",
         f"  late decisions       at most {budget['miss_max']:.4%} of frames, at {budget['confidence']:.1%} confidence",
         f"  stalls allowed for   {_stall_text(facts['stall'])}",
-        "frames needed to prove that, at the belt's pace",
+        "frames needed to prove that, at line rate",
         *(f"  {row['misses']} late: {row['frames']:>8} frames, {row['minutes']:g} min" for row in facts["proof"]),
         "test parts needed to prove quality, at least (several images of one are one)",
         f"  {facts['parts']['defective']} defective (if none more escapes)",
@@ -91,12 +91,12 @@ def _arrivals_lines(arrivals: dict[str, Any]) -> list[str]:
 def _stall(line_file: LineFile, budget: LineBudget) -> dict[str, Any]:
     stall_ms = line_file.gates.deadline_miss.stall_ms
     busy = planned_utilisation(budget.arrivals, deadline_ms=budget.deadline_ms)
-    frames = spell_frames(stall_ms, arrivals=budget.arrivals, deadline_ms=budget.deadline_ms, utilisation=busy)
-    return {"stall_ms": stall_ms, "utilisation": _rounded(busy), "spell_frames": frames}
+    frames = burst_frames(stall_ms, arrivals=budget.arrivals, deadline_ms=budget.deadline_ms, utilisation=busy)
+    return {"stall_ms": stall_ms, "utilisation": _rounded(busy), "burst_frames": frames}
 
 
 def _stall_text(stall: dict[str, Any]) -> str:
-    frames = stall["spell_frames"]
+    frames = stall["burst_frames"]
     event = "frame counts" if frames == 1 else f"{frames} frames late in a row count"
     return (
         f"up to {stall['stall_ms']:g} ms on a device busy {stall['utilisation']:.0%} of the time: "
@@ -105,8 +105,8 @@ def _stall_text(stall: dict[str, Any]) -> str:
 
 
 def _proof(line_file: LineFile, budget: LineBudget, misses: int) -> dict[str, Any]:
-    gate, spell = line_file.gates.deadline_miss, _stall(line_file, budget)["spell_frames"]
-    frames = spell * frames_needed(gate.max, confidence=gate.confidence, misses=misses)
+    gate, burst = line_file.gates.deadline_miss, _stall(line_file, budget)["burst_frames"]
+    frames = burst * frames_needed(gate.max, confidence=gate.confidence, misses=misses)
     return {"misses": misses, "frames": frames, "minutes": round(frames / budget.arrivals.frames_per_s / 60, 2)}
 
 
@@ -115,7 +115,7 @@ def _notes(line_file: LineFile, budget: LineBudget) -> list[str]:
     proof = _proof(line_file, budget, 0)
     if proof["minutes"] > line_file.measure.minutes:
         notes.append(
-            f"at the belt's pace the proof takes {proof['minutes']:g} minutes a row, measure.minutes is "
+            f"at line rate the proof takes {proof['minutes']:g} minutes a row, measure.minutes is "
             f"{line_file.measure.minutes:g}: what is not measured at that pace leaves the verdict inconclusive"
         )
     if line_file.measure.frames is not None and line_file.measure.frames < proof["frames"]:
@@ -125,13 +125,13 @@ def _notes(line_file: LineFile, budget: LineBudget) -> list[str]:
 
 def _notes_on_choosing(line_file: LineFile) -> list[str]:
     """Say what it costs to try several candidates on one test split (Bonferroni)."""
-    tried = line_file.search.rows if line_file.search else len(line_file.recipes)
+    scored = line_file.search.rows if line_file.search else len(line_file.recipes)
     confidence, what = line_file.gates.escape.confidence, "rows of the search" if line_file.search else "recipes"
-    if tried < 2:
+    if scored < 2:
         return []
-    shared = 1 - (1 - confidence) / tried
+    shared = 1 - (1 - confidence) / scored
     note = (
-        f"{tried} {what} are tried on one test split, so a lucky one passes a gate wrongly up to {tried} times as "
+        f"{scored} {what} are tried on one test split, so a lucky one passes a gate wrongly up to {scored} times as "
         f"often: to be {confidence:.0%} sure of the one selected, write confidence: {shared:.4g}"
     )
     return [note]

@@ -38,8 +38,12 @@ _COMPARED = {"greater_than": (">", "gt"), "greater_than_equal": (">=", "ge"),
              "less_than": ("<", "lt"), "less_than_equal": ("<=", "le")}  # fmt: skip
 
 
+_RENAMED = {"views": "augmentation", "light": "lighting", "negative": "invert", "strokes": "synthetic_defects"}
+"""Keys as the first drafts of line files had them, and what they are called now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
+class Problem:
     """One thing to mend.
 
     Attributes:
@@ -51,11 +55,11 @@ class Mistake:
     text: str
 
 
-def raise_if_any(mistakes: Sequence[Mistake], placed: PlacedYaml) -> None:
+def raise_if_any(problems: Sequence[Problem], placed: PlacedYaml) -> None:
     """Raise one LineFileError that lists the mistakes by line, if there are any."""
-    if not mistakes:
+    if not problems:
         return
-    ordered = sorted(mistakes, key=lambda each: placed.line_of(each.location))
+    ordered = sorted(problems, key=lambda each: placed.line_of(each.location))
     lines = [
         f"{placed.source}:{placed.line_of(each.location)}: {placed.key_of(each.location)}: {each.text}"
         for each in ordered[:_MOST_SHOWN]
@@ -65,38 +69,38 @@ def raise_if_any(mistakes: Sequence[Mistake], placed: PlacedYaml) -> None:
     raise LineFileError("\n".join(lines))
 
 
-def mistakes_of(error: ValidationError, model: type[BaseModel], *, base: Location = ()) -> list[Mistake]:
+def problems_of(error: ValidationError, model: type[BaseModel], *, base: Location = ()) -> list[Problem]:
     """Put pydantic's errors into words; those that a plug-in's settings raised are followed to their own place."""
-    return [mistake for each in error.errors() for mistake in _mistakes_of_one(each, model, base)]
+    return [problem for each in error.errors() for problem in _problems_of_one(each, model, base)]
 
 
-def mistakes_in_values(written: Any, checked: Any, *, base: Location = ()) -> list[Mistake]:
+def problems_in_values(written: Any, checked: Any, *, base: Location = ()) -> list[Problem]:
     """Find what pydantic takes and a line must not: true for 1, numbers that are infinite or none."""
     if isinstance(checked, float) and not math.isfinite(checked):
-        return [Mistake(location=base, text=f"wanted a finite number, got {_shown(written)}; write digits")]
+        return [Problem(location=base, text=f"wanted a finite number, got {_shown(written)}; write digits")]
     if isinstance(checked, int | float) and isinstance(written, bool) and not isinstance(checked, bool):
-        return [Mistake(location=base, text=f"wanted a number, got {_shown(written)}; write digits")]
+        return [Problem(location=base, text=f"wanted a number, got {_shown(written)}; write digits")]
     pairs = ((part, old, new) for part, old, new in _children(written, checked))
-    return list(chain.from_iterable(mistakes_in_values(old, new, base=(*base, part)) for part, old, new in pairs))
+    return list(chain.from_iterable(problems_in_values(old, new, base=(*base, part)) for part, old, new in pairs))
 
 
-def one_of(location: Location, name: str, known: Iterable[str]) -> Mistake | None:
+def one_of(location: Location, name: str, known: Iterable[str]) -> Problem | None:
     """Give a mistake, with the nearest name, where `name` is not among the known ones."""
     names = sorted(known)
     if name in names:
         return None
-    return Mistake(
+    return Problem(
         location=location, text=f"wanted one of {', '.join(names)}, got {_shown(name)}{_nearest(name, names)}"
     )
 
 
-def _mistakes_of_one(error: Any, model: type[BaseModel], base: Location) -> list[Mistake]:
+def _problems_of_one(error: Any, model: type[BaseModel], base: Location) -> list[Problem]:
     location: Location = (*base, *error["loc"])
     cause = getattr(error.get("ctx", {}).get("error"), "__cause__", None)
     inner = _settings_type(cause.title) if isinstance(cause, ValidationError) else None
     if isinstance(cause, ValidationError) and inner is not None:
-        return mistakes_of(cause, inner, base=_into_settings(location, error["input"]))
-    return [Mistake(location=location, text=_text(error, model, error["loc"]))]
+        return problems_of(cause, inner, base=_into_settings(location, error["input"]))
+    return [Problem(location=location, text=_text(error, model, error["loc"]))]
 
 
 def _into_settings(location: Location, written: Any) -> Location:
@@ -154,6 +158,8 @@ def _unknown_key(key: str, model: type[BaseModel], parent: Location) -> str:
     known = sorted(_fields_at(model, parent))
     if not known:
         return "unknown key; remove it"
+    if _RENAMED.get(key) in known:
+        return f"is called {_RENAMED[key]!r} now; write that instead"
     return f"unknown key{_nearest(key, known) or ';'} known here: {', '.join(known)}"
 
 

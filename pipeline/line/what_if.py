@@ -12,7 +12,7 @@ from ...benchmarks.timing.measurement import Measurement
 from ...benchmarks.timing.measuring import prove_measurement
 from ...inspection.line.gates import MissGate
 from ...inspection.line.line import Line, budget_of
-from .what_if_words import ASSUMED, limit_sentence, speed_sentence
+from .what_if_text import ASSUMED, limit_sentence, speed_sentence
 
 _SLOWEST, _BEYOND, _APART = 0.5, 1.15, 0.03
 

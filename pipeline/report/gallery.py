@@ -27,13 +27,13 @@ def soak_shown(job: RunJob, shown: Judged) -> SoakSummary | None:
     try:
         return soak_of(job.folder, names, artifact_digest=shown.result.artifact.digest)
     except MeasurementError as error:
-        job.console.tell(f"left out of the report: {error}")
+        job.console.notify(f"left out of the report: {error}")
         return None
 
 
 def gallery(job: RunJob, shown: Judged) -> list[GalleryItem]:
     """Show the worst escapes and overkills: those furthest on the wrong side of the threshold."""
-    test, scores = job.dataset.of("test"), shown.result.tried.test
+    test, scores = job.dataset.of("test"), shown.result.scored.test
     rejected = scores >= shown.quality.threshold
     order = np.argsort(scores, kind="stable")
     escapes = [int(i) for i in order if test[i].defective and not rejected[i]][:_GALLERY_EACH]

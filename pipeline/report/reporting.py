@@ -35,7 +35,7 @@ _SPEEDS = 24
 def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     """Judge all rows, write `report.json` and `report.html` into the run's folder, and give the report."""
     judged = judged_rows(job, results)
-    report = _unless_told_before(job.folder / "report.json", _report(job, judged))
+    report = _unless_noted_before(job.folder / "report.json", _report(job, judged))
     checked = checked_report(report)
     write_json(job.folder / "report.json", report)
     shown = next(each for each in judged if each.result.name == shown_row(checked).name)
@@ -45,14 +45,14 @@ def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     return checked
 
 
-def _unless_told_before(path: Path, report: dict[str, Any]) -> dict[str, Any]:
+def _unless_noted_before(path: Path, report: dict[str, Any]) -> dict[str, Any]:
     """Keep the time of the run that found all this out first: the same findings give the same bytes."""
     try:
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return report
-    told = {**json.loads(json.dumps(report)), "started": before.get("started")}
-    return told if told == before else report
+    notified = {**json.loads(json.dumps(report)), "started": before.get("started")}
+    return notified if notified == before else report
 
 
 def _report(job: RunJob, judged: Sequence[Judged]) -> dict[str, Any]:

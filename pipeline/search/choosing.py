@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...inspection.base.errors import RecipeError
 from ...inspection.line.gates import Gates
 from ...inspection.line.line import LineBudget
-from .halving import Score, front_of, ranked
+from .halving import Score, pareto_front, ranked
 from .trials import Trial
 
 _TOLD = 3
@@ -33,7 +33,7 @@ def finalists(trials: Sequence[Trial], *, count: int, budget: LineBudget, gates:
         RecipeError: No trial came so far that it was graded; the message says what went wrong.
     """
     pool = _pool(trials, count, budget, gates)
-    edge = [pool[position] for position in front_of([_score(each) for each in pool])]
+    edge = [pool[position] for position in pareto_front([_score(each) for each in pool])]
     chosen = _spread(edge, count)
     for position in ranked([_score(each) for each in pool]):
         if len(chosen) < count and pool[position] not in chosen:
@@ -44,7 +44,7 @@ def finalists(trials: Sequence[Trial], *, count: int, budget: LineBudget, gates:
 def edge_numbers(trials: Sequence[Trial]) -> set[int]:
     """Give the numbers of the trained trials that no other trained trial beats: the Pareto front."""
     whole = [each for each in trials if each.ending == "whole" and each.score is not None]
-    return {whole[position].number for position in front_of([_score(each) for each in whole])}
+    return {whole[position].number for position in pareto_front([_score(each) for each in whole])}
 
 
 def _pool(trials: Sequence[Trial], count: int, budget: LineBudget, gates: Gates) -> list[Trial]:

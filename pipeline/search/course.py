@@ -46,7 +46,7 @@ class Track:
 
 @dataclass(slots=True, kw_only=True)
 class Course:
-    """A trial under way: drawn, timed untrained, graded rung by rung, and timed at the belt's pace at the end.
+    """A trial under way: drawn, timed untrained, graded rung by rung, and timed at line rate at the end.
 
     One that has grades already was stopped before, and goes on at its next rung.
 

@@ -81,7 +81,7 @@ def better_third(scores: Sequence[Score]) -> list[int]:
     return ranked(scores)[: ceil(len(scores) / REDUCTION)]
 
 
-def front_of(scores: Sequence[Score]) -> list[int]:
+def pareto_front(scores: Sequence[Score]) -> list[int]:
     """Give the positions that no other one beats, from fast to slow; of equal ones the first."""
     first = {score: position for position, score in reversed(list(enumerate(scores)))}
     found = [position for score, position in first.items() if not any(other.beats(score) for other in scores)]
@@ -94,7 +94,7 @@ def area(scores: Sequence[Score], *, slowest_ms: float) -> float:
     >>> round(area([Score(p99_ms=1, escape_rate=0.5)], slowest_ms=2.718281828), 4)
     0.6931
     """
-    edge = [scores[position] for position in front_of(scores) if scores[position].p99_ms < slowest_ms]
+    edge = [scores[position] for position in pareto_front(scores) if scores[position].p99_ms < slowest_ms]
     ends = [*(each.p99_ms for each in edge[1:]), slowest_ms][: len(edge)]
     widths = [log(end) - log(max(each.p99_ms, _FASTEST_MS)) for each, end in zip(edge, ends, strict=True)]
     return sum(width * -log(max(each.escape_rate, _FEWEST)) for width, each in zip(widths, edge, strict=True))

@@ -32,10 +32,10 @@ class Loop:
     """
 
     def __init__(
-        self, ledger: Ledger, engine: Engine, track: Track, settings: SearchSettings, *, watch: Watch, tell: Tell
+        self, ledger: Ledger, engine: Engine, track: Track, settings: SearchSettings, *, watch: Watch, notify: Tell
     ) -> None:
         self._ledger, self._engine, self._track, self._settings = ledger, engine, track, settings
-        self._watch, self._tell = watch, tell
+        self._watch, self._notify = watch, notify
         self._began = time.monotonic() - ledger.spent_s
         self._scores: list[list[Score]] = [[] for _ in track.rungs]
         self._known = {trial.number: trial for trial in ledger.trials}
@@ -134,7 +134,7 @@ class Loop:
         if course.task is not None:
             self._ready.insert(0, course)
         elif course.trial.error is not None:
-            self._tell(f"{trial_name(answer.trial)} failed: {course.trial.error}; the search goes on")
+            self._notify(f"{trial_name(answer.trial)} failed: {course.trial.error}; the search goes on")
 
     def _remember(self, trial: Trial) -> None:
         """Let an earlier call's trial count at each rung that it reached."""

@@ -71,7 +71,8 @@ def recipe_of(
     Args:
         point: What was chosen.
         name: Of the row.
-        fit: How the student is trained; what is pruned is mended for a quarter of the epochs, at a quarter of the rate.
+        fit: How the student is trained; what is pruned is fine-tuned for a quarter of the epochs, at a
+            quarter of the rate.
         teacher: The weights of the teacher's terms, in both trainings.
         input_size: The teacher's `[height, width]`.
     """
@@ -79,7 +80,9 @@ def recipe_of(
     student = {"network": dict(point.network), "fit": _dumped(fit), "input_size": _size(point, input_size)}
     steps: list[dict[str, Any] | str] = [{"distill": {**student, **taught}}]
     if point.prune:
-        steps.append({"prune": {"ratio": point.prune, "round_to": _ROUND_TO, "fit": _dumped(_mending(fit)), **taught}})
+        steps.append(
+            {"prune": {"ratio": point.prune, "round_to": _ROUND_TO, "fit": _dumped(_fine_tuning(fit)), **taught}}
+        )
     if point.precision == "int8":
         steps.append("quantize")
     return RecipeSettings(
@@ -96,7 +99,7 @@ def _size(point: Point, input_size: tuple[int, int]) -> list[int] | None:
     return None if tuple(scaled) == input_size else scaled
 
 
-def _mending(fit: FitSettings) -> FitSettings:
+def _fine_tuning(fit: FitSettings) -> FitSettings:
     epochs, rate = max(1, fit.epochs // _MENDING_SHARE), fit.learning_rate / _MENDING_SHARE
     return fit.model_copy(update={"epochs": epochs, "learning_rate": rate})
 

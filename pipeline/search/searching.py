@@ -21,7 +21,7 @@ from ..stages.build import make_assistant
 from ..stages.job import Made, RunJob
 from ..stages.measure import Device
 from ..stages.rows import TEACHER
-from ..stages.score import fitted_on_val, lasting, try_val
+from ..stages.score import fitted_on_val, lasting, score_val
 from .choosing import finalists
 from .course import Track
 from .found import FOLDER, keep_found
@@ -51,7 +51,7 @@ class Found:
     trials: tuple[Trial, ...]
 
 
-def require_search(line_file: LineFile, *, tell: Callable[[str], None]) -> None:
+def require_search(line_file: LineFile, *, notify: Callable[[str], None]) -> None:
     """Look for what a search needs before anything is trained; says where a line asks for no candidates at all.
 
     Raises:
@@ -60,7 +60,7 @@ def require_search(line_file: LineFile, *, tell: Callable[[str], None]) -> None:
     """
     if line_file.search is None:
         if not line_file.recipes:
-            tell("neither recipes nor search are written: only the teacher is judged; write search: {trials: 40}")
+            notify("neither recipes nor search are written: only the teacher is judged; write search: {trials: 40}")
         return
     settings = _settings_of(line_file)
     absent = [missing_package("optuna", "search")]
@@ -93,7 +93,7 @@ def search(job: RunJob, teacher: Made) -> Found:
     place = place_of(job, teacher, _caught(job, teacher))
     with open_ledger(folder, space, seed=job.line_file.seed) as ledger:
         with _engine(settings, place, folder) as engine, search_view(job.console, settings, track) as watch:
-            Loop(ledger, engine, track, settings, watch=watch, tell=job.console.tell).run()
+            Loop(ledger, engine, track, settings, watch=watch, notify=job.console.notify).run()
         trials, gates = ledger.trials, job.line_file.gates
         chosen = finalists(trials, count=settings.rows, budget=job.budget, gates=gates)
         recipes = tuple(track.recipe(ledger.point(each.number), each.number) for each in chosen)
@@ -138,7 +138,7 @@ def _space(job: RunJob, settings: SearchSettings) -> Space:
     """Leave out the runtimes that are not here or not on a device; says which."""
     left_out = {name: words for name in settings.space.backend if (words := _unfit(name, job.devices)) is not None}
     for name, words in left_out.items():
-        job.console.tell(f"search: {name} is left out: {words}")
+        job.console.notify(f"search: {name} is left out: {words}")
     here = [name for name in dict.fromkeys(settings.space.backend) if name not in left_out]
     if not here:
         msg = f"search.space.backend: none can be had: {'; '.join(left_out.values())}"
@@ -178,7 +178,7 @@ def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space
 
 def _caught(job: RunJob, teacher: Made) -> frozenset[str]:
     """Say which of val's defective parts the teacher rejects, at the threshold that val gives it."""
-    scores = try_val(job, build_artifact(job, "torch_eager", teacher), TEACHER)
+    scores = score_val(job, build_artifact(job, "torch_eager", teacher), TEACHER)
     val, threshold = job.dataset.of("val"), fitted_on_val(job, scores).threshold
     rejected = decide(TEACHER, scores, val, threshold=threshold).rejected
     return frozenset(sample.path for sample in val if sample.defective and rejected[sample.path])

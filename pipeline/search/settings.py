@@ -42,7 +42,7 @@ class SearchSettings(BaseModel):
     Attributes:
         trials: Recipes to try at most, those of earlier calls of the same search included.
         minutes: After so long no new work is begun; what is under way is finished.
-        rows: The best so many become rows: tested, measured at the belt's pace, judged.
+        rows: The best so many become rows: tested, measured at line rate, judged.
         halvings: How often only the better third is trained on, for three times as long; 0: all are trained whole.
         rung_steps: Steps of training below which nobody is compared: a rung with fewer is left out, the last never.
         fit: How a student is trained in the end; earlier rungs have fewer epochs.

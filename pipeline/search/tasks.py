@@ -29,7 +29,7 @@ class Task:
         kind: `draw` builds the untrained artifact, `time` measures one, `grade` trains and grades.
         plan: The row, with as many epochs as its rung has.
         artifact: What to time; its path starts in the run's folder.
-        paced: Time it at the belt's pace.
+        paced: Time it at line rate.
     """
 
     trial: int
@@ -130,7 +130,7 @@ def _timing(job: RunJob, task: Task, artifact: Artifact) -> Timing:
     except MeasurementError as error:
         if not task.paced:
             raise
-        job.console.tell(f"{task.plan.name}: timed back to back: {error}")
+        job.console.notify(f"{task.plan.name}: timed back to back: {error}")
         return timed(job, task.plan, artifact, paced=False, trained=True)
 
 

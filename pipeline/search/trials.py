@@ -21,7 +21,7 @@ class Timing:
         engine_p99_ms: 99th percentile in the engine: the objective.
         p50_ms: Median of whole decisions.
         p99_ms: 99th percentile of whole decisions.
-        paced: Whether it was measured at the belt's pace.
+        paced: Whether it was measured at line rate.
         trained: Whether these were the trained weights' channels.
     """
 
@@ -94,7 +94,7 @@ class Trial:
 
     @property
     def rung_scores(self) -> tuple[Score, ...]:
-        """What it is compared by with trials that came as far, rung by rung: at the belt's pace only some are timed."""
+        """What it is compared by with trials that came as far, rung by rung: at line rate only some are timed."""
         reached = (self.grades[: count + 1] for count in range(len(self.grades)))
         return tuple(score for grades in reached if (score := _score(self.drawn, grades)) is not None)
 

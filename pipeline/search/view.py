@@ -26,15 +26,15 @@ def search_view(console: Console, settings: SearchSettings, track: Track) -> Ite
     Yields:
         A function that is called with all trials and the seconds spent, as often as one likes.
     """
-    told: set[int] = set()
+    notified: set[int] = set()
     with console.live() as show:
 
         def watch(trials: list[Trial], seconds: float) -> None:
             for trial in trials:
-                if trial.ending != "under way" and trial.number not in told:
-                    told.add(trial.number)
+                if trial.ending != "under way" and trial.number not in notified:
+                    notified.add(trial.number)
                     if show is None:
-                        console.tell(trial_line(trial))
+                        console.notify(trial_line(trial))
             if show is not None:
                 show(search_table(trials, seconds, settings, track))
 

@@ -24,7 +24,7 @@ from ..stages.build import make_graph, make_module
 from ..stages.job import Made, RunJob
 from ..stages.measure import Device, devices_of, on_each
 from ..stages.rows import TEACHER, RowPlan
-from ..stages.score import fitted_on_val, lasting, try_val
+from ..stages.score import fitted_on_val, lasting, score_val
 from ..stages.stages import Stage, run_stage
 from .place import Place
 from .trials import Grade, Timing
@@ -56,7 +56,7 @@ def drawn(job: RunJob, plan: RowPlan, teacher: Made) -> Artifact:
 
         draw_student(teacher.path, Sketch(**shape), folder / "model.safetensors", seed=job.line_file.seed)
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     return _built(job, plan, Made(path=folder / "model.safetensors", key=stage.digest))
 
 
@@ -68,7 +68,7 @@ def graded(job: RunJob, plan: RowPlan, place: Place) -> tuple[Artifact, Grade]:
         BeltlineError: A later step failed.
     """
     artifact = _built(job, plan, make_module(job, plan, place.teacher))
-    scores = try_val(job, artifact, plan.name)
+    scores = score_val(job, artifact, plan.name)
     return artifact, _grade(job, plan, scores, place.caught, size_bytes=artifact.size_bytes)
 
 
@@ -79,7 +79,7 @@ def timed(job: RunJob, plan: RowPlan, artifact: Artifact, *, paced: bool, traine
         job: The run.
         plan: Says with how many threads.
         artifact: What to run.
-        paced: At the belt's pace, else back to back.
+        paced: At line rate, else back to back.
         trained: Whether its weights are; for the record.
 
     Raises:
@@ -146,7 +146,7 @@ def _times(job: RunJob, plan: RowPlan, artifact: Artifact, device: Device, *, pa
         write_trace(folder / "trace.npz", measurement)
         write_json(folder / "times.json", _summary(measurement, stretches=1 if paced else _STRETCHES))
 
-    folder = run_stage(job.folder, Stage(name="time", inputs=inputs), work, tell=job.console.detail)
+    folder = run_stage(job.folder, Stage(name="time", inputs=inputs), work, notify=job.console.detail)
     found: dict[str, float] = json.loads((folder / "times.json").read_text(encoding="utf-8"))
     job.console.detail(f"{plan.name} on {device.name}: {found}")
     return found

@@ -28,7 +28,7 @@ def build_artifact(job: RunJob, backend_name: str, source: Made, checkpoint: Mad
         described = artifact.to_json()
         write_json(folder / "artifact.json", {**described, "path": artifact.path.name})
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     artifact = Artifact.from_json(json.loads((folder / "artifact.json").read_text(encoding="utf-8")))
     return artifact.moved_to(folder / artifact.path)
 

@@ -69,7 +69,7 @@ def count(job: RunJob, module: Made) -> dict[str, int]:
 
         write_json(folder / "counts.json", count_network(module.path))
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     return dict(json.loads((folder / "counts.json").read_text(encoding="utf-8")))
 
 
@@ -110,18 +110,18 @@ def _module_step(job: RunJob, step: Step, source: Made, teacher: Made, *, row: R
                 seed=job.line_file.seed,
                 progress=advance,
                 timer=engine_timer(job, row, graphs=graphs, progress=advance) if timed else None,
-                tell=job.console.tell,
+                notify=job.console.notify,
             )
             method.apply(source.path, step.settings, context)
 
-    folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_resumable_stage(job.folder, stage, work, notify=job.console.detail)
     return Made(path=folder / "model.safetensors", key=stage.digest)
 
 
 def _graphs(job: RunJob, row: RowPlan, checkpoint: Path) -> Graphs:
     """Export a network that is to be timed and work off its row's graph steps; no bars, since a step is under way.
 
-    Escapes are not asked for: it is not mended yet, and would lose its int8 layers for that.
+    Escapes are not asked for: it is not fine-tuned yet, and would lose its int8 layers for that.
     """
     quiet = replace(job, console=job.console.in_lines_only())
     unjudged = replace(row, steps=tuple(step.unjudged() for step in row.steps))
@@ -135,7 +135,7 @@ def _export(job: RunJob, module: Made) -> Made:
     def work(folder: Path) -> None:
         export_graph(module.path, folder)
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     return Made(path=folder / "model.onnx", key=stage.digest)
 
 
@@ -168,7 +168,7 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
             )
             method.apply(source.path, step.settings, context)
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     return Made(path=folder / "model.onnx", key=stage.digest)
 
 

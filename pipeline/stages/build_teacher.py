@@ -42,7 +42,7 @@ def make_teacher(job: RunJob) -> Made:
             )
         write_json(folder / "history.json", history.rows)
 
-    folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_resumable_stage(job.folder, stage, work, notify=job.console.detail)
     return Made(path=folder / "teacher.safetensors", key=stage.digest)
 
 
@@ -67,7 +67,7 @@ def _taken(job: RunJob, source: Path, name: str) -> Made:
             )
             raise DataError(msg)
 
-    return Made(path=run_stage(job.folder, stage, work, tell=job.console.detail) / name, key=stage.digest)
+    return Made(path=run_stage(job.folder, stage, work, notify=job.console.detail) / name, key=stage.digest)
 
 
 def _brought(job: RunJob, weights: Path) -> Made:
@@ -84,5 +84,5 @@ def _brought(job: RunJob, weights: Path) -> Made:
 
         take_teacher(settings, job.dataset, folder / "teacher.safetensors")
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     return Made(path=folder / "teacher.safetensors", key=stage.digest)

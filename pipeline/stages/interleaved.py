@@ -1,4 +1,4 @@
-"""Rows measured in turns on one device: what their ratios are taken from, kept round by round."""
+"""Rows measured interleaved on one device: what their ratios are taken from, kept round by round."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from ...benchmarks.proof.ratio import Ratio
-from ...benchmarks.timing.interleaved import TURN, Round, Turns, measured_rounds, ratio_of_turns, turns_of
+from ...benchmarks.timing.interleaved import (
+    TURN,
+    InterleavedRounds,
+    Round,
+    interleaved_ratio,
+    measured_rounds,
+    rounds_of,
+)
 from ...benchmarks.timing.trace import read_trace, write_trace
 from ...export.contracts import Artifact
 from ...inspection.base.storage import digest_of_json, new_folder
@@ -37,7 +44,7 @@ class Compared:
         ratios: `p50` and `p99` of its time over the other's; empty where there is none.
     """
 
-    turns: Turns
+    turns: InterleavedRounds
     against: str | None
     ratios: Mapping[str, Ratio]
 
@@ -50,15 +57,15 @@ class Compared:
         return found
 
 
-def take_turns(
+def measure_interleaved(
     job: RunJob,
     artifacts: Mapping[str, Artifact],
     device: Device,
     *,
     rounds: int,
     threads: Mapping[str, int] = MappingProxyType({}),
-) -> Mapping[str, Turns]:
-    """Measure rows in turns, back to back; whole rounds outlive a stop and are not measured again.
+) -> Mapping[str, InterleavedRounds]:
+    """Measure rows interleaved, back to back; whole rounds outlive a stop and are not measured again.
 
     Args:
         job: The run.
@@ -76,13 +83,13 @@ def take_turns(
         "data": job.dataset.digest,
         **({"threads": dict(threads)} if threads else {}),
     }
-    stage = Stage(name="measure in turns", inputs=inputs)
+    stage = Stage(name="measure interleaved", inputs=inputs)
 
     def work(folder: Path, partial: Path) -> None:
         missing = [number for number in range(rounds) if not _place(partial, number).is_dir()]
-        with device.host(job.console) as host, job.console.progress(f"{device.name}: in turns") as advance:
+        with device.host(job.console) as host, job.console.progress(f"{device.name}: interleaved") as advance:
 
-            def tell(number: int, name: str) -> None:
+            def notify(number: int, name: str) -> None:
                 device.require_going()
                 advance(f"round {number + 1}: {name}", number, rounds)
 
@@ -92,7 +99,7 @@ def take_turns(
                 frames,
                 numbers=missing,
                 target=device.target,
-                progress=tell,
+                progress=notify,
                 host=host,
                 threads=threads,
             )
@@ -101,18 +108,18 @@ def take_turns(
         for number in range(rounds):
             shutil.copytree(_place(partial, number), _place(folder, number))
 
-    folder = run_resumable_stage(job.folder, stage, work, tell=job.console.detail)
-    return turns_of([_read(_place(folder, number), number, list(artifacts)) for number in range(rounds)])
+    folder = run_resumable_stage(job.folder, stage, work, notify=job.console.detail)
+    return rounds_of([_read(_place(folder, number), number, list(artifacts)) for number in range(rounds)])
 
 
-def compared(turns: Mapping[str, Turns], *, against: str = TEACHER) -> Mapping[str, Compared]:
+def compared(turns: Mapping[str, InterleavedRounds], *, against: str = TEACHER) -> Mapping[str, Compared]:
     """Compare every row with one of them."""
     reference = turns.get(against)
     return {
         name: Compared(
             turns=each,
             against=against if reference and name != against else None,
-            ratios=MappingProxyType(dict(ratio_of_turns(each, reference)) if reference and name != against else {}),
+            ratios=MappingProxyType(dict(interleaved_ratio(each, reference)) if reference and name != against else {}),
         )
         for name, each in turns.items()
     }

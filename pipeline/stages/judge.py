@@ -19,10 +19,10 @@ from .score import fitted
 
 def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
     """Judge every row; all but the teacher are compared with the teacher's decisions on test."""
-    points = {result.plan.name: fitted(job, result.tried) for result in results}
+    points = {result.plan.name: fitted(job, result.scored) for result in results}
     teacher = next(result for result in results if result.plan.name == TEACHER)
     test = job.dataset.of("test")
-    reference = decide(TEACHER, teacher.tried.test, test, threshold=points[TEACHER].threshold)
+    reference = decide(TEACHER, teacher.scored.test, test, threshold=points[TEACHER].threshold)
     return with_int8_weighed(
         [_judge(job, result, points[result.plan.name], None if result is teacher else reference) for result in results]
     )
@@ -31,7 +31,7 @@ def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
 def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: TeacherDecisions | None) -> Judged:
     gates, deadline_ms = job.line_file.gates, job.budget.deadline_ms
     quality = judge_quality(
-        result.tried.test,
+        result.scored.test,
         job.dataset.of("test"),
         threshold=point.threshold,
         gates=gates,

@@ -86,7 +86,7 @@ def meet(targets: Sequence[TargetSettings], *, threads: int | None, console: Con
     devices = tuple(_met(settings, threads, console) for settings in targets)
     for device in devices:
         for words in device.target.differs:
-            console.tell(f"{device.name}: {words}; it is measured all the same, and marked in the report")
+            console.notify(f"{device.name}: {words}; it is measured all the same, and marked in the report")
     return devices
 
 
@@ -159,8 +159,8 @@ def _host_of(settings: TargetSettings, console: Console) -> Iterator[Host]:
         yield LocalHost()
         return
 
-    def tell(text: str) -> None:
-        console.tell(f"{settings.label}: {text}")
+    def notify(text: str) -> None:
+        console.notify(f"{settings.label}: {text}")
 
-    with SshHost(access, wheelhouse=settings.wheelhouse, tell=tell) as host:
+    with SshHost(access, wheelhouse=settings.wheelhouse, notify=notify) as host:
         yield host

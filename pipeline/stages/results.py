@@ -14,7 +14,7 @@ from ...inspection.statistics.threshold import OperatingPoint
 from .interleaved import Compared
 from .measure import Device
 from .rows import RowPlan
-from .score import Timed, Tried
+from .score import Scores, Timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +26,18 @@ class RowResult:
         plan: What was to be made.
         artifact: What runs.
         counts: `parameters` and `macs`, where the network is known.
-        tried: Scores on val and test.
+        scored: Scores on val and test.
         timed: Latency.
         parity: Against torch; None for the teacher in torch.
         device: Where it was timed.
-        compared: Against the teacher, where all rows took turns.
+        compared: Against the teacher, where all rows were interleaved.
     """
 
     name: str
     plan: RowPlan
     artifact: Artifact
     counts: Mapping[str, int]
-    tried: Tried
+    scored: Scores
     timed: Timed
     parity: Parity | None
     device: Device

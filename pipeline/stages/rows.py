@@ -54,7 +54,7 @@ def planned_rows(line_file: LineFile, *, baselines: bool) -> tuple[RowPlan, ...]
     return rows
 
 
-def without_missing(rows: tuple[RowPlan, ...], *, tell: Callable[[str], None]) -> tuple[RowPlan, ...]:
+def without_missing(rows: tuple[RowPlan, ...], *, notify: Callable[[str], None]) -> tuple[RowPlan, ...]:
     """Leave out the baselines that need a part which is not installed; says which, and how to get them."""
     kept = []
     for row in rows:
@@ -62,17 +62,17 @@ def without_missing(rows: tuple[RowPlan, ...], *, tell: Callable[[str], None]) -
         if missing is None:
             kept.append(row)
         else:
-            tell(f"{row.name} is left out: {missing}")
+            notify(f"{row.name} is left out: {missing}")
     return tuple(kept)
 
 
 def _baselines(line_file: LineFile, teacher: RowPlan) -> list[RowPlan]:
     """List what one would choose without Beltline's recipes, from the same teacher; a finished graph takes fewer."""
     fit = line_file.teacher.fit
-    mending = fit.model_copy(
+    fine_tuning = fit.model_copy(
         update={"epochs": max(1, fit.epochs // 2), "learning_rate": fit.learning_rate / 2}  # as much again, gentler
     )
-    halved = {"prune": {"macs": _HALF, "fit": mending.model_dump(mode="json")}}
+    halved = {"prune": {"macs": _HALF, "fit": fine_tuning.model_dump(mode="json")}}
     chosen: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
         ("teacher-torch_compiled", "torch_compiled", ()),
         ("teacher-onnx_runtime", "onnx_runtime", ()),

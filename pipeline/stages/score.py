@@ -34,7 +34,7 @@ _BACK_TO_BACK = MeasureLimits(frames=300, seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class Scores:
     """Scores of an artifact, float64, in the order of `dataset.of(split)`."""
 
     val: NDArray[np.float64]
@@ -49,20 +49,20 @@ class Timed:
     back_to_back: Measurement
 
 
-def try_quality(job: RunJob, artifact: Artifact, name: str) -> Tried:
+def score_model(job: RunJob, artifact: Artifact, name: str) -> Scores:
     """Score every val and test image with the artifact as it runs on the device; holds a few frames at a time."""
     parts = {"val": job.dataset.of("val"), "test": job.dataset.of("test")}
-    return Tried(**_scored(job, artifact, parts, name))
+    return Scores(**_scored(job, artifact, parts, name))
 
 
-def try_val(job: RunJob, artifact: Artifact, name: str) -> NDArray[np.float64]:
+def score_val(job: RunJob, artifact: Artifact, name: str) -> NDArray[np.float64]:
     """Score every val image and none of test, in the order of `dataset.of("val")`: what a search may look at."""
     return _scored(job, artifact, {"val": job.dataset.of("val")}, name)["val"]
 
 
-def fitted(job: RunJob, tried: Tried) -> OperatingPoint:
+def fitted(job: RunJob, scored: Scores) -> OperatingPoint:
     """Fit the threshold on val, for this artifact."""
-    return fitted_on_val(job, tried.val)
+    return fitted_on_val(job, scored.val)
 
 
 def fitted_on_val(job: RunJob, scores: NDArray[np.float64]) -> OperatingPoint:
@@ -70,7 +70,7 @@ def fitted_on_val(job: RunJob, scores: NDArray[np.float64]) -> OperatingPoint:
     return _operating_point(job, scores, [sample.defective for sample in job.dataset.of("val")])
 
 
-def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, name: str) -> Parity:
+def check_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, name: str) -> Parity:
     """Follow decisions from torch over ONNX to the artifact, on the same val frames.
 
     Returns:
@@ -98,16 +98,16 @@ def try_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, na
             require_no_flips(own, stage=f"{name}: build for {artifact.backend}")
         write_json(folder / "parity.json", own.to_json())
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     found = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
     return Parity(**{**found, "flipped": tuple(found["flipped"])})
 
 
-def try_speed(job: RunJob, artifact: Artifact, name: str, device: Device) -> Timed:
-    """Measure the artifact on a device back to back, then at the belt's pace, each in a fresh process.
+def measure_latency(job: RunJob, artifact: Artifact, name: str, device: Device) -> Timed:
+    """Measure the artifact on a device back to back, then at line rate, each in a fresh process.
 
     How long a frame takes back to back says how busy the device will be, and with that how many frames a stall delays:
-    the proof at the belt's pace is planned for it.
+    the proof at line rate is planned for it.
     """
     back_to_back = _measured(job, artifact, "back_to_back", name, device)
     work_ms = float(np.median(back_to_back.response_ns)) / 1e6
@@ -140,12 +140,12 @@ def _measured(
         samples = evenly(job.dataset.of("test"), _TIMED_FRAMES)
         console = job.console if len(job.devices) <= 1 else job.console.in_lines_only()
 
-        def tell(facts: dict[str, Any]) -> None:
+        def notify(facts: dict[str, Any]) -> None:
             device.require_going()
             if "of" in facts:
                 advance("frames", facts["frames"], facts["of"])
             if "waiting" in facts:
-                console.tell(f"{label}: waiting: {facts['waiting']}")
+                console.notify(f"{label}: waiting: {facts['waiting']}")
 
         label = f"{name}: {mode.replace('_', ' ')}"
         with device.host(console) as host, console.progress(label) as advance:
@@ -159,11 +159,11 @@ def _measured(
                 deadline_ms=job.budget.deadline_ms,
                 limits=limits,
                 work_ms=work_ms,
-                progress=tell,
+                progress=notify,
             )
         write_trace(folder / "trace.npz", measurement)
 
-    trace = run_stage(job.folder, stage, work, tell=job.console.detail) / "trace.npz"
+    trace = run_stage(job.folder, stage, work, notify=job.console.detail) / "trace.npz"
     keep_trace(job.folder, name, trace, mode=mode)
     return read_trace(trace)
 
@@ -195,7 +195,7 @@ def _scored(
             scores = {part: _pass(job, session, samples, f"{name}: {part}") for part, samples in parts.items()}
         np.savez(folder / "scores.npz", allow_pickle=False, **scores)
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     with np.load(folder / "scores.npz", allow_pickle=False) as found:
         return {part: found[part] for part in parts}
 

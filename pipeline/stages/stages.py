@@ -49,14 +49,14 @@ class Stage:
         return self.digest.removeprefix("sha256:")[:16]
 
 
-def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, tell: Tell | None = None) -> Path:
+def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, notify: Tell | None = None) -> Path:
     """Give a stage's finished folder; does the work only if it is not there yet.
 
     Args:
         run: The run's folder, held by `run_folder.open_run`.
         stage: What is to be done.
         work: Fills the (temporary, empty) folder it is given. If it raises, nothing is left.
-        tell: Told in words what is done and what is found done.
+        notify: Told in words what is done and what is found done.
 
     Returns:
         `<run>/stages/<digest16>`; not to be written to.
@@ -64,7 +64,7 @@ def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, tell: Te
     Raises:
         StorageError: The disk is full or cannot be written. What `work` raises passes through.
     """
-    say = tell or _say_nothing
+    say = notify or _say_nothing
     done = finished_stage(run, stage)
     if done is not None:
         say(f"{stage.name}: already done, taken from {done}")
@@ -91,7 +91,7 @@ def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, tell: Te
 
 
 def run_resumable_stage(
-    run: Path, stage: Stage, work: Callable[[Path, Path], None], *, tell: Tell | None = None
+    run: Path, stage: Stage, work: Callable[[Path, Path], None], *, notify: Tell | None = None
 ) -> Path:
     """Do as `run_stage`, with a second folder that outlives a kill.
 
@@ -100,7 +100,7 @@ def run_resumable_stage(
         stage: What is to be done.
         work: Given the folder to fill and `partial/<digest16>/`, where it keeps what it can go on from (written with
             `storage.write_bytes`, so that it is whole). The partial folder is removed when the stage is finished.
-        tell: Told in words what is done.
+        notify: Told in words what is done.
     """
     partial = _partial_of(run, stage)
 
@@ -112,7 +112,7 @@ def run_resumable_stage(
             raise StorageError(msg) from error
         work(folder, partial)
 
-    return run_stage(run, stage, work_on, tell=tell)
+    return run_stage(run, stage, work_on, notify=notify)
 
 
 def finished_stage(run: Path, stage: Stage) -> Path | None:

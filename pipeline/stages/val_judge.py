@@ -21,7 +21,7 @@ from .artifact import build_artifact, runtime_of
 from .build_teacher import make_teacher
 from .job import RunJob
 from .rows import TEACHER
-from .score import fitted_on_val, try_val
+from .score import fitted_on_val, score_val
 
 _REFERENCE = "onnx_runtime"
 
@@ -74,7 +74,7 @@ class ValJudge:
         bad = [sample for sample in val if sample.defective]
         return compare_escapes(
             self._passed(scores),
-            self._passed(try_val(self.job, _teacher(self.job), TEACHER)),
+            self._passed(score_val(self.job, _teacher(self.job), TEACHER)),
             paths=[sample.path for sample in bad],
             groups=[sample.group for sample in bad],
             against=TEACHER,

@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
     """
     (folder,) = arguments
     try:
-        prepare_models(read_unpacked(Path(folder)), tell=_say)
+        prepare_models(read_unpacked(Path(folder)), notify=_say)
     except BeltlineError as error:
         sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
         return _BAD_INPUT

@@ -18,7 +18,7 @@ _AFTERWARDS = 2
 """So many times as long as before the moment expected it is waited for beyond it: frames are late rather than early."""
 
 
-class Anticipation:
+class Prewake:
     """Waits for messages at a socket.
 
     >>> ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

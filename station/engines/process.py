@@ -25,8 +25,8 @@ from ...export.bundles.reading import read_unpacked
 from ...export.contracts import Session
 from ...inspection.base.errors import BeltlineError, ParityError
 from .pinning import keep_process_to
-from .prewake import Anticipation
-from .realtime import hurry_process
+from .prewake import Prewake
+from .realtime import make_process_realtime
 from .slots import HEATMAP_BYTES, FrameSlots, SlotLayout
 from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_of, reply_bytes
 
@@ -84,12 +84,12 @@ def main() -> None:
             return
         keep_process_to(tuple(orders.cpus))
         if orders.realtime:
-            hurry_process()
+            make_process_realtime()
         gc.collect()
         gc.freeze()
         gc.disable()  # nothing from here on makes cycles
         _say(channel, {"max_abs": proven.max_abs, "frames": proven.frames})
-        _answer(channel, Anticipation(channel, ready_ns=orders.ready_ns), session, slots)
+        _answer(channel, Prewake(channel, ready_ns=orders.ready_ns), session, slots)
 
 
 def _opened(stack: ExitStack, orders: Orders) -> tuple[Session, Proven]:
@@ -101,7 +101,7 @@ def _opened(stack: ExitStack, orders: Orders) -> tuple[Session, Proven]:
     return session, prove_open(session, unpacked, model)
 
 
-def _answer(channel: socket.socket, questions: Anticipation, session: Session, slots: FrameSlots) -> None:
+def _answer(channel: socket.socket, questions: Prewake, session: Session, slots: FrameSlots) -> None:
     while raw := questions.next_message(MOST_BYTES):
         channel.send(reply_bytes(_decided(session, slots, question_of(raw))))
 

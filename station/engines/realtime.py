@@ -12,7 +12,7 @@ from pathlib import Path
 _LOWEST = 1
 
 
-def hurry_thread(thread: int = 0) -> bool:
+def make_thread_realtime(thread: int = 0) -> bool:
     """Put a thread ahead of ordinary ones; 0: the calling one. Whether the system allowed it."""
     try:
         os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_LOWEST))
@@ -21,7 +21,7 @@ def hurry_thread(thread: int = 0) -> bool:
     return True
 
 
-def hurry_process() -> bool:
+def make_process_realtime() -> bool:
     """Put all threads of this process ahead; whether the system allowed it."""
-    allowed = [hurry_thread(int(each.name)) for each in Path("/proc/self/task").iterdir()]
+    allowed = [make_thread_realtime(int(each.name)) for each in Path("/proc/self/task").iterdir()]
     return all(allowed)

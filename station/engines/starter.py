@@ -8,7 +8,7 @@ from ...inspection.base.errors import BeltlineError, BundleError
 from ...targets.cpus import cpus_by_core
 from ..counters import Counters
 from ..settings import StationSettings
-from ..versions.at_work import AtWork, Shelf
+from ..versions.at_work import AtWork, BundleStore
 from .building import build_ahead
 from .engine import Engine, start_engine
 from .pinning import Pinning, pinning_for
@@ -20,10 +20,10 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
 class EngineStarter:
     """Starts engine processes of one station; what does not work is said and passed over."""
 
-    def __init__(self, settings: StationSettings, shelf: Shelf, slots: FrameSlots, counters: Counters) -> None:
+    def __init__(self, settings: StationSettings, store: BundleStore, slots: FrameSlots, counters: Counters) -> None:
         """Note the CPUs that there are now: later ones of its threads may be kept to fewer."""
         self._settings = settings
-        self._shelf = shelf
+        self._store = store
         self._slots = slots
         self._usable = [cpu for _, cpu in cpus_by_core()]
         self._counters = counters
@@ -54,7 +54,7 @@ class EngineStarter:
             BeltlineError: None works; the message is that of the version that should.
         """
         failure: BeltlineError | None = None
-        for candidate in self._shelf.candidates():
+        for candidate in self._store.candidates():
             try:
                 return self.started(candidate())
             except BeltlineError as error:  # noqa: PERF203
@@ -85,7 +85,7 @@ class EngineStarter:
 
     def _candidates(self, at_work: AtWork) -> list[Callable[[], AtWork]]:
         try:
-            others = self._shelf.candidates()  # a bundle file is unpacked anew: someone may have tidied /tmp
+            others = self._store.candidates()  # a bundle file is unpacked anew: someone may have tidied /tmp
         except BundleError:
             others = []
         return [lambda: at_work, *others]

@@ -15,7 +15,7 @@ from ..dispatch import Dispatcher
 from ..outcomes import Outcome
 from ..settings import StationSettings
 from ..versions.activation import Activation
-from ..versions.at_work import AtWork, Shelf
+from ..versions.at_work import AtWork, BundleStore
 from ..versions.disk_rollback import roll_back_on_disk
 from .engine import Engine
 from .pinning import Pinning
@@ -29,14 +29,14 @@ _JOIN_S = 10.0
 Task = Callable[[], None]
 
 
-class EngineKeeper:
+class EngineSupervisor:
     """A thread that does all that takes long, so that it never holds up a frame."""
 
-    def __init__(self, settings: StationSettings, shelf: Shelf, slots: FrameSlots, counters: Counters) -> None:
+    def __init__(self, settings: StationSettings, store: BundleStore, slots: FrameSlots, counters: Counters) -> None:
         self._settings = settings
-        self._shelf = shelf
+        self._store = store
         self._counters = counters
-        self._starter = EngineStarter(settings, shelf, slots, counters)
+        self._starter = EngineStarter(settings, store, slots, counters)
         self._spare = Spare(self._starter)
         self._dispatcher: Dispatcher | None = None
         self._engine: Engine | None = None
@@ -76,7 +76,7 @@ class EngineKeeper:
         Raises:
             BeltlineError: None works here.
         """
-        current = self._shelf.current()
+        current = self._store.current()
         engine = self._engine = self._starter.first()
         self._counters.note_bundle(engine.at_work.version)
         if current is not None:
@@ -137,7 +137,7 @@ class EngineKeeper:
 
     def _look(self) -> None:
         """Go to another version where one was installed; one at a time, and each is tried once."""
-        current = None if self._trial is not None else self._shelf.current()
+        current = None if self._trial is not None else self._store.current()
         if current is None or current.number in self._known:
             self._keep_spare()
             return
@@ -152,7 +152,7 @@ class EngineKeeper:
     def _switch(self, activation: Activation, old: Engine) -> None:
         self._spare.drop()  # two bundles in memory are enough
         try:
-            engine = self._beside(self._shelf.installed(activation), old.at_work)
+            engine = self._beside(self._store.installed(activation), old.at_work)
         except BeltlineError as error:
             why = f"{activation.version} was not put to work: {error}; {old.at_work.version} goes on working"
             self._counters.note_incident("bundle", why)
@@ -197,11 +197,11 @@ class EngineKeeper:
 
     def _follow_on_disk(self, generation: int) -> None:
         """Roll back what is installed, unless someone else put another version to work meanwhile."""
-        current = self._shelf.current()
+        current = self._store.current()
         if current is None or current.number != generation:
             return
-        self._counters.note_incident("bundle", roll_back_on_disk(self._shelf.places.root))
-        if (after := self._shelf.current()) is not None:
+        self._counters.note_incident("bundle", roll_back_on_disk(self._store.places.root))
+        if (after := self._store.current()) is not None:
             self._known.add(after.number)
 
     def _clear_away(self, engine: Engine, why: str) -> None:

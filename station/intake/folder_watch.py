@@ -55,7 +55,7 @@ class KernelWatch:
             self._descriptor = -1
 
 
-class LookingWatch:
+class PollingWatch:
     """A folder on a network share: a file counts when two looks find it with the same size and time."""
 
     def __init__(self, folder: Path, *, every_s: float) -> None:

@@ -9,7 +9,7 @@ from threading import Event, Thread, current_thread
 
 from ...inspection.base.errors import BeltlineError, SourceError
 from ..counters import Counters
-from ..engines.realtime import hurry_thread
+from ..engines.realtime import make_thread_realtime
 from ..frames import FaultyFrame, OfferedFrame, Quiet, source_kinds
 from ..settings import SourceChoice, WatchdogSettings
 
@@ -20,7 +20,7 @@ MOST_HUNG = 8
 """Threads that hang inside a driver cannot be ended; with so many of them only a new process helps."""
 
 
-class SourceKeeper:
+class SourceSupervisor:
     """One source of a station.
 
     Attributes:
@@ -80,7 +80,7 @@ class SourceKeeper:
     def _run(self) -> None:
         mine = current_thread()
         if self._realtime:
-            hurry_thread()
+            make_thread_realtime()
         pause_s, said = _FIRST_PAUSE_S, ""
         while self._works(mine):
             taken_before = self._taken

@@ -6,7 +6,7 @@ from ..outcomes import Seen, Sink, result_kinds
 from ..settings import ResultChoice
 
 
-class SinkKeeper:
+class SinkSupervisor:
     """Around one sink; used by the thread of its outlet, closed by any."""
 
     def __init__(self, choice: ResultChoice) -> None:

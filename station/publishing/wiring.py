@@ -7,16 +7,16 @@ from ..outcomes import result_kinds
 from ..service import Service
 from ..watching.drift import DriftWatch, Samples
 from ..watching.reject_ring import RejectRing
-from ..web.facade import Face, Served
+from ..web.facade import Served, StationFacade
 from ..web.last_frames import LastFrames
 from ..web.server import WebServer
-from .sink_supervisor import SinkKeeper
+from .sink_supervisor import SinkSupervisor
 
 _RESULTS_WAIT = 1000
 _PIXELS_WAIT = 8
 
 
-class Front:
+class Wiring:
     """The outlets of one service: made before it starts, stopped after it.
 
     Attributes:
@@ -36,11 +36,11 @@ class Front:
         settings = service.settings
         require_installed("result", settings.results, result_kinds())
         self._service = service
-        self._sinks = {name: SinkKeeper(choice) for name, choice in named_choices(settings.results)}
+        self._sinks = {name: SinkSupervisor(choice) for name, choice in named_choices(settings.results)}
         self.ring = None if settings.ring is None else RejectRing(settings.ring)
         self.drift = self._watch()
         self._last = LastFrames()
-        self.web = None if settings.http is None else WebServer(settings.http, self._face())
+        self.web = None if settings.http is None else WebServer(settings.http, self._facade())
         self._subscribe()
 
     def start(self) -> None:
@@ -85,9 +85,9 @@ class Front:
         reference = work.unpacked.reference()
         return {} if reference is None else reference.samples(work.model.backend)
 
-    def _face(self) -> Face:
+    def _facade(self) -> StationFacade:
         service = self._service
-        return Face(
+        return StationFacade(
             offer=service.offer,
             snapshot=service.counters.snapshot,
             served=self._served,

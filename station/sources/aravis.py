@@ -57,7 +57,7 @@ class AravisSource:
         self._name = name
         self._channels = channels
         self._camera = self._stream = None
-        self._count = self._lost = self._lost_told = 0
+        self._count = self._lost = self._lost_notified = 0
         self._heard_s = time.monotonic()
         try:
             self._start(settings)
@@ -71,8 +71,8 @@ class AravisSource:
         Raises:
             SourceError: The camera does not answer any more.
         """
-        if self._lost_told < self._lost:
-            self._lost_told += 1
+        if self._lost_notified < self._lost:
+            self._lost_notified += 1
             return self._faulty("", "the camera sent a picture that no buffer was free for; raise `buffers`")
         buffer = library().arv_stream_timeout_pop_buffer(self._stream, int(timeout_s * 1e6))
         captured_ns = time.monotonic_ns()

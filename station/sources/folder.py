@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...inspection.base.errors import DataError
 from ...inspection.base.packages import missing_package
 from ..frames import FaultyFrame, OfferedFrame, Quiet
-from ..intake.folder_watch import KernelWatch, LookingWatch
+from ..intake.folder_watch import KernelWatch, PollingWatch
 
 _SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
 
@@ -46,7 +46,7 @@ class FolderSource:
         self._name = name
         self._channels = channels
         every_ms, path = settings.poll_ms, settings.path
-        self._watch = KernelWatch(path) if every_ms is None else LookingWatch(path, every_s=every_ms / 1e3)
+        self._watch = KernelWatch(path) if every_ms is None else PollingWatch(path, every_s=every_ms / 1e3)
         self._noticed: deque[tuple[str, int]] = deque()
         self._count = 0
 

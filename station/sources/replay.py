@@ -1,4 +1,4 @@
-"""A folder of photographs shown over and over at the belt's pace: for trying a station out without a camera."""
+"""A folder of photographs shown over and over at line rate: for trying a station out without a camera."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def say_nothing(_text: str) -> None:
 
 
 def verify_bundle(
-    path: Path, *, key: Path | None = None, other_device: bool = False, tell: Tell = say_nothing
+    path: Path, *, key: Path | None = None, other_device: bool = False, notify: Tell = say_nothing
 ) -> Verified:
     """Check a bundle from its signature to its decisions on this machine; nothing is left on the disk.
 
@@ -74,7 +74,7 @@ def verify_bundle(
         path: The file.
         key: Public key that must have signed it; None: see `Verified.signer`.
         other_device: Check it on another architecture than it was measured on, too.
-        tell: Told what is built here and how far that is.
+        notify: Told what is built here and how far that is.
 
     Raises:
         BundleError: It is damaged, forged, hostile, or for another architecture.
@@ -86,7 +86,7 @@ def verify_bundle(
     with open_bundle(path, key=key) as bundle:
         machine = require_machine(bundle, other_device=other_device)
         with tempfile.TemporaryDirectory(prefix="beltline-") as folder:
-            return proven_in(bundle, bundle.unpack(Path(folder)), machine, tell=tell)
+            return proven_in(bundle, bundle.unpack(Path(folder)), machine, notify=notify)
 
 
 def require_machine(bundle: OpenBundle, *, other_device: bool) -> Mapping[str, Any]:
@@ -102,11 +102,11 @@ def require_machine(bundle: OpenBundle, *, other_device: bool) -> Mapping[str, A
 
 
 def proven_in(
-    bundle: OpenBundle, unpacked: Unpacked, machine: Mapping[str, Any], *, tell: Tell = say_nothing
+    bundle: OpenBundle, unpacked: Unpacked, machine: Mapping[str, Any], *, notify: Tell = say_nothing
 ) -> Verified:
     """Build what is built where it runs, run the golden frames, then measure; see `verify_bundle`."""
     threads = self_test_threads(unpacked.manifest)
-    prepare_models(unpacked, tell=tell)
+    prepare_models(unpacked, notify=notify)
     proven = prove_models(unpacked, threads=threads)
     return Verified(
         manifest=bundle.manifest,
@@ -117,7 +117,7 @@ def proven_in(
     )
 
 
-def prepare_models(unpacked: Unpacked, *, tell: Tell) -> None:
+def prepare_models(unpacked: Unpacked, *, notify: Tell) -> None:
     """Build what is built where it runs, as far as its runtime is here and it is not built already.
 
     Raises:
@@ -126,7 +126,7 @@ def prepare_models(unpacked: Unpacked, *, tell: Tell) -> None:
     for model in unpacked.manifest.models:
         if built_where_it_runs(model.backend) and runtime_missing(model) is None:
             try:
-                backends()[model.backend].prepare(unpacked.artifact(model), tell=tell)  # type: ignore[attr-defined]
+                backends()[model.backend].prepare(unpacked.artifact(model), notify=notify)  # type: ignore[attr-defined]
             except GraphError as error:
                 msg = f"model {model.row}: {error}"
                 raise BundleError(msg) from error

@@ -38,7 +38,7 @@ class AtWork:
     deadline_ns: int
 
 
-class Shelf:
+class BundleStore:
     """Where bundles are taken from: one file, or a folder with installed versions."""
 
     def __init__(self, settings: StationSettings) -> None:

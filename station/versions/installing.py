@@ -19,7 +19,7 @@ _INSTEAD = "choose another folder with --root"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InstallWish:
+class InstallOptions:
     """What the user allows.
 
     Attributes:
@@ -46,7 +46,7 @@ class Installed:
     verified: Verified
 
 
-def install(path: Path, places: Places, wish: InstallWish, *, tell: Tell = say_nothing) -> Installed:
+def install(path: Path, places: Places, wish: InstallOptions, *, notify: Tell = say_nothing) -> Installed:
     """Install a bundle and put it to work.
 
     Whatever happens, power failure included, either what worked before or the new version works afterwards.
@@ -55,7 +55,7 @@ def install(path: Path, places: Places, wish: InstallWish, *, tell: Tell = say_n
         path: The bundle.
         places: Where versions are kept; made where there is nothing.
         wish: What the user allows.
-        tell: Told what is built here and how far that is.
+        notify: Told what is built here and how far that is.
 
     Raises:
         BundleError: It is damaged, forged, hostile, unsigned, or for another architecture.
@@ -70,7 +70,7 @@ def install(path: Path, places: Places, wish: InstallWish, *, tell: Tell = say_n
         key = wish.key or (places.trusted_key if places.trusted_key.exists() and not wish.allow_unsigned else None)
         with open_bundle(path, key=key) as bundle:
             _require_vouched(bundle, wish)
-            version, verified = _brought_in(bundle, places, wish, tell)
+            version, verified = _brought_in(bundle, places, wish, notify)
         if wish.key is not None and not places.trusted_key.exists():
             write_bytes(places.trusted_key, public_pem(wish.key))
         return Installed(activation=_put_to_work(places, version, verified), verified=verified)
@@ -92,7 +92,7 @@ def make_root(places: Places) -> None:
         raise StorageError(msg) from error
 
 
-def _require_vouched(bundle: OpenBundle, wish: InstallWish) -> None:
+def _require_vouched(bundle: OpenBundle, wish: InstallOptions) -> None:
     if not bundle.signer.trusted and not wish.allow_unsigned:
         msg = (
             f"{bundle.signer.words}; give the public key of whoever makes your bundles with --key, "
@@ -101,15 +101,15 @@ def _require_vouched(bundle: OpenBundle, wish: InstallWish) -> None:
         raise BundleError(msg)
 
 
-def _brought_in(bundle: OpenBundle, places: Places, wish: InstallWish, tell: Tell) -> tuple[str, Verified]:
+def _brought_in(bundle: OpenBundle, places: Places, wish: InstallOptions, notify: Tell) -> tuple[str, Verified]:
     """Unpack and test a bundle under a name of its own; a version that is there already is tested as it lies there."""
     machine = require_machine(bundle, other_device=wish.other_device)
     folder = _folder_for(bundle, places)
     if folder.exists():
         sync(folder.parent)  # whoever put it there may have been killed before that
-        return folder.name, proven_in(bundle, read_unpacked(folder), machine, tell=tell)
+        return folder.name, proven_in(bundle, read_unpacked(folder), machine, notify=notify)
     with new_folder(folder) as temporary:
-        verified = proven_in(bundle, bundle.unpack(temporary), machine, tell=tell)
+        verified = proven_in(bundle, bundle.unpack(temporary), machine, notify=notify)
     return folder.name, verified
 
 

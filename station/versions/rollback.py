@@ -48,8 +48,8 @@ def roll_back(places: Places) -> Activation:
                 signer=earlier.signer,
                 self_test=tested,
             )
-        told = "; ".join(refused) or "it was the first"
-        msg = f"wanted a version before {now.version} that works, got none ({told}); {now.version} goes on working"
+        notified = "; ".join(refused) or "it was the first"
+        msg = f"wanted a version before {now.version} that works, got none ({notified}); {now.version} goes on working"
         raise BundleError(msg)
 
 

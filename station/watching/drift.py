@@ -67,7 +67,7 @@ class DriftFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DriftLook:
+class DriftTest:
     """One full window.
 
     Attributes:
@@ -122,7 +122,7 @@ class DriftWatch:
         self._rows: list[dict[str, float]] = []
         self._number = 0
         self._was_drifting = False
-        self.latest: DriftLook | None = None
+        self.latest: DriftTest | None = None
 
     def take(self, seen: Seen) -> None:
         """Add a frame that the model decided; others are passed over."""
@@ -150,7 +150,7 @@ class DriftWatch:
             self._finding(name, np.array([row[name] for row in rows]), reference)
             for name, reference in self._reference.items()
         )
-        self.latest = DriftLook(
+        self.latest = DriftTest(
             number=self._number,
             unix_ns=time.time_ns(),
             bundle=self._bundle,
@@ -159,7 +159,7 @@ class DriftWatch:
             findings=findings,
         )
         if self.latest.drifting and not self._was_drifting:
-            self._alarm(drift_words(self.latest))
+            self._alarm(describe_drift(self.latest))
         self._was_drifting = bool(self.latest.drifting)
 
     def _finding(self, name: str, sample: NDArray[np.float64], reference: NDArray[np.float64]) -> DriftFinding:
@@ -182,7 +182,7 @@ class DriftWatch:
         )
 
 
-def drift_words(look: DriftLook) -> str:
+def describe_drift(look: DriftTest) -> str:
     """Put a look into one sentence.
 
     >>> finding = DriftFinding(what="brightness", distance=0.4, p_value=1e-20, p_corrected=4e-17, drifts=True,

@@ -15,7 +15,7 @@ _MOST = 128
 _HEAD_S = 10.0
 
 
-class Doors:
+class ConnectionLimit:
     """Makes the protocol of each connection, as `create_server` wants it; used in one event loop."""
 
     def __init__(self, runner: web.AppRunner) -> None:

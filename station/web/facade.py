@@ -39,7 +39,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
+class StationFacade:
     """A station as its web server sees it; everything here may be called from any thread.
 
     Attributes:

@@ -58,7 +58,7 @@ def infer_request(body: bytes, json_bytes: int | None, spec: FrameSpec) -> Infer
     request = _object(body[:size])
     inputs = request.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
-        _refuse(f"wanted one input, {INPUT!r}, got {_told(inputs)}")
+        _refuse(f"wanted one input, {INPUT!r}, got {_notified(inputs)}")
     name = request.get("id", "")
     if not isinstance(name, str) or len(name) > 200:
         _refuse("wanted an id of at most 200 characters")
@@ -80,8 +80,8 @@ def infer_response(request: InferRequest, outcome: Outcome, served: Served) -> t
     outputs, tail = [], b""
     for name, binary in request.outputs.items():
         raw = _raw(values[name])
-        told = {"parameters": {"binary_data_size": len(raw)}} if binary else {"data": [_plain(values[name])]}
-        outputs.append({"name": name, "datatype": OUTPUTS[name], "shape": [1], **told})
+        notified = {"parameters": {"binary_data_size": len(raw)}} if binary else {"data": [_plain(values[name])]}
+        outputs.append({"name": name, "datatype": OUTPUTS[name], "shape": [1], **notified})
         tail += raw if binary else b""
     answer = {"model_name": served.name, "model_version": outcome.bundle, "id": request.id, "outputs": outputs}
     head = json.dumps(answer, separators=(",", ":"), allow_nan=False).encode()
@@ -107,7 +107,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         _refuse(f"not JSON: {str(error)[:200]}")
     if not isinstance(found, dict):
-        _refuse(f"wanted a JSON object, got {_told(found)}")
+        _refuse(f"wanted a JSON object, got {_notified(found)}")
     return found
 
 
@@ -118,8 +118,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _image(tensor: Mapping[str, Any], tail: memoryview, spec: FrameSpec) -> NDArray[np.uint8]:
     if (tensor.get("name"), tensor.get("datatype")) != (INPUT, "UINT8"):
-        told = f"{_told(tensor.get('name'))} of type {_told(tensor.get('datatype'))}"
-        _refuse(f"wanted the input {INPUT!r} of type UINT8, got {told}")
+        notified = f"{_notified(tensor.get('name'))} of type {_notified(tensor.get('datatype'))}"
+        _refuse(f"wanted the input {INPUT!r} of type UINT8, got {notified}")
     shape = _shape(tensor.get("shape"), spec)
     parameters = tensor.get("parameters")
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
@@ -128,7 +128,7 @@ def _image(tensor: Mapping[str, Any], tail: memoryview, spec: FrameSpec) -> NDAr
             _refuse("raw bytes follow the JSON, but no input claims them with binary_data_size")
         return _numbers(tensor.get("data"), shape)
     if type(size) is not int or size != len(tail) or size != shape[0] * shape[1] * shape[2]:
-        _refuse(f"shape {list(shape)}, binary_data_size {_told(size)} and {len(tail)} raw bytes do not go together")
+        _refuse(f"shape {list(shape)}, binary_data_size {_notified(size)} and {len(tail)} raw bytes do not go together")
     return np.frombuffer(tail, np.uint8).reshape(shape)
 
 
@@ -139,7 +139,7 @@ def _shape(found: Any, spec: FrameSpec) -> tuple[int, int, int]:
         sizes = sizes[1:]
     whole = len(sizes) == 3 and all(type(each) is int and 1 <= each <= 65_535 for each in sizes)
     if not whole or sizes[2] != spec.channels:
-        _refuse(f"wanted the shape [height, width, {spec.channels}], got {_told(found)}")
+        _refuse(f"wanted the shape [height, width, {spec.channels}], got {_notified(found)}")
     wanted = (spec.frame_height or sizes[0], spec.frame_width or sizes[1])
     if (sizes[0], sizes[1]) != wanted:
         _refuse(f"wanted frames of {wanted[0]} x {wanted[1]} (height x width), got {sizes[0]} x {sizes[1]}")
@@ -166,10 +166,10 @@ def _wanted(request: Mapping[str, Any]) -> dict[str, bool]:
     if listed is None:
         return dict.fromkeys(OUTPUTS, everything)
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        _refuse(f"wanted a list of outputs, got {_told(listed)}")
+        _refuse(f"wanted a list of outputs, got {_notified(listed)}")
     unknown = [each.get("name") for each in listed if each.get("name") not in tuple(OUTPUTS)]
     if unknown or not listed:
-        _refuse(f"wanted outputs among {', '.join(OUTPUTS)}, got {_told(unknown[:3])}")
+        _refuse(f"wanted outputs among {', '.join(OUTPUTS)}, got {_notified(unknown[:3])}")
     return {each["name"]: _flag(each, "binary_data") or everything for each in listed}
 
 
@@ -188,7 +188,7 @@ def _plain(value: float | bool | str) -> float | bool | str | None:
     return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - JSON has no NaN
 
 
-def _told(value: Any) -> str:
+def _notified(value: Any) -> str:
     try:
         return repr(value)[:80]
     except RecursionError:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..counters import Tally
 from ..outcomes import Outcome
-from ..watching.drift import DriftWatch, drift_words
-from .facade import Face
+from ..watching.drift import DriftWatch, describe_drift
+from .facade import StationFacade
 from .last_frames import Shown
 
 _HOLD_S = 1.5
@@ -37,11 +37,11 @@ class Rate:
         return (offered - first) / (now_s - first_s) if now_s - first_s > 0.2 else None
 
 
-def live_facts(face: Face, rate: Rate) -> dict[str, Any]:
+def live_facts(facade: StationFacade, rate: Rate) -> dict[str, Any]:
     """Give everything that the page shows; JSON-able."""
-    tally, served = face.snapshot(), face.served()
+    tally, served = facade.snapshot(), facade.served()
     return {
-        "light": _light(face),
+        "light": _light(facade),
         "bundle": tally.bundle,
         "rate_per_s": rate.per_s(tally.offered),
         "offered": tally.offered,
@@ -52,18 +52,18 @@ def live_facts(face: Face, rate: Rate) -> dict[str, Any]:
         "deadline_ms": served.deadline_ms,
         "latency_ms": {"p50": _finite(tally.latency_ms.quantile(0.5)), "p99": _finite(tally.latency_ms.quantile(0.99))},
         "threshold": served.threshold,
-        "drift": _drift(face.drift),
-        "frames": [_frame(shown) for shown in face.last.shown()],
+        "drift": _drift(facade.drift),
+        "frames": [_frame(shown) for shown in facade.last.shown()],
         "incidents": _incidents(tally),
     }
 
 
-def _light(face: Face) -> dict[str, Any]:
+def _light(facade: StationFacade) -> dict[str, Any]:
     """Choose the light: a rejection stays for a moment; nothing lights where no part came for a while."""
-    passed, rejected = face.last.last("pass"), face.last.last("reject")
+    passed, rejected = facade.last.last("pass"), facade.last.last("reject")
     latest = max((each for each in (passed, rejected) if each), key=lambda each: each.decided_ns, default=None)
-    if latest is None or _age_s(latest) > max(_QUIET_S, 10 * face.served().period_ms / 1000):
-        return {"state": "quiet", "word": "NO PARTS", "why": "" if face.ready() else "no model is at work"}
+    if latest is None or _age_s(latest) > max(_QUIET_S, 10 * facade.served().period_ms / 1000):
+        return {"state": "quiet", "word": "NO PARTS", "why": "" if facade.ready() else "no model is at work"}
     if rejected is not None and (latest is rejected or _age_s(rejected) < _HOLD_S):
         why = "" if rejected.standing == "answered" else rejected.standing
         return {"state": "reject", "word": "REJECT", "why": why}
@@ -93,7 +93,7 @@ def _drift(watch: DriftWatch | None) -> dict[str, Any] | None:
     return {
         "drifting": [each.what for each in drifting],
         "p_corrected": min((each.p_corrected for each in drifting), default=None),
-        "words": drift_words(watch.latest),
+        "words": describe_drift(watch.latest),
     }
 
 

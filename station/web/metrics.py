@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..counters import Tally
-from ..watching.drift import TEST, DriftLook
+from ..watching.drift import TEST, DriftTest
 from ..watching.histogram import Histogram
 from ..watching.reject_ring import RingTally
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EVERY_LATENCY_EDGE, _EVERY_SCORE_EDGE = 4, 5
 
 
-def metrics_text(tally: Tally, *, drift: DriftLook | None, ring: RingTally | None) -> tuple[bytes, str]:
+def metrics_text(tally: Tally, *, drift: DriftTest | None, ring: RingTally | None) -> tuple[bytes, str]:
     """Write what a scrape gets.
 
     Returns:
@@ -79,7 +79,7 @@ def _events(tally: Tally) -> list[Metric]:
     ]  # fmt: skip
 
 
-def _drift(look: DriftLook | None) -> list[Metric]:
+def _drift(look: DriftTest | None) -> list[Metric]:
     if look is None:
         return []
     named = {each.what: each for each in look.findings}

@@ -17,7 +17,7 @@ from ...inspection.base.errors import DataError
 from ..frames import FaultyFrame, OfferedFrame
 from ..outcomes import Outcome
 from ..publishing.outcome_json import outcome_facts
-from .facade import Face
+from .facade import StationFacade
 from .inference import MOST_JSON_BYTES, infer_request, infer_response, model_facts
 from .live import Rate, live_facts
 from .metrics import metrics_text
@@ -40,8 +40,8 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 class Routes:
     """The handlers, around one station; they run in one event loop."""
 
-    def __init__(self, face: Face) -> None:
-        self._face = face
+    def __init__(self, facade: StationFacade) -> None:
+        self._facade = facade
         self._rate = Rate()
         self._numbers = itertools.count(1)
         self._bodies = 0
@@ -81,12 +81,12 @@ class Routes:
         return handler
 
     async def _live(self, _request: web.Request) -> web.Response:
-        return _json(live_facts(self._face, self._rate))
+        return _json(live_facts(self._facade, self._rate))
 
     async def _picture(self, request: web.Request) -> web.Response:
         from aiohttp import web
 
-        picture = self._face.last.picture(int(request.match_info["key"]))
+        picture = self._facade.last.picture(int(request.match_info["key"]))
         if picture is None:
             return _json({"error": "this picture is gone"}, status=404)
         return web.Response(body=picture, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
@@ -94,24 +94,24 @@ class Routes:
     async def _metrics(self, _request: web.Request) -> web.Response:
         from aiohttp import web
 
-        drift = None if self._face.drift is None else self._face.drift.latest
-        ring = None if self._face.ring is None else self._face.ring.tally()
-        text, kind = metrics_text(self._face.snapshot(), drift=drift, ring=ring)
+        drift = None if self._facade.drift is None else self._facade.drift.latest
+        ring = None if self._facade.ring is None else self._facade.ring.tally()
+        text, kind = metrics_text(self._facade.snapshot(), drift=drift, ring=ring)
         return web.Response(body=text, headers={"Content-Type": kind})
 
     async def _server(self, _request: web.Request) -> web.Response:
-        version = self._face.served().version
+        version = self._facade.served().version
         return _json({"name": "beltline", "version": version, "extensions": ["binary_tensor_data"]})
 
     async def _alive(self, _request: web.Request) -> web.Response:
         return _json({"live": True})
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        ready = self._face.ready()
+        ready = self._facade.ready()
         return _json({"ready": ready}, status=200 if ready else 503)
 
     async def _model(self, request: web.Request) -> web.Response:
-        return self._unknown(request) or _json(model_facts(self._face.served()))
+        return self._unknown(request) or _json(model_facts(self._facade.served()))
 
     async def _model_ready(self, request: web.Request) -> web.Response:
         return self._unknown(request) or await self._ready(request)
@@ -121,8 +121,8 @@ class Routes:
 
         if (unknown := self._unknown(request)) is not None:
             return unknown
-        served = self._face.served()
-        body = await self._body(request, most=self._face.largest_frame_bytes + MOST_JSON_BYTES)
+        served = self._facade.served()
+        body = await self._body(request, most=self._facade.largest_frame_bytes + MOST_JSON_BYTES)
         asked = infer_request(body, _json_bytes(request), served.frame)
         outcome = await self._answer(self._offered(asked.image, asked.id))
         raw, json_bytes = infer_response(asked, outcome, served)
@@ -134,9 +134,9 @@ class Routes:
     async def _frame(self, request: web.Request) -> web.Response:
         """Take a photograph as an image file; one that cannot be read is a part all the same, and is answered."""
         name = request.query.get("name", "")[:_NAME_CHARACTERS]
-        body = await self._body(request, most=self._face.largest_frame_bytes)
+        body = await self._body(request, most=self._facade.largest_frame_bytes)
         captured_ns = time.monotonic_ns()
-        work = asyncio.get_running_loop().run_in_executor(self._decoder, _decoded, body, self._face)
+        work = asyncio.get_running_loop().run_in_executor(self._decoder, _decoded, body, self._facade)
         try:
             offered: OfferedFrame | FaultyFrame = self._offered(await work, name, captured_ns=captured_ns)
         except DataError as error:
@@ -157,16 +157,18 @@ class Routes:
 
     async def _answer(self, frame: OfferedFrame | FaultyFrame) -> Outcome:
         """Wait for the outcome; whoever hangs up does not cancel it, for the part is on the belt."""
-        answered = asyncio.shield(asyncio.wrap_future(self._face.offer(frame)))
-        return await asyncio.wait_for(answered, self._face.served().deadline_ms / 1000 + _SPARE_S)
+        answered = asyncio.shield(asyncio.wrap_future(self._facade.offer(frame)))
+        return await asyncio.wait_for(answered, self._facade.served().deadline_ms / 1000 + _SPARE_S)
 
     def _unknown(self, request: web.Request) -> web.Response | None:
-        served = self._face.served()
+        served = self._facade.served()
         named, version = request.match_info["model"], request.match_info.get("version", served.version)
         if (named, version) == (served.name, served.version):
             return None
-        told = f"wanted the model {served.name!r} in version {served.version!r}, got {named[:80]!r} in {version[:80]!r}"
-        return _json({"error": told}, status=404)
+        notified = (
+            f"wanted the model {served.name!r} in version {served.version!r}, got {named[:80]!r} in {version[:80]!r}"
+        )
+        return _json({"error": notified}, status=404)
 
     async def _body(self, request: web.Request, *, most: int) -> bytes:
         """Read a body of bounded size in bounded time; only so many are read at once.
@@ -193,7 +195,7 @@ class Routes:
             self._bodies -= 1
 
 
-def _decoded(body: bytes, face: Face) -> NDArray[np.uint8]:
+def _decoded(body: bytes, facade: StationFacade) -> NDArray[np.uint8]:
     """Decode an image file; its header is read first, so that a small file cannot ask for much memory.
 
     Raises:
@@ -202,21 +204,23 @@ def _decoded(body: bytes, face: Face) -> NDArray[np.uint8]:
     from ...inspection.data.headers import header_of
     from ...inspection.data.images import frame_of_content
 
-    channels, header = face.served().frame.channels, header_of(body)
-    if header.height * header.width * channels > face.largest_frame_bytes:
-        msg = f"wanted a frame of at most {face.largest_frame_bytes} bytes, got {header.width} x {header.height} pixels"
+    channels, header = facade.served().frame.channels, header_of(body)
+    if header.height * header.width * channels > facade.largest_frame_bytes:
+        msg = (
+            f"wanted a frame of at most {facade.largest_frame_bytes} bytes, got {header.width} x {header.height} pixels"
+        )
         raise DataError(msg)
     return frame_of_content(Path("the frame"), body, channels=channels)
 
 
 def _json_bytes(request: web.Request) -> int | None:
-    told = request.headers.get(_JSON_HEADER)
-    if told is None:
+    notified = request.headers.get(_JSON_HEADER)
+    if notified is None:
         return None
-    if not (told.isascii() and told.isdecimal() and len(told) < 12):
-        msg = f"{_JSON_HEADER}: wanted a number of bytes, got {told[:80]!r}"
+    if not (notified.isascii() and notified.isdecimal() and len(notified) < 12):
+        msg = f"{_JSON_HEADER}: wanted a number of bytes, got {notified[:80]!r}"
         raise DataError(msg)
-    return int(told)
+    return int(notified)
 
 
 def _json(value: dict[str, Any], *, status: int = 200) -> web.Response:

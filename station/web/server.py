@@ -14,8 +14,8 @@ from ...inspection.base.packages import missing_package
 from ..secret_files import read_secret
 from ..settings import HttpSettings
 from .answering import answering
-from .connection_limit import Doors
-from .facade import Face
+from .connection_limit import ConnectionLimit
+from .facade import StationFacade
 from .guard import Guard
 from .routes import Routes
 
@@ -36,7 +36,7 @@ class WebServer:
         port: Where it listens once it is started.
     """
 
-    def __init__(self, settings: HttpSettings, face: Face) -> None:
+    def __init__(self, settings: HttpSettings, facade: StationFacade) -> None:
         """Take what it needs to know.
 
         Raises:
@@ -45,7 +45,7 @@ class WebServer:
         """
         if (missing := web_missing()) is not None:
             raise MissingPartError(missing)
-        self._settings, self._face = settings, face
+        self._settings, self._facade = settings, facade
         self._token = None if settings.token_file is None else read_secret(settings.token_file)
         self._tls = _tls_of(settings)
         self._thread: Thread | None = None
@@ -94,8 +94,8 @@ class WebServer:
         from aiohttp import web
 
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        routes = Routes(self._face)
-        application = web.Application(client_max_size=self._face.largest_frame_bytes + _JSON_SPARE_BYTES)
+        routes = Routes(self._facade)
+        application = web.Application(client_max_size=self._facade.largest_frame_bytes + _JSON_SPARE_BYTES)
         runner = web.AppRunner(
             application,
             access_log=None,
@@ -106,22 +106,22 @@ class WebServer:
             lingering_time=_LINGER_S,
             shutdown_timeout=_END_S,
         )
-        doors = Doors(runner)
-        application.middlewares.append(answering(Guard(self._settings, token=self._token), doors.note_spoke))
+        connections = ConnectionLimit(runner)
+        application.middlewares.append(answering(Guard(self._settings, token=self._token), connections.note_spoke))
         for method, path, handler in routes.table():
             application.router.add_route(method, path, handler)
         await runner.setup()
         try:
-            await self._listen(doors, started)
+            await self._listen(connections, started)
         finally:
             await runner.cleanup()
             routes.close()
 
-    async def _listen(self, doors: Doors, started: Future[int]) -> None:
+    async def _listen(self, connections: ConnectionLimit, started: Future[int]) -> None:
         """Take connections until it is over; one at a time, so that the doors know how many there are."""
         listening = socket.create_server((self._settings.host, self._settings.port), family=self._family())
         server = await asyncio.get_running_loop().create_server(
-            doors,
+            connections,
             sock=listening,
             backlog=1,
             ssl=self._tls,

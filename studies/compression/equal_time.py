@@ -2,7 +2,7 @@
 
 One network is pruned to an engine time (`prune: {engine_ms: ...}`, both kinds of importance) and by torch-pruning's
 global way (`prune: {macs: ...}`), the share of multiply-accumulates being searched until the built network takes as
-long. Same network, teacher, data, views, seed and epochs; each is mended, built, measured and scored as it runs.
+long. Same network, teacher, data, views, seed and epochs; each is fine-tuned, built, measured and scored as it runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...benchmarks.timing.engine_timing import EngineBench
 from ...compress.methods.prune import METHOD as PRUNE
 from ...compress.methods.prune.settings import PruneStep
 from ...compress.recipe import ModuleContext
-from ...compress.training.fit_settings import FitSettings, ViewSettings
+from ...compress.training.fit_settings import AugmentationSettings, FitSettings
 from ...export.artifacts import backends
 from ...export.scoring import score_samples
 from ...inspection.base.errors import BeltlineError, RecipeError
@@ -31,7 +31,7 @@ from ...inspection.data.settings import DataSettings
 from ...inspection.data.streaming import frames_of
 from ...inspection.statistics.roc import auroc
 from ...inspection.statistics.threshold import operating_point
-from .timed_networks import local_bench, tell_progress
+from .timed_networks import local_bench, print_progress
 
 _TRIES = 6
 _CLOSE = 0.03
@@ -79,10 +79,10 @@ class Contest:
 
     Attributes:
         model: The checkpoint to be pruned.
-        teacher: The checkpoint that mends.
+        teacher: The checkpoint that fine-tunes.
         dataset: Train and val mend, test compares.
         bench: Where and how networks are timed.
-        fit: Of the mending.
+        fit: Of the fine-tuning.
         round_to: Fewer channels are a multiple of this.
         folder: Where networks are written.
     """
@@ -103,9 +103,11 @@ def compare(contest: Contest, shares: Sequence[float]) -> Iterator[Pruned]:
     for share in shares:
         for kind in ("taylor", "norm"):
             step = _step(contest, engine_ms=share * full_ms, importance=kind)
-            yield _judged(contest, _mended(contest, step, f"{kind}-{share:g}"), way=f"engine_ms, {kind}", share=share)
+            yield _judged(
+                contest, _fine_tuned(contest, step, f"{kind}-{share:g}"), way=f"engine_ms, {kind}", share=share
+            )
         keep = _keep_for(contest, contest.bench.engine_ms(contest.folder / f"taylor-{share:g}.safetensors"))
-        path = _mended(contest, _step(contest, macs=keep), f"macs-{share:g}")
+        path = _fine_tuned(contest, _step(contest, macs=keep), f"macs-{share:g}")
         yield _judged(contest, path, way=f"torch-pruning, macs {keep:.3f}", share=share)
 
 
@@ -113,7 +115,7 @@ def _step(contest: Contest, **how: Any) -> PruneStep:
     return PruneStep(**how, round_to=contest.round_to, fit=contest.fit)
 
 
-def _mended(contest: Contest, step: PruneStep, name: str) -> Path:
+def _fine_tuned(contest: Contest, step: PruneStep, name: str) -> Path:
     path = contest.folder / f"{name}.safetensors"
     if not path.is_file():
         context = ModuleContext(
@@ -123,7 +125,7 @@ def _mended(contest: Contest, step: PruneStep, name: str) -> Path:
             partial=contest.folder / f"{name}.partial",
             device="cpu",
             seed=_SEED,
-            progress=tell_progress,
+            progress=print_progress,
             timer=contest.bench,
         )
         PRUNE.apply(contest.model, step, context)
@@ -131,14 +133,14 @@ def _mended(contest: Contest, step: PruneStep, name: str) -> Path:
 
 
 def _keep_for(contest: Contest, wanted_ms: float) -> float:
-    """Search the share of multiply-accumulates whose network takes this long, before it is mended."""
+    """Search the share of multiply-accumulates whose network takes this long, before it is fine-tuned."""
     from ...compress.checkpoint import load_checkpoint, save_checkpoint
     from ...compress.methods.prune.structured import prune_to_macs
 
     low, high, best = 0.0, 1.0, (1.0, 1.0)
     for number in range(_TRIES):
         keep = (low + high) / 2
-        tell_progress(f"macs {keep:.3f}", number + 1, _TRIES)
+        print_progress(f"macs {keep:.3f}", number + 1, _TRIES)
         checkpoint = load_checkpoint(contest.model)
         try:
             left = prune_to_macs(checkpoint.inspector, keep=keep, round_to=contest.round_to)
@@ -198,7 +200,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _contest(options: argparse.Namespace, folder: Path) -> Contest:
     dataset = _dataset(options, folder)
-    fit = FitSettings(epochs=options.epochs, batch=16, learning_rate=0.001, views=ViewSettings(crop=96))
+    fit = FitSettings(epochs=options.epochs, batch=16, learning_rate=0.001, augmentation=AugmentationSettings(crop=96))
     model = options.model or _trained(options, dataset, folder)
     frames = tuple(frames_of(dataset, evenly(dataset.of("val"), _FRAMES)))
     return Contest(
@@ -233,23 +235,30 @@ def _trained(options: argparse.Namespace, dataset: Dataset, folder: Path) -> Pat
         settings = TeacherSettings.model_validate(
             {
                 "network": {"family": "plain", "width": options.width},
-                "fit": {"epochs": options.train_epochs, "batch": 16, "learning_rate": 0.004, "views": {"crop": 96}},
+                "fit": {
+                    "epochs": options.train_epochs,
+                    "batch": 16,
+                    "learning_rate": 0.004,
+                    "augmentation": {"crop": 96},
+                },
                 "device": "cpu",
             }
         )
-        train_teacher(settings, dataset, path, partial=folder / "model.partial", seed=_SEED, progress=tell_progress)
+        train_teacher(settings, dataset, path, partial=folder / "model.partial", seed=_SEED, progress=print_progress)
     return path
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="equal_time", description="Which pruning keeps more at the same time?")
     parser.add_argument("--model", type=Path, default=None, help="a checkpoint; else a plain network is trained")
-    parser.add_argument("--teacher", type=Path, default=None, help="the checkpoint that mends; else the model itself")
+    parser.add_argument(
+        "--teacher", type=Path, default=None, help="the checkpoint that fine-tunes; else the model itself"
+    )
     parser.add_argument("--data", type=Path, default=None, help="root of a data set; else the built-in line")
     parser.add_argument("--reader", default=None, help="its layout; else detected")
     parser.add_argument("--width", type=int, default=24, help="of the plain network")
     parser.add_argument("--train-epochs", type=int, default=10, help="of the plain network")
-    parser.add_argument("--epochs", type=int, default=4, help="of mending")
+    parser.add_argument("--epochs", type=int, default=4, help="of fine-tuning")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.6, 0.4], help="of the full network's time")
     parser.add_argument("--backend", default="open_vino", help="such as open_vino or onnx_runtime")
     parser.add_argument("--int8", action="store_true", help="quantized before it is timed and scored")

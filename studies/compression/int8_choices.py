@@ -68,7 +68,7 @@ class Found:
     sent_bytes: int
 
 
-def tried(graph: Path, steps: Sequence[Any], dataset: Dataset, *, backend: str, max_overkill: float) -> Found:
+def scored(graph: Path, steps: Sequence[Any], dataset: Dataset, *, backend: str, max_overkill: float) -> Found:
     """Work off graph steps, build, and score val and test.
 
     Args:
@@ -129,7 +129,7 @@ def _lines(asked: argparse.Namespace, dataset: Dataset) -> Iterator[str]:
     for name, steps in CHOICES.items():
         if asked.only and name not in ("float", *asked.only):
             continue
-        found = tried(asked.graph, steps, dataset, backend=asked.backend, max_overkill=asked.max_overkill)
+        found = scored(asked.graph, steps, dataset, backend=asked.backend, max_overkill=asked.max_overkill)
         reference = reference or found
         yield table_line(name, found, reference, defective)
 

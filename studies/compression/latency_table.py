@@ -22,7 +22,7 @@ from ...benchmarks.timing.engine_timing import EngineBench
 from ...benchmarks.timing.sampled_widths import random_widths
 from ...inspection.base.errors import BeltlineError
 from ...inspection.data.frame import FrameSpec
-from .timed_networks import local_bench, noise_frames, tell_progress, write_untrained
+from .timed_networks import local_bench, noise_frames, print_progress, write_untrained
 
 NETWORKS = 20
 
@@ -104,7 +104,7 @@ def study(checkpoint: Path, bench: EngineBench, *, networks: int, round_to: int,
     random = np.random.default_rng(_SEED)
     found = []
     for number in range(networks):
-        tell_progress("random network", number + 1, networks)
+        print_progress("random network", number + 1, networks)
         widths, pruned = random_widths(shape, random), load_checkpoint(checkpoint)
         narrow(pruned.inspector, widths)
         save_checkpoint(folder / "random.safetensors", pruned)

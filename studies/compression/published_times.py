@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import geometric_mean
 
-from ...export.device_check.graph_view import view_of
+from ...export.device_check.graph_index import index_of
 from ...export.layer_work import layer_work
 from ...targets.profile import profile_of
 from ...targets.roofline import Arithmetic, LayerWork, predicted_ms
@@ -81,7 +81,7 @@ def _layers_of(network: str) -> tuple[LayerWork, ...]:
         path = Path(folder) / "model.onnx"
         example = (torch.zeros(1, 3, _EDGE, _EDGE),)
         torch.onnx.export(model, example, path, dynamo=True, external_data=False, verbose=False)
-        return layer_work(view_of(path))
+        return layer_work(index_of(path))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -103,8 +103,8 @@ def text(rows: Sequence[Compared]) -> str:
     lines.append("")
     for mode in dict.fromkeys(row.mode for row in rows):
         ratios = [row.ratio for row in rows if row.mode == mode]
-        told = f"{min(ratios):.2f} to {max(ratios):.2f}, geometric mean {geometric_mean(ratios):.2f}"
-        lines.append(f"{mode}: published times are {told} times the predicted ones.")
+        notified = f"{min(ratios):.2f} to {max(ratios):.2f}, geometric mean {geometric_mean(ratios):.2f}"
+        lines.append(f"{mode}: published times are {notified} times the predicted ones.")
     return "\n".join(lines) + "\n"
 
 

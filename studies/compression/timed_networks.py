@@ -42,7 +42,7 @@ def local_bench(backend: str, frames: Sequence[Frame], *, int8: bool, threads: i
         graphs=_graphs_in(folder / "graphs", backend, frames if int8 else ()),
         host=_here,
         cache=folder / "times",
-        progress=tell_progress,
+        progress=print_progress,
     )
 
 
@@ -67,7 +67,7 @@ def write_untrained(path: Path, network: dict[str, object], spec: FrameSpec) -> 
     save_checkpoint(path, Checkpoint(network=full, frame=spec, lineage=("untrained",), inspector=inspector))
 
 
-def tell_progress(what: str, done: int, of: int) -> None:
+def print_progress(what: str, done: int, of: int) -> None:
     """Write what is being done on one line of stderr."""
     sys.stderr.write(f"\r{what} {done}/{of} ")
     sys.stderr.flush()

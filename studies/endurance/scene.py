@@ -16,7 +16,7 @@ from ...inspection.base.errors import StationError
 from ...inspection.base.packages import missing_package
 from ...station.settings import StationSettings
 from ...station.versions.activation import Activation, activate, current_activation, unpacked_of
-from ...station.versions.installing import InstallWish, install
+from ...station.versions.installing import InstallOptions, install
 from ...station.versions.places import Places
 from .partners import LOOPBACK, Partner, broker, camera, free_port, plc
 from .plc import NODES
@@ -72,7 +72,7 @@ def set_up(bundle: Path, *, period_ms: float | None, without: Collection[str] = 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="beltline-endurance-")))
         places = Places(root=folder / "root")
-        now = install(bundle, places, InstallWish(allow_unsigned=True)).activation
+        now = install(bundle, places, InstallOptions(allow_unsigned=True)).activation
         unpacked = unpacked_of(places, now)
         _write_pictures(unpacked, folder / "belt")
         ports = free_port(), free_port()

@@ -1,7 +1,7 @@
 """Beltline's median against OpenVINO's own: `python -m beltline.studies.latency.benchmark_app RUN:ROW`.
 
 The same IR, the same settings (those of the backend, handed over as benchmark_app's `-load_config`), the same CPUs and
-one frame after another (`-api sync`), in turns. benchmark_app times `infer()` alone, inside OpenVINO, always on one
+one frame after another (`-api sync`), interleaved. benchmark_app times `infer()` alone, inside OpenVINO, always on one
 frame that lies in the input tensor already; so it is compared with the part `engine` of Beltline's times, which counts
 the call from Python as well (some microseconds) and rotates frames.
 """
@@ -23,7 +23,7 @@ from ...benchmarks.timing.isolation import alone
 from ...export.artifacts import backends, require_installed
 from ...export.backends.open_vino import latency_options
 from ...inspection.base.errors import MeasurementError
-from .peers import Agreement, Trial, compare_in_turns, measured_back_to_back, run_study
+from .peers import Agreement, Trial, compare_interleaved, measured_back_to_back, run_study
 
 _PINNED = (
     "import os, sys\n"
@@ -45,7 +45,7 @@ def study(trial: Trial) -> Agreement:
         msg = f"benchmark_app: wanted a model of open_vino, got {trial.artifact.backend}; choose another row"
         raise MeasurementError(msg)
     require_installed(backends()["open_vino"])
-    return compare_in_turns(
+    return compare_interleaved(
         trial,
         peer="benchmark_app",
         statistic="engine p50",

@@ -16,20 +16,19 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.proof.interim_looks import Look, plan_looks
+from ...benchmarks.proof.interim_looks import InterimLook, plan_looks
 from ...benchmarks.proof.latency_gate import in_time
 from ...benchmarks.proof.miss_rate import Outcome, prove
 from ...benchmarks.proof.steadiness import steadiness
 from ...inspection.line.gates import MissGate
-from ...inspection.line.stalls import spell_frames
-from ...inspection.statistics.bounds import rate_lower, rate_upper
+from ...inspection.line.stalls import burst_frames
 from .synthetic_lines import BELT, DEADLINE_MS, WORK_MS, Behaviour, draw_lines, measurement_of
+from .tables import Cell, interval, write_tables
 
 LINES = 2_000
 FACTORS = (0.25, 0.5, 0.9, 0.98, 1.02, 1.1, 1.5, 3.0)
 """True shares of late frames, in limits."""
 
-_SIDE = 0.975
 _FIRST_FRAMES = 32
 _RUN_SPELLS = 1_500
 _GATE = MissGate(max=0.02, confidence=0.95)
@@ -58,57 +57,20 @@ class Case:
     holds: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """What became of the lines of one case at one true rate.
-
-    Attributes:
-        case: Name of the case.
-        holds: Whether its assumption is right.
-        spell_frames: Late frames that its proof takes as one event.
-        factor: True share of late frames, in limits.
-        confidence: Of the gate.
-        lines: How many were drawn.
-        fits: So many were judged to fit.
-        misses: So many were judged to miss.
-        mean_frames: Until the run ended.
-    """
-
-    case: str
-    holds: bool
-    spell_frames: int
-    factor: float
-    confidence: float
-    lines: int
-    fits: int
-    misses: int
-    mean_frames: float
-
-    @property
-    def wrong(self) -> int:
-        """Lines on which the verdict is false: `fits` above the limit, `misses` below it."""
-        return self.fits if self.factor > 1 else self.misses
-
-    @property
-    def right(self) -> int:
-        """Lines on which it is true."""
-        return self.misses if self.factor > 1 else self.fits
-
-
 def cases() -> tuple[Case, ...]:
     """List the kinds of lines: those that the proof is made for, then those that it is not."""
     return (
         _case("independent", Behaviour(), allowed=1),
         _case("independent, allowed for 10", Behaviour(), allowed=10),
-        _case("spells of 3", Behaviour(spell=3), allowed=3),
-        _case("spells of 10", Behaviour(spell=10), allowed=10),
-        _case("spells of 1 to 10", Behaviour(spell=10, shortest_spell=1), allowed=10),
+        _case("bursts of 3", Behaviour(burst=3), allowed=3),
+        _case("bursts of 10", Behaviour(burst=10), allowed=10),
+        _case("bursts of 1 to 10", Behaviour(burst=10, shortest_burst=1), allowed=10),
         _case("AR(1) with 0.9", Behaviour(correlation=0.9), allowed=20),
         _strict("independent, 0.1 % at 99 %", Behaviour(), allowed=1),
-        _strict("spells of 3, 0.1 % at 99 %", Behaviour(spell=3), allowed=3),
-        _case("spells of 3, taken for 1", Behaviour(spell=3), allowed=1, holds=False),
-        _case("spells of 10, taken for 3", Behaviour(spell=10), allowed=3, holds=False),
-        _case("spells of 10, taken for 1", Behaviour(spell=10), allowed=1, holds=False),
+        _strict("bursts of 3, 0.1 % at 99 %", Behaviour(burst=3), allowed=3),
+        _case("bursts of 3, taken for 1", Behaviour(burst=3), allowed=1, holds=False),
+        _case("bursts of 10, taken for 3", Behaviour(burst=10), allowed=3, holds=False),
+        _case("bursts of 10, taken for 1", Behaviour(burst=10), allowed=1, holds=False),
         _case("AR(1) with 0.9, taken for 1", Behaviour(correlation=0.9), allowed=1, holds=False),
         _case("AR(1) with 0.99, taken for 1", Behaviour(correlation=0.99), allowed=1, holds=False),
         _case("AR(1) with 0.99, taken for 10", Behaviour(correlation=0.99), allowed=10, holds=False),
@@ -133,15 +95,6 @@ def study(
             yield _cell(case, factor, lines, seed)
 
 
-def interval(count: int, of: int) -> tuple[float, float]:
-    """Give the exact two-sided 95 % interval of a share.
-
-    >>> [round(end, 3) for end in interval(50, 2000)]
-    [0.019, 0.033]
-    """
-    return rate_lower(count, of, confidence=_SIDE), rate_upper(count, of, confidence=_SIDE)
-
-
 def main(argv: list[str]) -> int:
     """Print the tables; `--json` prints one object instead."""
     parser = argparse.ArgumentParser(prog="false_fits", description="How often is a verdict on lateness wrong?")
@@ -157,11 +110,11 @@ def main(argv: list[str]) -> int:
         if cell.factor == FACTORS[-1]:
             sys.stderr.write(f"{cell.case}: done\n")
     if options.json:
-        told = [{**asdict(cell), "wrong": cell.wrong, "interval": interval(cell.wrong, cell.lines)} for cell in cells]
-        sys.stdout.write(json.dumps({"lines": options.lines, "seed": options.seed, "cells": told}) + "\n")
+        notified = [
+            {**asdict(cell), "wrong": cell.wrong, "interval": interval(cell.wrong, cell.lines)} for cell in cells
+        ]
+        sys.stdout.write(json.dumps({"lines": options.lines, "seed": options.seed, "cells": notified}) + "\n")
         return 0
-    from .tables import write_tables
-
     write_tables(cells, sys.stdout)
     return 0
 
@@ -177,10 +130,10 @@ def _strict(name: str, behaviour: Behaviour, *, allowed: int) -> Case:
 
 
 def _cell(case: Case, factor: float, lines: int, seed: int) -> Cell:
-    spell = spell_frames(
+    burst = burst_frames(
         case.gate.stall_ms, arrivals=BELT, deadline_ms=DEADLINE_MS, utilisation=WORK_MS * 1e6 / BELT.period_ns
     )
-    looks = plan_looks(case.gate, limit_frames=case.frames, first_frames=_FIRST_FRAMES, spell_frames=spell)
+    looks = plan_looks(case.gate, limit_frames=case.frames, first_frames=_FIRST_FRAMES, burst_frames=burst)
     name = int.from_bytes(case.name.encode(), "big")
     random = np.random.default_rng([seed, round(1000 * factor), name])
     judged = [
@@ -193,7 +146,7 @@ def _cell(case: Case, factor: float, lines: int, seed: int) -> Cell:
     return Cell(
         case=case.name,
         holds=case.holds,
-        spell_frames=spell,
+        burst_frames=burst,
         factor=factor,
         confidence=case.gate.confidence,
         lines=lines,
@@ -203,7 +156,7 @@ def _cell(case: Case, factor: float, lines: int, seed: int) -> Cell:
     )
 
 
-def _judged(response_ms: NDArray[np.float64], gate: MissGate, looks: Sequence[Look]) -> tuple[Outcome, int]:
+def _judged(response_ms: NDArray[np.float64], gate: MissGate, looks: Sequence[InterimLook]) -> tuple[Outcome, int]:
     """Judge a run as a measured one is judged: it ends where the proof is decided, and is looked at as a whole."""
     proof = prove(response_ms > DEADLINE_MS, gate=gate, looks=looks)
     if proof.verdict == "inconclusive":

@@ -2,7 +2,7 @@
 
 LoadGen's SingleStream scenario sends the next query when the one before is answered, which is Beltline's back-to-back
 mode, and reports the 90th percentile (mlcommons/inference, loadgen). Both call the same session with the same frames,
-in processes prepared alike, in turns. What remains is LoadGen's call into Python, some ten microseconds a query, and
+in processes prepared alike, interleaved. What remains is LoadGen's call into Python, some ten microseconds a query, and
 that it draws frames at random where Beltline goes round.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from ...benchmarks.proof.ratio import quantiles
 from ...benchmarks.timing.job import write_frames
 from ...inspection.base.errors import MeasurementError, MissingPartError
-from .peers import Agreement, Trial, compare_in_turns, measured_back_to_back, run_study
+from .peers import Agreement, Trial, compare_interleaved, measured_back_to_back, run_study
 
 _PROCESS = f"{__package__}.loadgen_process"
 _P90 = re.compile(r"^90\.00 percentile latency \(ns\)\s*:\s*(\d+)", re.MULTILINE)
@@ -36,7 +36,7 @@ def study(trial: Trial) -> Agreement:
     if importlib.util.find_spec("mlperf_loadgen") is None:
         msg = "LoadGen is not installed; run: pip install 'beltline[studies]'"
         raise MissingPartError(msg)
-    return compare_in_turns(
+    return compare_interleaved(
         trial,
         peer="LoadGen SingleStream",
         statistic="response p90",

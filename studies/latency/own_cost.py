@@ -111,8 +111,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _disturbed(found: Mapping[str, float | None]) -> str:
     """Say what came between, so that a late frame can be told from a poor timer."""
-    told = {name: value for name, value in found.items() if value is not None}
-    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in told.items())
+    notified = {name: value for name, value in found.items() if value is not None}
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in notified.items())
 
 
 def _text(timer: Timer, cost: LoopCost, late: Sequence[Lateness]) -> str:

@@ -1,4 +1,4 @@
-"""What the comparisons with other people's tools share: which model, which frames, and taking turns."""
+"""What the comparisons with other people's tools share: which model, which frames, and interleaving."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Beltline's figure against a peer's, in turns.
+    """Beltline's figure against a peer's, interleaved.
 
     Attributes:
         statistic: What was compared, such as `engine p50`.
@@ -86,7 +86,7 @@ class Agreement:
         lines.append("")
         lines.append(
             f"beltline over {self.peer}: {found.ratio:.4f} ({found.confidence:.0%}: {found.lower:.4f} to "
-            f"{found.upper:.4f}, {len(self.ours_ms)} rounds in turns{', frames of noise' if self.noise else ''})"
+            f"{found.upper:.4f}, {len(self.ours_ms)} rounds interleaved{', frames of noise' if self.noise else ''})"
         )
         return "\n".join(lines) + "\n"
 
@@ -104,10 +104,10 @@ def measured_back_to_back(trial: Trial) -> Measurement:
     )
 
 
-def compare_in_turns(
+def compare_interleaved(
     trial: Trial, *, peer: str, statistic: str, ours: Callable[[], float], theirs: Callable[[], float]
 ) -> Agreement:
-    """Let both tools measure in turns; every other round runs backwards.
+    """Let both tools measure interleaved; every other round runs backwards.
 
     Args:
         trial: How often.

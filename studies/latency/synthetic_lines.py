@@ -38,14 +38,14 @@ class Behaviour:
     """How frames come to be late.
 
     Attributes:
-        spell: Frames that each stall makes late; 0: a noisy line.
-        shortest_spell: Stalls make between this and `spell` frames late, evenly; 0: all the same.
+        burst: Frames that each stall makes late; 0: a noisy line.
+        shortest_burst: Stalls make between this and `spell` frames late, evenly; 0: all the same.
         correlation: Of neighbours on a noisy line, in [0, 1).
         rise: How far a noisy line's logarithm rises over the run, in standard deviations.
     """
 
-    spell: int = 0
-    shortest_spell: int = 0
+    burst: int = 0
+    shortest_burst: int = 0
     correlation: float = 0.0
     rise: float = 0.0
 
@@ -65,7 +65,7 @@ def draw_lines(
     block = max(1, _NUMBERS_AT_ONCE // frames)
     for start in range(0, lines, block):
         shape = (min(block, lines - start), frames)
-        yield _stalling(behaviour, rate, shape, random) if behaviour.spell else _noisy(behaviour, rate, shape, random)
+        yield _stalling(behaviour, rate, shape, random) if behaviour.burst else _noisy(behaviour, rate, shape, random)
 
 
 def measurement_of(response_ms: NDArray[np.float64]) -> Measurement:
@@ -90,7 +90,7 @@ def measurement_of(response_ms: NDArray[np.float64]) -> Measurement:
 def _stalling(behaviour: Behaviour, rate: float, shape: tuple[int, int], random: np.random.Generator) -> Responses:
     """Let stalls begin up to `spell` frames before the run: it is a stretch of a line that has long been running."""
     lines, frames = shape
-    shortest, longest = behaviour.shortest_spell or behaviour.spell, behaviour.spell
+    shortest, longest = behaviour.shortest_burst or behaviour.burst, behaviour.burst
     begins = random.random((lines, frames + longest)) < _stall_rate(rate, shortest, longest)
     row, column = np.nonzero(begins)
     length = random.integers(shortest, longest + 1, row.size)

@@ -3,12 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-from .false_fits import Cell, interval
+from ...inspection.statistics.bounds import rate_lower, rate_upper
+
+_SIDE = 0.975
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What became of the lines of one case at one true rate.
+
+    Attributes:
+        case: Name of the case.
+        holds: Whether its assumption is right.
+        burst_frames: Late frames that its proof takes as one event.
+        factor: True share of late frames, in limits.
+        confidence: Of the gate.
+        lines: How many were drawn.
+        fits: So many were judged to fit.
+        misses: So many were judged to miss.
+        mean_frames: Until the run ended.
+    """
+
+    case: str
+    holds: bool
+    burst_frames: int
+    factor: float
+    confidence: float
+    lines: int
+    fits: int
+    misses: int
+    mean_frames: float
+
+    @property
+    def wrong(self) -> int:
+        """Lines on which the verdict is false: `fits` above the limit, `misses` below it."""
+        return self.fits if self.factor > 1 else self.misses
+
+    @property
+    def right(self) -> int:
+        """Lines on which it is true."""
+        return self.misses if self.factor > 1 else self.fits
+
+
+def interval(count: int, of: int) -> tuple[float, float]:
+    """Give the exact two-sided 95 % interval of a share.
+
+    >>> [round(end, 3) for end in interval(50, 2000)]
+    [0.019, 0.033]
+    """
+    return rate_lower(count, of, confidence=_SIDE), rate_upper(count, of, confidence=_SIDE)
 
 
 def write_tables(cells: Sequence[Cell], stream: TextIO) -> None:
@@ -46,7 +95,7 @@ def _table(cells: Sequence[Cell], title: str, shown: Callable[[Cell], str]) -> T
     for case in dict.fromkeys(cell.case for cell in cells):
         row = [cell for cell in cells if cell.case == case]
         name = case if row[0].holds else f"{case} *"
-        table.add_row(name, f"{row[0].spell_frames}", *(shown(cell) for cell in row))
+        table.add_row(name, f"{row[0].burst_frames}", *(shown(cell) for cell in row))
     return table
 
 

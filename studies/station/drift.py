@@ -23,14 +23,14 @@ from ...inspection.base.errors import BeltlineError, BundleError, DataError
 from ...inspection.data.dataset import Dataset, Sample
 from ...inspection.data.settings import DataSettings
 from ...station.outcomes import Outcome, Seen
-from ...station.watching.drift import DriftLook, DriftSettings, DriftWatch
+from ...station.watching.drift import DriftSettings, DriftTest, DriftWatch
 
 _SEED = 1
 
 
 def drift_on(
     unpacked: Unpacked, dataset: Dataset, samples: Sequence[Sample], settings: DriftSettings
-) -> list[DriftLook]:
+) -> list[DriftTest]:
     """Show samples to a station's watch.
 
     Raises:
@@ -48,7 +48,7 @@ def drift_on(
         reference_of=lambda _: reference.samples(model.backend),
         period_ms=unpacked.manifest.budget.period_ms,
     )
-    looks: list[DriftLook] = []
+    looks: list[DriftTest] = []
     with backends()[model.backend].load(unpacked.artifact(model), threads=1) as session:
         for frame in frames_of(dataset, samples):
             watch.take(_seen(frame, session.infer(frame).score, unpacked.manifest.version))
@@ -100,7 +100,7 @@ def _seen(frame: NDArray[np.uint8], score: float, bundle: str) -> Seen:
     return Seen(outcome=outcome, image=frame, heatmap=None)
 
 
-def _row(look: DriftLook) -> list[str]:
+def _row(look: DriftTest) -> list[str]:
     return [
         f"{look.number:>3}  {each.what:<10}  {each.reference_median:>9.4g}  {each.median:>9.4g}  "
         f"{each.distance:>8.3f}  {each.p_value:>8.2g}  {each.p_corrected:>11.2g}{'  drifts' if each.drifts else ''}"

@@ -15,7 +15,7 @@ from ...compress.training.teacher_terms import FeatureTerm
 from ...pipeline.cli.options import LineFileArgument, Runs, Verbose
 from .opening import Epochs, Samples, Seeds, opened
 from .students import trained_students
-from .students_table import told
+from .students_table import notified
 
 _ADDED: dict[str, dict[str, object]] = {
     "student alone": {"score": 0.0, "heatmap": 0.0, "features": None},
@@ -52,7 +52,7 @@ def main(
     """Say what each of the teacher's terms brings; the table so far is kept in the run's folder as table.md."""
     asked = opened(line_file, study="distillation", runs=runs, epochs=epochs, samples=samples, verbose=verbose)
     with asked as (job, steps):
-        table = told(job, trained_students(job, variants(next(iter(steps.values()))), seeds=seeds))
+        table = notified(job, trained_students(job, variants(next(iter(steps.values()))), seeds=seeds))
     typer.echo(table, nl=False)
 
 

@@ -22,7 +22,7 @@ from ...inspection.data.loading import splits_json
 from ...pipeline.cli.options import LineFileArgument, Runs, Verbose
 from .opening import Epochs, Samples, Seeds, opened
 from .students import trained_students
-from .students_table import told
+from .students_table import notified
 
 
 def held_out(dataset: Dataset, patterns: Sequence[str]) -> Dataset:
@@ -67,7 +67,7 @@ def main(
     with asked as (job, steps):
         dataset = held_out(job.dataset, groups)
         write_json(job.folder / "splits.json", splits_json(dataset))
-        table = told(job, trained_students(replace(job, dataset=dataset), steps, seeds=seeds))
+        table = notified(job, trained_students(replace(job, dataset=dataset), steps, seeds=seeds))
     typer.echo(table, nl=False)
 
 

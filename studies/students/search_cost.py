@@ -76,7 +76,7 @@ def study(line_file: LineFile, *, trials: int, runs: Path, console: Console) -> 
     Raises:
         BeltlineError: As a run's search does.
     """
-    require_search(line_file, tell=console.tell)
+    require_search(line_file, notify=console.notify)
     if line_file.search is not None:
         longer = line_file.search.model_copy(update={"trials": TIMES * trials, "minutes": 100_000.0})
         line_file = line_file.model_copy(update={"search": longer})

@@ -92,7 +92,7 @@ def trained_students(job: RunJob, variants: Mapping[str, DistillStep], *, seeds:
     for seed in range(first, first + seeds):
         seeded = replace(job, line_file=job.line_file.model_copy(update={"seed": seed}))
         for name, variant in variants.items():
-            job.console.tell(f"seed {seed}: {name}")
+            job.console.notify(f"seed {seed}: {name}")
             yield _cell(seeded, name, make_module(seeded, _plan(name, variant), teacher))
 
 
@@ -139,6 +139,6 @@ def _scored(job: RunJob, made: Made) -> dict[str, NDArray[np.float64]]:
         }
         np.savez(folder / "scores.npz", allow_pickle=False, **parts)
 
-    folder = run_stage(job.folder, stage, work, tell=job.console.detail)
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     with np.load(folder / "scores.npz", allow_pickle=False) as found:
         return {"val": found["val"], "test": found["test"]}

@@ -13,7 +13,7 @@ from .students import Cell
 TABLE = "table.md"
 
 
-def told(job: RunJob, cells: Iterable[Cell]) -> str:
+def notified(job: RunJob, cells: Iterable[Cell]) -> str:
     """Give the table of all cells, which the run's folder holds as far as they came, as `table.md`."""
     seen, table = list[Cell](), ""
     for cell in cells:

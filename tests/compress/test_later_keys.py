@@ -9,8 +9,8 @@ import pytest
 from beltline.compress.recipe import Step
 from beltline.compress.teacher.settings import TeacherSettings
 
-VIEWS = {"crop", "symmetries", "zoom", "aspect", "rotation_deg", "light", "negative", "strokes"}
-FIT = {"epochs", "samples_per_epoch", "batch", "learning_rate", "weight_decay", "patience", "views"}
+VIEWS = {"crop", "symmetries", "zoom", "aspect", "rotation_deg", "lighting", "invert", "synthetic_defects"}
+FIT = {"epochs", "samples_per_epoch", "batch", "learning_rate", "weight_decay", "patience", "augmentation"}
 SAID: list[dict[str, Any]] = [
     {"fit": {"ema": 0.99}},
     {"fit": {"stop_at_overkill": 0.05}},
@@ -27,7 +27,7 @@ def written(options: dict[str, Any]) -> dict[str, Any]:
 def test_what_is_not_said_is_not_written() -> None:
     step = written({})
     assert set(step) == {"network", "fit", "teacher", "input_size"}
-    assert (set(step["fit"]), set(step["fit"]["views"])) == (FIT, VIEWS)
+    assert (set(step["fit"]), set(step["fit"]["augmentation"])) == (FIT, VIEWS)
     assert step["teacher"] == {"score": 1.0, "heatmap": 1.0, "temperature": 2.0}
     assert set(TeacherSettings().model_dump(mode="json", include={"fit"})["fit"]) == FIT
 

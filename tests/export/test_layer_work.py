@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from beltline.export.contracts import Graph
-from beltline.export.device_check.graph_view import view_of, view_of_model
+from beltline.export.device_check.graph_index import index_of, index_of_model
 from beltline.export.layer_work import layer_work
 from beltline.inspection.base.errors import GraphError
 from onnx import TensorProto, helper, numpy_helper
@@ -34,7 +34,7 @@ def model_of(kind: str, weights: tuple[int, ...], shape: list[int | str], **how:
 def test_work_is_counted(
     kind: str, weights: tuple[int, ...], shape: list[int | str], how: dict[str, object], macs: int, activations: int
 ) -> None:
-    (work,) = layer_work(view_of_model(model_of(kind, weights, shape, **how), "made"))
+    (work,) = layer_work(index_of_model(model_of(kind, weights, shape, **how), "made"))
     assert (work.name, work.macs, work.weights, work.activations) == ("layer", macs, np.prod(weights), activations)
 
 
@@ -45,11 +45,11 @@ def test_an_exported_network_counts_as_torch_counts_it(tiny_graph: Graph) -> Non
 
     assert tiny_graph.checkpoint is not None
     network = load_checkpoint(tiny_graph.checkpoint).inspector.network
-    counted = sum(each.macs for each in layer_work(view_of(tiny_graph.path)))
+    counted = sum(each.macs for each in layer_work(index_of(tiny_graph.path)))
     assert counted == macs_of(network, torch.zeros(1, 1, 64, 96))
 
 
 def test_a_size_that_varies_is_refused_with_the_way_out() -> None:
     model = model_of("Conv", (8, 4, 3, 3), [1, 4, "rows", 6])
     with pytest.raises(GraphError, match=r"layer: wanted the size of .* to be fixed.*frames of one size"):
-        layer_work(view_of_model(model, "made"))
+        layer_work(index_of_model(model, "made"))

@@ -121,8 +121,8 @@ def test_the_npu_takes_frames_of_one_size_only(tiny_graph: Graph) -> None:
 
 def test_a_machine_without_the_device_says_so_before_any_runtime_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_vino_engine, "_listed", lambda: pytest.fail("the runtime was asked"))
-    told = missing_device("NPU", "no-such-device*")
-    assert told == "this machine has no NPU that its kernel knows (no /dev/no-such-device*)"
+    notified = missing_device("NPU", "no-such-device*")
+    assert notified == "this machine has no NPU that its kernel knows (no /dev/no-such-device*)"
 
 
 def test_a_device_without_a_driver_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

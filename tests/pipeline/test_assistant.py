@@ -19,7 +19,7 @@ from beltline.pipeline.stages.job import Made, RunJob
 from beltline.pipeline.stages.rows import RowPlan, planned_rows
 from beltline.pipeline.stages.stages import journal
 
-FIT = "{epochs: 8, samples_per_epoch: 16, batch: 8, views: {crop: 64}}"
+FIT = "{epochs: 8, samples_per_epoch: 16, batch: 8, augmentation: {crop: 64}}"
 LINE = f"""
 name: small
 line: {{belt_speed_mm_s: 1500, part_pitch_mm: 15, camera_to_ejector_mm: 105, fixed_ms: {{plc: 5}}}}
@@ -69,7 +69,7 @@ def test_the_assistant_is_made_once(job: RunJob, teacher: Made) -> None:
     assert [each["stage"] for each in journal(job.folder) if each["event"] == "finished"].count("prune") == 1
 
 
-def test_what_one_would_otherwise_choose_is_mended_by_the_teacher_itself(job: RunJob, teacher: Made) -> None:
+def test_what_one_would_otherwise_choose_is_fine_tuned_by_the_teacher_itself(job: RunJob, teacher: Made) -> None:
     pruned = make_module(job, row(job, "teacher-pruned-int8"), teacher)
     lineage = load_checkpoint(pruned.path).lineage
     assert not any("assistant" in line for line in lineage)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from beltline.benchmarks.report.schema import Speedup
-from beltline.benchmarks.timing.interleaved import Turns
+from beltline.benchmarks.timing.interleaved import InterleavedRounds
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.trace import write_trace
 from beltline.inspection.base.errors import LineFileError, MeasurementError
@@ -64,7 +64,7 @@ def test_two_rows_are_made_and_take_turns_once(home: Path) -> None:
     assert outcome.summary["compared"] == list(PAIR)
     assert outcome.summary["interleaved"]
     assert len(outcome.summary["ratio"]["p50"]["by_round"]) == 2
-    assert "measured in turns, 2 rounds" in outcome.message
+    assert "measured interleaved, 2 rounds" in outcome.message
     traces = sorted(each.name for each in (home / "runs" / "pair" / "stages").glob("*/round_001/*.npz"))
     assert traces == [f"{name}.npz" for name in sorted(PAIR)]
     before = journal(home / "runs" / "pair")
@@ -101,7 +101,7 @@ def test_two_traces_are_compared_and_said_not_to_be_interleaved(tmp_path: Path) 
     code, found, _ = bench("--compare", one, other)
     assert code == 0
     assert not found["interleaved"]
-    assert "the two did not run in turns" in found["message"]
+    assert "the two did not run interleaved" in found["message"]
     assert found["ratio"]["p50"]["lower"] < 2 < found["ratio"]["p50"]["upper"]
 
 
@@ -115,7 +115,9 @@ def test_traces_of_two_machines_are_refused_with_what_differs(tmp_path: Path) ->
 
 
 def test_a_row_twice_as_fast_as_the_teacher_says_so_in_the_report() -> None:
-    slow = Turns(name="teacher", times_ms=MappingProxyType({"p50": (2.0, 2.2), "p99": (4.0, 5.0)}), frames=400)
+    slow = InterleavedRounds(
+        name="teacher", times_ms=MappingProxyType({"p50": (2.0, 2.2), "p99": (4.0, 5.0)}), frames=400
+    )
     fast = replace(slow, name="small", times_ms=MappingProxyType({"p50": (1.0, 1.1), "p99": (2.0, 2.5)}))
     found = compared({"teacher": slow, "small": fast})
     assert found["teacher"].to_json()["speedup"] is None

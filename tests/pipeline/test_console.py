@@ -8,7 +8,7 @@ from beltline.pipeline.console import Console
 def test_details_are_for_those_who_ask() -> None:
     quiet, chatty = io.StringIO(), io.StringIO()
     for console in (Console(stream=quiet), Console(stream=chatty, verbose=True)):
-        console.tell("a [bold] name stays as it is")
+        console.notify("a [bold] name stays as it is")
         console.detail("why")
     assert quiet.getvalue() == "a [bold] name stays as it is\n"
     assert chatty.getvalue().splitlines()[1] == "why"
@@ -24,5 +24,5 @@ def test_away_from_a_terminal_progress_is_a_few_plain_lines() -> None:
 
 def test_long_lines_are_not_broken() -> None:
     stream = io.StringIO()
-    Console(stream=stream).tell("x" * 500)
+    Console(stream=stream).notify("x" * 500)
     assert stream.getvalue() == "x" * 500 + "\n"

@@ -11,8 +11,8 @@ def test_every_device_is_predicted_or_named_as_not(tiny_graph: Graph) -> None:
     facts = predict(tiny_graph.path)
     assert json.loads(json.dumps(facts)) == facts
     assert facts["predicted"] is True
-    told = {row["device"] for row in facts["rows"]} | set(facts["without"])
-    assert told == set(profiles()) - {"local"}
+    notified = {row["device"] for row in facts["rows"]} | set(facts["without"])
+    assert notified == set(profiles()) - {"local"}
     assert all(time > 0 for row in facts["rows"] for time in row["network_ms"].values())
 
 

@@ -33,16 +33,16 @@ line: {belt_speed_mm_s: 1500, part_pitch_mm: 15, camera_to_ejector_mm: 105, fixe
 data: {root: data}
 teacher:
   network: {family: plain, width: 8, depth: 1}
-  fit: {epochs: 2, samples_per_epoch: 48, batch: 8, views: {crop: 64}}
+  fit: {epochs: 2, samples_per_epoch: 48, batch: 8, augmentation: {crop: 64}}
   device: cpu
 recipes:
   - name: half
     steps:
-      - prune: {ratio: 0.3, round_to: 2, fit: {epochs: 1, samples_per_epoch: 24, batch: 8, views: {crop: 64}}}
+      - prune: {ratio: 0.3, round_to: 2, fit: {epochs: 1, samples_per_epoch: 24, batch: 8, augmentation: {crop: 64}}}
   - name: half-int8
     backend: onnx_runtime
     steps:
-      - prune: {ratio: 0.3, round_to: 2, fit: {epochs: 1, samples_per_epoch: 24, batch: 8, views: {crop: 64}}}
+      - prune: {ratio: 0.3, round_to: 2, fit: {epochs: 1, samples_per_epoch: 24, batch: 8, augmentation: {crop: 64}}}
       - quantize: {frames: 16}
 gates: {deadline_miss: {max: 0.05, confidence: 0.9}, escape: {max_increase: 0.3}, overkill: {max: 0.4}}
 threads: 1

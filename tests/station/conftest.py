@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from beltline.export.bundles.writing import write_bundle
-from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.installing import InstallOptions, install
 from beltline.station.versions.places import Places
 
 
@@ -47,5 +47,5 @@ def places(tmp_path: Path) -> Places:
 def both(pair: Pair, places: Places) -> Places:
     """The old version was installed, then the new one."""
     for path in (pair.old, pair.new):
-        install(path, places, InstallWish(key=pair.public))
+        install(path, places, InstallOptions(key=pair.public))
     return places

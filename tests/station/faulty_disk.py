@@ -30,7 +30,7 @@ from beltline.export.bundles.proof import prove_models
 from beltline.export.bundles.reading import read_unpacked
 from beltline.inspection.base.errors import BeltlineError
 from beltline.station.versions.activation import current_activation
-from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.installing import InstallOptions, install
 from beltline.station.versions.places import Places
 from beltline.station.versions.rollback import roll_back
 from beltline.station.versions.status import status
@@ -162,7 +162,7 @@ def watched(plain: Callable[..., Any], name: str, disk: Disk) -> Callable[..., A
 
 
 def verbs(folder: Path) -> dict[str, Callable[[Places], Any]]:
-    wish = InstallWish(key=folder / "key.pub.pem")
+    wish = InstallOptions(key=folder / "key.pub.pem")
     return {
         "first": lambda places: install(folder / "old.beltline", places, wish),
         "upgrade": lambda places: install(folder / "new.beltline", places, wish),
@@ -188,7 +188,7 @@ def in_child(work: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def struck(verb: Callable[[Places], Any], places: Places, fault: str, strike_at: int) -> int:
+def with_synthetic_defect(verb: Callable[[Places], Any], places: Places, fault: str, strike_at: int) -> int:
     watch(Disk(fault, strike_at))
     try:
         verb(places)
@@ -206,7 +206,7 @@ def looked_at(verb: str, folder: Path, places: Places, allowed: set[str | None])
     if now is not None:
         prove_models(read_unpacked(places.current / "bundle"), threads=1)
     if verb == "rollback":
-        install(folder / "new.beltline", places, InstallWish())
+        install(folder / "new.beltline", places, InstallOptions())
     verbs(folder)[verb](places)
     assert status(places)["version"] in allowed
     left = list(places.root.rglob(".*.tmp"))
@@ -231,7 +231,7 @@ def main(fault: str, verb: str, folder: Path, step: int) -> dict[str, Any]:
     wrong = []
     for strike_at in count(1, step):
         copy_tree(base.root, places.root)
-        code = in_child(partial(struck, verbs(folder)[verb], places, fault, strike_at))
+        code = in_child(partial(with_synthetic_defect, verbs(folder)[verb], places, fault, strike_at))
         if code == 0:
             break
         seen[str(version_at(places))] += 1

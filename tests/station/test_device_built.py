@@ -19,8 +19,8 @@ from beltline.pipeline.deploy.device_bundle import trtexec_of
 from beltline.station.engines import building
 from beltline.station.versions.activation import current_activation
 from beltline.station.versions.admission import verify_bundle
-from beltline.station.versions.at_work import Shelf
-from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.at_work import BundleStore
+from beltline.station.versions.installing import InstallOptions, install
 from beltline.station.versions.places import Places
 from beltline.station.versions.rollback import roll_back
 from beltline.station.versions.status import status, status_text
@@ -29,7 +29,7 @@ from beltline.targets.target import Target
 from stationing import settings_of
 from tensor_rt_machine import VERSIONS, Machine, machine_with
 
-FREELY = InstallWish(allow_unsigned=True)
+FREELY = InstallOptions(allow_unsigned=True)
 any_version = pytest.mark.parametrize("jetson", VERSIONS[:1], indirect=True)
 
 
@@ -68,13 +68,15 @@ def jetson(
 
 
 @pytest.fixture
-def told() -> list[str]:
+def notified() -> list[str]:
     return []
 
 
-def test_install_builds_compares_measures_and_then_it_works(jetson: Jetson, places: Places, told: list[str]) -> None:
-    installed = install(jetson.path, places, FREELY, tell=told.append)
-    assert told[0].startswith("building the engine of model.onnx for TensorRT")
+def test_install_builds_compares_measures_and_then_it_works(
+    jetson: Jetson, places: Places, notified: list[str]
+) -> None:
+    installed = install(jetson.path, places, FREELY, notify=notified.append)
+    assert notified[0].startswith("building the engine of model.onnx for TensorRT")
     (speed,) = installed.activation.measured
     assert (speed.backend, speed.frames, installed.verified.proven[0].frames) == ("tensor_rt", 200, 12)
     assert 0 < speed.p50_ms <= speed.p99_ms <= speed.worst_ms
@@ -85,8 +87,8 @@ def test_install_builds_compares_measures_and_then_it_works(jetson: Jetson, plac
     assert "measured   tiny on tensor_rt: " in status_text(shown)
 
 
-def test_verify_builds_once_and_install_takes_that_engine(jetson: Jetson, places: Places, told: list[str]) -> None:
-    verified = verify_bundle(jetson.path, tell=told.append)
+def test_verify_builds_once_and_install_takes_that_engine(jetson: Jetson, places: Places, notified: list[str]) -> None:
+    verified = verify_bundle(jetson.path, notify=notified.append)
     assert verified.to_json()["measured"][0]["backend"] == "tensor_rt"
     install(jetson.path, places, FREELY)
     assert jetson.machine.scene.builds == 1
@@ -176,13 +178,13 @@ def test_building_ahead_is_a_process_of_its_own_and_tells_why_it_failed(
 ) -> None:
     """The process has no double: with a whole bundle it finds no TensorRT and nothing to do."""
     install(jetson.path, places, FREELY)
-    at_work = Shelf(settings_of(bundle=places.root)).candidates()[0]()
+    at_work = BundleStore(settings_of(bundle=places.root)).candidates()[0]()
     building.build_ahead(at_work)
     (places.current / "bundle" / "report.json").write_text("changed")
     with pytest.raises(BundleError, match=r"its engine cannot be built: .*report\.json is not the file"):
         building.build_ahead(at_work)
     install(pair.old, places, FREELY)
-    other = Shelf(settings_of(bundle=places.root)).candidates()[0]()
+    other = BundleStore(settings_of(bundle=places.root)).candidates()[0]()
     monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("a process was started for nothing"))
     building.build_ahead(other)
     assert other.model.backend == "onnx_runtime"

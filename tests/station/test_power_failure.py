@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 VERBS = ("first", "upgrade", "again", "rollback", "prune")
 
 
-def tried(fault: str, verb: str, pair: Any, folder: Path, *, step: int) -> dict[str, Any]:
+def scored(fault: str, verb: str, pair: Any, folder: Path, *, step: int) -> dict[str, Any]:
     shutil.copyfile(pair.old, folder / "old.beltline")
     shutil.copyfile(pair.new, folder / "new.beltline")
     shutil.copyfile(pair.public, folder / "key.pub.pem")
@@ -32,12 +32,12 @@ def tried(fault: str, verb: str, pair: Any, folder: Path, *, step: int) -> dict[
 @pytest.mark.parametrize(("fault", "step"), [("power", 37), ("full", 23)])
 def test_some_moments_of_an_upgrade(fault: str, step: int, pair: Any, tmp_path: Path) -> None:
     """A few of those that the slow test tries; another one leaves out none."""
-    assert tried(fault, "upgrade", pair, tmp_path, step=step)["moments"] >= 3
+    assert scored(fault, "upgrade", pair, tmp_path, step=step)["moments"] >= 3
 
 
 @pytest.mark.parametrize("verb", ["first", "upgrade", "rollback"])
 def test_nothing_is_switched_to_that_is_not_on_the_disk(verb: str, pair: Any, tmp_path: Path) -> None:
-    tried("none", verb, pair, tmp_path, step=1)
+    scored("none", verb, pair, tmp_path, step=1)
 
 
 @pytest.mark.slow
@@ -47,7 +47,7 @@ def test_every_moment(pair: Any, tmp_path: Path) -> None:
     for fault in ("kill", "power", "full"):
         for verb in VERBS:
             (folder := tmp_path / f"{fault}-{verb}").mkdir()
-            results.append(tried(fault, verb, pair, folder, step=1))
+            results.append(scored(fault, verb, pair, folder, step=1))
             sys.stdout.write(f"{results[-1]}\n")
     cut = [result for result in results if result["fault"] != "full"]
     assert sum(result["moments"] for result in cut) >= 500

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from beltline.export.contracts import Frame
 from beltline.station.service import Service
-from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.installing import InstallOptions, install
 from beltline.station.versions.places import Places
 from stationing import engine_pid, eventually, offered, running, settings_of
 
@@ -63,10 +63,10 @@ def test_where_the_spare_died_the_engine_is_started_again(service: Service, fram
 
 def test_after_a_switch_it_is_one_of_the_new_bundle(pair: Any, tmp_path: Path, frames: list[Frame]) -> None:
     places = Places(root=tmp_path / "root")
-    install(pair.old, places, InstallWish(key=pair.public))
+    install(pair.old, places, InstallOptions(key=pair.public))
     with running(settings_of(bundle=places.root, **WITH_SPARE)) as service:
         old = spare_pid(service)
-        install(pair.new, places, InstallWish())
+        install(pair.new, places, InstallOptions())
         eventually(lambda: service.offer(offered(frames[0])).result(60).bundle == pair.new_version)
         with pytest.raises(ProcessLookupError):
             os.kill(old, 0)

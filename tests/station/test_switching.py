@@ -16,7 +16,7 @@ from beltline.station.service import Service
 from beltline.station.settings import StationSettings
 from beltline.station.versions.activation import activate, current_activation
 from beltline.station.versions.disk_rollback import roll_back_on_disk
-from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.installing import InstallOptions, install
 from beltline.station.versions.places import Places
 from stationing import engine_pid, eventually, frozen, offered, running, settings_of
 
@@ -37,11 +37,11 @@ def said(service: Service, words: str) -> bool:
 
 
 def test_a_new_version_takes_over_between_two_frames(pair: Any, places: Places, frames: list[Frame]) -> None:
-    install(pair.old, places, InstallWish(key=pair.public))
+    install(pair.old, places, InstallOptions(key=pair.public))
     with running(settings(places)) as service:
         assert service.offer(offered(frames[0])).result(60).bundle == pair.old_version
         old_engine = engine_pid(service)
-        install(pair.new, places, InstallWish())
+        install(pair.new, places, InstallOptions())
         outcomes = [service.offer(offered(frames[0], 0)).result(60)]
         while outcomes[-1].bundle == pair.old_version or not said(service, "passed its trial"):
             outcomes.append(service.offer(offered(frames[0], len(outcomes))).result(60))
@@ -57,9 +57,9 @@ def test_a_new_version_takes_over_between_two_frames(pair: Any, places: Places, 
 def test_one_that_misses_deadlines_is_taken_back_here_and_on_the_disk(
     pair: Any, places: Places, frames: list[Frame]
 ) -> None:
-    install(pair.old, places, InstallWish(key=pair.public))
+    install(pair.old, places, InstallOptions(key=pair.public))
     with running(settings(places)) as service:
-        install(pair.new, places, InstallWish())
+        install(pair.new, places, InstallOptions())
         eventually(lambda: service.counters.snapshot().switches == 1)
         with frozen(engine_pid(service)):
             late = service.offer(offered(frames[0], due_in_ms=100))
@@ -78,7 +78,7 @@ def test_one_that_flips_its_golden_frames_never_decides(
     pair: Any, bundle: Any, places: Places, frames: list[Frame], tmp_path: Path
 ) -> None:
     """As a version does that was sound when it was installed, before this machine's runtime changed."""
-    install(pair.old, places, InstallWish(key=pair.public))
+    install(pair.old, places, InstallOptions(key=pair.public))
     with running(settings(places)) as service:
         version = put_there_flipped(bundle, places, tmp_path)
         eventually(lambda: said(service, f"{version} was not put to work"))
@@ -117,6 +117,6 @@ def test_after_a_power_cut_it_starts_with_the_latest_version_that_works(
 def test_where_nothing_works_the_station_says_why(pair: Any, places: Places) -> None:
     with pytest.raises(BundleError, match="nothing is installed"):
         Service(settings(Places(root=places.root.parent)))
-    install(pair.old, places, InstallWish(key=pair.public))
+    install(pair.old, places, InstallOptions(key=pair.public))
     assert "it was the first" in roll_back_on_disk(places.root)
     assert installed(places) == pair.old_version

@@ -31,7 +31,8 @@ def test_a_command_tells_its_lines_its_errors_and_its_code(device: LoopbackDevic
 
 def test_beltline_there_is_the_one_that_was_sent(device: LoopbackDevice) -> None:
     lines: list[str] = []
-    code = "import beltline.inspection.base.errors as e, beltline.benchmarks.timing.worker, os; print(e.__file__); print(os.getcwd())"
+    imported = "beltline.inspection.base.errors as e, beltline.benchmarks.timing.worker, os"
+    code = f"import {imported}; print(e.__file__); print(os.getcwd())"
     with SshHost(device.access(), wheelhouse=None) as host:
         assert run_code(host, code, lines) == (0, "")
     assert lines[0].startswith(str(device.home / ".cache/beltline/runtimes/own-"))
@@ -56,12 +57,12 @@ def test_files_and_folders_go_there_and_back(device: LoopbackDevice, tmp_path: P
 
 def test_a_second_session_sends_nothing_again(device: LoopbackDevice, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"weights" * 1000)
-    told: list[list[str]] = [[], []]
-    for words in told:
-        with SshHost(device.access(), wheelhouse=None, tell=words.append) as host:
+    notified: list[list[str]] = [[], []]
+    for words in notified:
+        with SshHost(device.access(), wheelhouse=None, notify=words.append) as host:
             host.put(tmp_path / "model.bin")
-    assert told[0][-1] == "sending 1 file, 0.0 MB"
-    assert told[1] == []
+    assert notified[0][-1] == "sending 1 file, 0.0 MB"
+    assert notified[1] == []
 
 
 def test_the_device_is_left_clean(device: LoopbackDevice, tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_a_client_that_dies_leaves_the_device_clean_when_its_lease_is_over(
 
 
 def test_a_job_whose_keeper_died_is_told_and_cleared_away_by_the_next_session(device: LoopbackDevice) -> None:
-    def kill_keeper(_: str) -> None:
+    def kill_supervisor(_: str) -> None:
         (job,) = device.jobs
         holders = [process.pid for process in psutil.process_iter() if str(job / "lock") in opened(process)]
         for pid in holders:
@@ -223,7 +223,7 @@ def test_a_job_whose_keeper_died_is_told_and_cleared_away_by_the_next_session(de
 
     host = SshHost(device.access(), wheelhouse=None)
     with pytest.raises(HostError, match="the process that keeps the job on the device is gone"):
-        host.run([host.python, "-c", COUNT], environment={}, on_line=kill_keeper)
+        host.run([host.python, "-c", COUNT], environment={}, on_line=kill_supervisor)
     SshHost(device.access(), wheelhouse=None).close()
     host.close()
     assert device.jobs == []

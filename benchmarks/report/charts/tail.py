@@ -25,14 +25,14 @@ class Curve:
         name: Of the row.
         response_ms: At least one.
         emphasised: Whether it is the row shown; its upper bound is drawn too.
-        spell_frames: Up to so many frames in a row count as one; see `benchmarks.proof`.
+        burst_frames: Up to so many frames in a row count as one; see `benchmarks.proof`.
     """
 
     number: int
     name: str
     response_ms: NDArray[np.float64]
     emphasised: bool = False
-    spell_frames: int = 1
+    burst_frames: int = 1
 
 
 def latency_tail(
@@ -106,13 +106,13 @@ def _curve(curve: Curve, across: Scale, up: Scale) -> str:
 
 def _bound(curve: Curve, confidence: float, across: Scale, up: Scale) -> str:
     """Draw the upper bound of the share slower than each time (Clopper and Pearson 1934), one time at a time."""
-    trials = len(curve.response_ms) // curve.spell_frames
+    trials = len(curve.response_ms) // curve.burst_frames
     if not trials:
         return ""
     counts = [(time, round(share * len(curve.response_ms))) for time, share in _tail_points(curve.response_ms)]
     steps = [(across.start, up.at(1.0))]
     for time, count in [*counts, (counts[-1][0], 0)]:
-        events = min(trials, -(-count // curve.spell_frames))
+        events = min(trials, -(-count // curve.burst_frames))
         height = up.at(rate_upper(events, trials, confidence=confidence))
         steps += [(across.at(time), steps[-1][1]), (across.at(time), height)]
     hint = tooltip(f"{curve.name}: with {percent(confidence)} confidence no more are slower")

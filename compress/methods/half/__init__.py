@@ -82,9 +82,9 @@ class Half:
             msg = f"half: float16 holds none of the network's {len(plan.kept)} operators ({kept}); drop the step"
             raise RecipeError(msg)
         cast_nodes(model, plan.half)
-        line = f"half: {len(plan.half)} operators in float16{_told(plan.kept)}"
-        told = {**with_line(properties, line), FLOAT16_KEY: "network"}
-        write_bytes(context.target_file, graph_bytes(model, properties=told))
+        line = f"half: {len(plan.half)} operators in float16{_notified(plan.kept)}"
+        notified = {**with_line(properties, line), FLOAT16_KEY: "network"}
+        write_bytes(context.target_file, graph_bytes(model, properties=notified))
 
 
 def _require_castable(model: ModelProto, context: GraphContext) -> None:
@@ -98,7 +98,7 @@ def _require_castable(model: ModelProto, context: GraphContext) -> None:
         raise RecipeError(msg)
 
 
-def _told(kept: tuple[tuple[str, str], ...]) -> str:
+def _notified(kept: tuple[tuple[str, str], ...]) -> str:
     """Name what stays in float32; a long list ends in a count, the file itself shows the rest."""
     if not kept:
         return ", none left out"

@@ -59,7 +59,7 @@ def plan_float16(model: ModelProto, ranges: Mapping[str, float], *, headroom: fl
         headroom: How far activations must stay below 65504, >= 1.
     """
     name_nodes(model.graph)
-    look = _Look.at(model, ranges, headroom)
+    look = _Chosen.at(model, ranges, headroom)
     network = set(quantized_scope(model.graph).network)
     reasons = {
         node.name: look.why_kept(node)
@@ -72,7 +72,7 @@ def plan_float16(model: ModelProto, ranges: Mapping[str, float], *, headroom: fl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
+class _Chosen:
     """A graph with its names resolved, and what is known of its tensors."""
 
     model: ModelProto
@@ -83,7 +83,7 @@ class _Look:
     limit: float
 
     @classmethod
-    def at(cls, model: ModelProto, ranges: Mapping[str, float], headroom: float) -> _Look:
+    def at(cls, model: ModelProto, ranges: Mapping[str, float], headroom: float) -> _Chosen:
         graph = model.graph
         return cls(
             model=model,

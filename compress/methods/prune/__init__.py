@@ -1,4 +1,4 @@
-"""Structured pruning: whole channels leave, along the dependency graph, then the teacher mends the rest."""
+"""Structured pruning: whole channels leave, along the dependency graph, then the teacher fine-tunes the rest."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Prune:
 
     def apply(self, source: Path, step: PruneStep, context: ModuleContext) -> None:
         """Prune the checkpoint's network and fine-tune what is left."""
-        from .structured import prune_and_mend
+        from .structured import prune_and_fine_tune
 
-        prune_and_mend(source, step, context)
+        prune_and_fine_tune(source, step, context)
 
 
 METHOD = Prune()

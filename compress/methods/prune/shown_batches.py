@@ -9,7 +9,7 @@ import numpy as np
 
 from ....inspection.data.dataset import Dataset
 from ...networks.base.inspector import Inspector
-from ...training.augmentation import ViewMaker
+from ...training.augmentation import Augmenter
 from ...training.fit_settings import FitSettings
 from ...training.losses import Batch
 from ...training.sampling import batch_of, draw, shown, views_for
@@ -28,10 +28,10 @@ def shown_batches(
         seed: The same one gives the same views.
     """
     cv2.setNumThreads(1)  # as in `training.fit`
-    views = views_for(dataset, fit.views)
+    views = views_for(dataset, fit.augmentation)
     samples = shown(dataset.of("train"), views)
     good = tuple(sample for sample in samples if not sample.defective)
-    maker = ViewMaker(dataset=dataset, frame=inspector.frame, settings=views, grounds=good)
+    maker = Augmenter(dataset=dataset, frame=inspector.frame, settings=views, grounds=good)
     order = draw(samples, [0.5] * len(samples), count * fit.batch, seed, epoch=0)
     for number, chosen in enumerate(order.reshape(count, fit.batch)):
         generator = np.random.default_rng([seed, 0, number])

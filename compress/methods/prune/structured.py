@@ -1,4 +1,4 @@
-"""Structured pruning with torch-pruning's dependency graph, and the mending afterwards."""
+"""Structured pruning with torch-pruning's dependency graph, and the fine-tuning afterwards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STEPS = 50
 _NORM_BATCHES = 16
 
 
-def prune_and_mend(source: Path, step: PruneStep, context: ModuleContext) -> History:
+def prune_and_fine_tune(source: Path, step: PruneStep, context: ModuleContext) -> History:
     """Prune a checkpoint's network, fine-tune it with the teacher and write the new checkpoint.
 
     Batch norms are measured anew before the fine-tuning, and after it where that does not lower val's AUROC.

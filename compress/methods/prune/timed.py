@@ -27,7 +27,7 @@ class _Trial:
     """A narrowed network that was built and measured.
 
     Attributes:
-        checkpoint: The network, not mended yet.
+        checkpoint: The network, not fine-tuned yet.
         predicted_ms: What the table said.
         built_ms: What it took.
     """
@@ -57,7 +57,7 @@ class _Cut:
 
 
 def narrowed_to_time(source: Path, step: PruneStep, context: ModuleContext) -> Checkpoint:
-    """Make a checkpoint's network narrow enough for `step.engine_ms`; it is not mended yet.
+    """Make a checkpoint's network narrow enough for `step.engine_ms`; it is not fine-tuned yet.
 
     What was chosen is kept in `context.partial`: measured again, it might come out otherwise, and the training that was
     begun would not fit it.
@@ -103,7 +103,7 @@ def _prepared(source: Path, step: PruneStep, context: ModuleContext, timer: Engi
     shape = network_shape(parent.inspector, round_to=step.round_to)
     if shape.fixed:
         names = ", ".join(shape.fixed)
-        context.tell(f"prune: left as they are, since they cannot be pruned in steps of {step.round_to}: {names}")
+        context.notify(f"prune: left as they are, since they cannot be pruned in steps of {step.round_to}: {names}")
     if not shape.groups:
         msg = f"prune: no layer can be pruned in steps of {step.round_to} channels; lower round_to, or distil instead"
         raise RecipeError(msg)

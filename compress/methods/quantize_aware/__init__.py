@@ -1,7 +1,7 @@
 """`quantize_aware`: the network gets used to 8 bits before it gets them (quantization-aware training, short).
 
 Written before `quantize` where that alone costs escapes. Convolutions see their inputs and weights rounded as int8 will
-round them while the teacher mends the network (Jacob et al. 2018, arXiv 1712.05877; gradients pass the rounding
+round them while the teacher fine-tunes the network (Jacob et al. 2018, arXiv 1712.05877; gradients pass the rounding
 straight through, Bengio et al. 2013, arXiv 1308.3432). What comes out is an ordinary float checkpoint, so that every
 runtime's own scheme can quantize it afterwards; its ranges are calibrated then.
 """

@@ -1,4 +1,4 @@
-"""2:4 sparsity: of every four neighbouring input channels two weights leave, then the teacher mends the rest.
+"""2:4 sparsity: of every four neighbouring input channels two weights leave, then the teacher fine-tunes the rest.
 
 The tensor cores of NVIDIA's GPUs from Ampere on (Jetson Orin and later) skip such zeros in float16 and int8; every
 other runtime computes them like any number. The file stays as large as it was. Write it behind `distill` and `prune`,
@@ -30,9 +30,9 @@ class Sparsify:
 
     def apply(self, source: Path, step: SparsifyStep, context: ModuleContext) -> None:
         """Make the checkpoint's network 2:4 sparse and fine-tune what is left."""
-        from .masked_training import sparsify_and_mend
+        from .masked_training import sparsify_and_fine_tune
 
-        sparsify_and_mend(source, step, context)
+        sparsify_and_fine_tune(source, step, context)
 
 
 METHOD = Sparsify()

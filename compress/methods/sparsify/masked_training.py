@@ -42,9 +42,9 @@ class Masked:
 
     def sentence(self) -> str:
         """Give it in one line for the lineage."""
-        told = ", ".join(self.left[:_NAMES_TOLD])
+        notified = ", ".join(self.left[:_NAMES_TOLD])
         more = f" and {len(self.left) - _NAMES_TOLD} more" if len(self.left) > _NAMES_TOLD else ""
-        rest = f"; dense: {told}{more}" if self.left else ""
+        rest = f"; dense: {notified}{more}" if self.left else ""
         return f"{len(self.layers)} layers with {self.fraction:.1%} of all weights{rest}"
 
 
@@ -62,7 +62,7 @@ class _Mask(nn.Module):
         return weight * self.mask
 
 
-def sparsify_and_mend(source: Path, step: SparsifyStep, context: ModuleContext) -> History:
+def sparsify_and_fine_tune(source: Path, step: SparsifyStep, context: ModuleContext) -> History:
     """Make a checkpoint's network 2:4 sparse, fine-tune it with the teacher and write the new checkpoint.
 
     Raises:

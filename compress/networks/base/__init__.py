@@ -1,1 +1,1 @@
-"""What all network families share: the inspector around a network, the pyramid head, widths, sizes, and their listing."""
+"""What network families share: the inspector around a network, the pyramid head, widths, sizes, their listing."""

@@ -5,40 +5,40 @@ from __future__ import annotations
 from ...graph_reading import STANDARD_DOMAINS
 from ..device_runtime import DeviceRuntime
 from ..findings import Hits, Rule
-from ..graph_view import GraphView, attribute, name_of
+from ..graph_index import GraphIndex, attribute, name_of
 
 _INTEGER = frozenset({"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"})
 _RESIZE_MODES = frozenset({"nearest", "linear"})
 
 
-def _opset(view: GraphView, runtime: DeviceRuntime) -> Hits:
+def _opset(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
     low, high = runtime.first_opset, runtime.last_opset
     if not low <= view.opset <= high and (runtime.promised or view.opset < low):
         yield "opset", f"the file has opset {view.opset}; TensorRT {runtime.tensorrt} takes {low} to {high}"
 
 
-def _opset_beyond_documents(view: GraphView, runtime: DeviceRuntime) -> Hits:
+def _opset_beyond_documents(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
     if not runtime.promised and view.opset > runtime.last_opset:
         yield "opset", f"the file has opset {view.opset}; up to {runtime.last_opset} is known to be taken"
 
 
-def _domains(view: GraphView, _: DeviceRuntime) -> Hits:
+def _domains(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.nodes:
         if node.domain not in STANDARD_DOMAINS:
             yield name_of(node), f"{node.domain}.{node.op_type}"
 
 
-def _integer_operators(view: GraphView, _: DeviceRuntime) -> Hits:
+def _integer_operators(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.of_type(*_INTEGER):
         yield name_of(node), node.op_type
 
 
-def _batch_norm(view: GraphView, _: DeviceRuntime) -> Hits:
+def _batch_norm(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.of_type("BatchNormalization"):
         yield name_of(node), "a BatchNormalization of its own"
 
 
-def _max_pool(view: GraphView, _: DeviceRuntime) -> Hits:
+def _max_pool(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.of_type("MaxPool"):
         if len(node.output) > 1 and node.output[1]:
             yield name_of(node), "it gives Indices"
@@ -46,7 +46,7 @@ def _max_pool(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"it has dilations {list(attribute(node, 'dilations'))}"
 
 
-def _resize(view: GraphView, _: DeviceRuntime) -> Hits:
+def _resize(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.of_type("Resize"):
         mode = attribute(node, "mode", b"nearest").decode()
         if mode not in _RESIZE_MODES:
@@ -55,7 +55,7 @@ def _resize(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(node), "antialias"
 
 
-def _grid_sample(view: GraphView, _: DeviceRuntime) -> Hits:
+def _grid_sample(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.of_type("GridSample"):
         rank = len(view.shapes.get(node.input[0], ()))
         if rank not in (0, 4):

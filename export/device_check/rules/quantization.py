@@ -12,7 +12,7 @@ import numpy as np
 
 from ..device_runtime import DeviceRuntime
 from ..findings import Hits, Rule
-from ..graph_view import GraphView, attribute, name_of
+from ..graph_index import GraphIndex, attribute, name_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -21,11 +21,11 @@ _OUTPUT_CHANNEL = {"Conv": (0,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul"
 """Axes of a weight along which scales may differ; Gemm's depends on `transB`."""
 
 
-def _quantizers(view: GraphView) -> list[NodeProto]:
+def _quantizers(view: GraphIndex) -> list[NodeProto]:
     return view.of_type("QuantizeLinear", "DequantizeLinear")
 
 
-def _scales(view: GraphView, _: DeviceRuntime) -> Hits:
+def _scales(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in _quantizers(view):
         scale = view.value(node.input[1])
         if scale is None:
@@ -34,7 +34,7 @@ def _scales(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"its smallest scale is {scale.min():g}"
 
 
-def _zero_points(view: GraphView, _: DeviceRuntime) -> Hits:
+def _zero_points(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in _quantizers(view):
         if len(node.input) < 3 or not node.input[2]:
             continue
@@ -45,7 +45,7 @@ def _zero_points(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"its zero point is {int(zero.ravel()[np.flatnonzero(zero)[0]])}"
 
 
-def _integer_type(view: GraphView, node: NodeProto) -> int:
+def _integer_type(view: GraphIndex, node: NodeProto) -> int:
     """Give the integer type on a quantizer's quantized side: uint8 where ONNX's default applies."""
     from onnx import TensorProto
 
@@ -56,13 +56,13 @@ def _integer_type(view: GraphView, node: NodeProto) -> int:
     return int(attribute(node, "output_dtype", 0)) or TensorProto.UINT8
 
 
-def _is_bias(view: GraphView, node: NodeProto) -> bool:
+def _is_bias(view: GraphIndex, node: NodeProto) -> bool:
     from onnx import TensorProto
 
     return bool(node.op_type == "DequantizeLinear" and _integer_type(view, node) == TensorProto.INT32)
 
 
-def _unsigned(view: GraphView, _: DeviceRuntime) -> Hits:
+def _unsigned(view: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
     for node in _quantizers(view):
@@ -71,20 +71,20 @@ def _unsigned(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"it works in {TensorProto.DataType.Name(kind).lower()}"
 
 
-def _integer_bias(view: GraphView, _: DeviceRuntime) -> Hits:
+def _integer_bias(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in _quantizers(view):
         if _is_bias(view, node):
             yield name_of(node), f"it makes {node.output[0]!r} from int32"
 
 
-def _per_channel_activations(view: GraphView, _: DeviceRuntime) -> Hits:
+def _per_channel_activations(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in _quantizers(view):
         scale = view.value(node.input[1])
         if scale is not None and scale.size > 1 and not view.is_weight(node.input[0]):
             yield name_of(node), f"it has {scale.size} scales for an activation"
 
 
-def _weight_axis(view: GraphView, _: DeviceRuntime) -> Hits:
+def _weight_axis(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.weighted():
         maker = view.maker(node.input[1])
         if maker is None or maker.op_type != "DequantizeLinear":
@@ -100,7 +100,7 @@ def _weight_axis(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(maker), f"its scales run along axis {axis} of the weights of {node.op_type}"
 
 
-def _scale_type(view: GraphView, _: DeviceRuntime) -> Hits:
+def _scale_type(view: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
     if view.opset < 19:
@@ -112,14 +112,14 @@ def _scale_type(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"its scale is {names[0]}, its input {names[1]}"
 
 
-def _half_quantized(view: GraphView, _: DeviceRuntime) -> Hits:
+def _half_quantized(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.weighted():
         activation, weight = view.is_quantized(node.input[0]), view.is_quantized(node.input[1])
         if activation != weight:
             yield name_of(node), f"only its {'activation' if activation else 'weight'} is quantized"
 
 
-def _per_tensor_weights(view: GraphView, _: DeviceRuntime) -> Hits:
+def _per_tensor_weights(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.weighted():
         maker = view.maker(node.input[1])
         if maker is not None and maker.op_type == "DequantizeLinear":
@@ -128,7 +128,7 @@ def _per_tensor_weights(view: GraphView, _: DeviceRuntime) -> Hits:
                 yield name_of(node), "one scale for all its output channels"
 
 
-def _residual_add(view: GraphView, _: DeviceRuntime) -> Hits:
+def _residual_add(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.of_type("Add"):
         if any(view.is_weight(name) for name in node.input):
             continue
@@ -137,7 +137,7 @@ def _residual_add(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"{quantized} of its 2 inputs are quantized"
 
 
-def _near_quantized(view: GraphView, name: str) -> bool:
+def _near_quantized(view: GraphIndex, name: str) -> bool:
     """Say whether an Add's input comes from a quantized layer, directly or through its own Q/DQ."""
     node = view.maker(name)
     while node is not None and node.op_type in ("DequantizeLinear", "QuantizeLinear", "Relu"):
@@ -145,7 +145,7 @@ def _near_quantized(view: GraphView, name: str) -> bool:
     return node is not None and len(node.input) > 1 and view.is_quantized(node.input[1])
 
 
-def _between_layer_and_relu(view: GraphView, _: DeviceRuntime) -> Hits:
+def _between_layer_and_relu(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for node in view.of_type("Relu", "Clip", "LeakyRelu"):
         dequantizer = view.maker(node.input[0])
         if dequantizer is None or dequantizer.op_type != "DequantizeLinear":
@@ -154,7 +154,7 @@ def _between_layer_and_relu(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"a Q/DQ pair lies between it and {name_of(layer)}"
 
 
-def _layers_behind(view: GraphView, dequantizer: NodeProto) -> Iterator[NodeProto]:
+def _layers_behind(view: GraphIndex, dequantizer: NodeProto) -> Iterator[NodeProto]:
     quantizer = view.maker(dequantizer.input[0])
     if quantizer is not None and quantizer.op_type == "QuantizeLinear":
         layer = view.maker(quantizer.input[0])

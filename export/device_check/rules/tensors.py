@@ -6,13 +6,13 @@ import numpy as np
 
 from ..device_runtime import DeviceRuntime
 from ..findings import Hits, Rule
-from ..graph_view import GraphView, name_of
+from ..graph_index import GraphIndex, name_of
 
 _LARGEST_INT32 = (1 << 31) - 1
 _TAKE_PIXELS = frozenset({"Cast", "DequantizeLinear", "Shape"})  # quantized uint8 has rules of its own
 
 
-def _double(view: GraphView, _: DeviceRuntime) -> Hits:
+def _double(view: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
     for name, kind in view.types.items():
@@ -20,7 +20,7 @@ def _double(view: GraphView, _: DeviceRuntime) -> Hits:
             yield name, "float64"
 
 
-def _long_integers(view: GraphView, _: DeviceRuntime) -> Hits:
+def _long_integers(view: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
     for name, tensor in view.constants.items():
@@ -30,7 +30,7 @@ def _long_integers(view: GraphView, _: DeviceRuntime) -> Hits:
                 yield name, f"int64 with values up to {values.max()}"
 
 
-def _float_leftovers(view: GraphView, _: DeviceRuntime) -> Hits:
+def _float_leftovers(view: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
     kinds = {name_of(node): view.types.get(node.input[1]) for node in view.weighted()}
@@ -40,13 +40,13 @@ def _float_leftovers(view: GraphView, _: DeviceRuntime) -> Hits:
                 yield name, "float32 weights in a float16 file"
 
 
-def _varying_inputs(view: GraphView, _: DeviceRuntime) -> Hits:
+def _varying_inputs(view: GraphIndex, _: DeviceRuntime) -> Hits:
     for value in view.model.graph.input:
         if value.name not in view.constants and None in (shape := view.shapes.get(value.name, (None,))):
             yield value.name, f"its shape is {list(shape)}"
 
 
-def _pixels(view: GraphView, _: DeviceRuntime) -> Hits:
+def _pixels(view: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
     for node in view.nodes:

@@ -46,8 +46,8 @@ def test_it_does_what_a_queue_does_step_by_step(frames: list[tuple[int, int]], b
     due = np.cumsum([gap for gap, _ in frames])
     busy = np.array([work for _, work in frames])
     found = replay(due, busy, buffer=buffer)
-    told = (found.response_ns.tolist(), found.lost, found.longest_frames, found.longest_ns)
-    assert told == plain(due.tolist(), busy.tolist(), buffer)
+    notified = (found.response_ns.tolist(), found.lost, found.longest_frames, found.longest_ns)
+    assert notified == plain(due.tolist(), busy.tolist(), buffer)
 
 
 @given(FRAMES)

@@ -4,8 +4,8 @@ from math import ceil
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.interim_looks import Look, frames_to_fit, plan_looks
-from beltline.benchmarks.proof.miss_rate.miss_rate import decide, frames_to_fit_as_seen, prove
+from beltline.benchmarks.proof.interim_looks import InterimLook, frames_to_fit, plan_looks
+from beltline.benchmarks.proof.miss_rate import decide, frames_to_fit_as_seen, prove
 from beltline.inspection.line.gates import MissGate
 from numpy.typing import NDArray
 
@@ -13,19 +13,19 @@ _GATE = MissGate(max=0.02, confidence=0.95)
 _LINES = 1_000
 
 
-def _line(random: np.random.Generator, rate: float, frames: int, spell: int) -> NDArray[np.bool_]:
-    """Draw late frames at a true rate; they come in spells of `spell`."""
-    starts = random.random(frames) < rate / spell
+def _line(random: np.random.Generator, rate: float, frames: int, burst: int) -> NDArray[np.bool_]:
+    """Draw late frames at a true rate; they come in bursts of `spell`."""
+    starts = random.random(frames) < rate / burst
     late = starts.copy()
-    for step in range(1, spell):
+    for step in range(1, burst):
         late[step:] |= starts[:-step]
     return late
 
 
-def _verdicts(rate: float, *, spell: int = 1, allowed: int = 1, lines: int = _LINES) -> dict[str, float]:
+def _verdicts(rate: float, *, burst: int = 1, allowed: int = 1, lines: int = _LINES) -> dict[str, float]:
     random, frames = np.random.default_rng(7), 1_500 * allowed
-    looks = plan_looks(_GATE, limit_frames=frames, first_frames=32, spell_frames=allowed)
-    found = [prove(_line(random, rate, frames, spell), gate=_GATE, looks=looks).verdict for _ in range(lines)]
+    looks = plan_looks(_GATE, limit_frames=frames, first_frames=32, burst_frames=allowed)
+    found = [prove(_line(random, rate, frames, burst), gate=_GATE, looks=looks).verdict for _ in range(lines)]
     return {verdict: found.count(verdict) / lines for verdict in ("fits", "misses", "inconclusive")}
 
 
@@ -41,18 +41,18 @@ def test_false_misses_stay_below_the_allowed_error(rate: float) -> None:
 
 @pytest.mark.parametrize("allowed", [1, 3])
 def test_spells_of_late_frames_do_not_raise_false_misses_even_if_longer_than_allowed_for(allowed: int) -> None:
-    assert _verdicts(0.0195, spell=10, allowed=allowed)["misses"] <= 0.05
+    assert _verdicts(0.0195, burst=10, allowed=allowed)["misses"] <= 0.05
 
 
 def test_false_fits_stay_below_the_allowed_error_where_spells_are_allowed_for() -> None:
-    assert _verdicts(0.0201, spell=3, allowed=3)["fits"] <= 0.05
-    assert _verdicts(0.0201, spell=3, allowed=1)["fits"] > 0.1  # and this is why they must be
+    assert _verdicts(0.0201, burst=3, allowed=3)["fits"] <= 0.05
+    assert _verdicts(0.0201, burst=3, allowed=1)["fits"] > 0.1  # and this is why they must be
 
 
 def test_lines_that_are_late_in_spells_are_decided_too() -> None:
-    assert _verdicts(0.001, spell=3, allowed=3, lines=100)["fits"] > 0.95
-    assert _verdicts(0.1, spell=3, allowed=3, lines=100)["misses"] > 0.95
-    assert _verdicts(0.002, spell=1, allowed=3, lines=100)["fits"] > 0.95
+    assert _verdicts(0.001, burst=3, allowed=3, lines=100)["fits"] > 0.95
+    assert _verdicts(0.1, burst=3, allowed=3, lines=100)["misses"] > 0.95
+    assert _verdicts(0.002, burst=1, allowed=3, lines=100)["fits"] > 0.95
 
 
 def test_clear_cases_are_decided() -> None:
@@ -128,33 +128,35 @@ def test_a_run_that_was_cut_short_is_judged_as_if_the_rest_had_been_in_time() ->
 
 
 def test_late_frames_fill_events() -> None:
-    look = Look(frames=300, fits_up_to=2, misses_from=9, fits_confidence=0.9, misses_confidence=0.9, spell_frames=3)
-    assert decide(look, misses=6, spells=6) == "fits"
-    assert decide(look, misses=7, spells=1) == "inconclusive"
-    assert decide(look, misses=27, spells=8) == "inconclusive"  # no more events than series
-    assert decide(look, misses=26, spells=26) == "inconclusive"  # nor than they fill
-    assert decide(look, misses=27, spells=9) == "misses"
-    assert decide(look, misses=225, spells=1) == "misses"  # a backlog
+    look = InterimLook(
+        frames=300, fits_up_to=2, misses_from=9, fits_confidence=0.9, misses_confidence=0.9, burst_frames=3
+    )
+    assert decide(look, misses=6, bursts=6) == "fits"
+    assert decide(look, misses=7, bursts=1) == "inconclusive"
+    assert decide(look, misses=27, bursts=8) == "inconclusive"  # no more events than series
+    assert decide(look, misses=26, bursts=26) == "inconclusive"  # nor than they fill
+    assert decide(look, misses=27, bursts=9) == "misses"
+    assert decide(look, misses=225, bursts=1) == "misses"  # a backlog
 
 
 def test_the_frames_of_all_cameras_fall_due_together() -> None:
     late = np.zeros(600, dtype=bool)
     late[100:120:2] = True  # only the second camera's frames, during one stall
     looks = plan_looks(_GATE, limit_frames=600)
-    assert prove(late, gate=_GATE, looks=looks).spells == 10
-    assert prove(late, gate=_GATE, looks=looks, cameras=2).spells == 1
+    assert prove(late, gate=_GATE, looks=looks).bursts == 10
+    assert prove(late, gate=_GATE, looks=looks, cameras=2).bursts == 1
 
 
 @pytest.mark.parametrize("gate", [MissGate(), MissGate(max=0.02, confidence=0.95), MissGate(max=0.1, confidence=0.8)])
-@pytest.mark.parametrize("spell_frames", [1, 7])
-def test_frames_to_fit_is_the_shortest_run_that_passes(gate: MissGate, spell_frames: int) -> None:
+@pytest.mark.parametrize("burst_frames", [1, 7])
+def test_frames_to_fit_is_the_shortest_run_that_passes(gate: MissGate, burst_frames: int) -> None:
     for events in (0, 1, 2, 3, 5, 9):
-        frames = frames_to_fit(gate, events=events, spell_frames=spell_frames)
+        frames = frames_to_fit(gate, events=events, burst_frames=burst_frames)
         late = np.zeros(frames, dtype=bool)
-        late[: events * spell_frames] = True
-        looks = plan_looks(gate, limit_frames=frames, first_frames=frames, spell_frames=spell_frames)
+        late[: events * burst_frames] = True
+        looks = plan_looks(gate, limit_frames=frames, first_frames=frames, burst_frames=burst_frames)
         assert prove(late, gate=gate, looks=looks).verdict == "fits"
-        shorter = plan_looks(gate, limit_frames=frames - 1, first_frames=frames - 1, spell_frames=spell_frames)
+        shorter = plan_looks(gate, limit_frames=frames - 1, first_frames=frames - 1, burst_frames=burst_frames)
         assert prove(late[:-1], gate=gate, looks=shorter).verdict != "fits"
 
 
@@ -176,8 +178,8 @@ def test_no_frames_say_nothing() -> None:
 
 
 def test_a_look_decides_by_integers() -> None:
-    look = Look(frames=100, fits_up_to=0, misses_from=5, fits_confidence=0.9, misses_confidence=0.9)
-    assert decide(look, misses=0, spells=0) == "fits"
-    assert decide(look, misses=40, spells=4) == "inconclusive"
-    assert decide(look, misses=40, spells=5) == "misses"
-    assert decide(look, misses=75, spells=1) == "misses"
+    look = InterimLook(frames=100, fits_up_to=0, misses_from=5, fits_confidence=0.9, misses_confidence=0.9)
+    assert decide(look, misses=0, bursts=0) == "fits"
+    assert decide(look, misses=40, bursts=4) == "inconclusive"
+    assert decide(look, misses=40, bursts=5) == "misses"
+    assert decide(look, misses=75, bursts=1) == "misses"

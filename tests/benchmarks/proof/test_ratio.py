@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.ratio import block_frames, quantiles, ratio_of_rounds, ratios_of_runs
+from beltline.benchmarks.proof.ratio import block_frames, quantiles, ratio_of_rounds, ratios_of_runs
 from beltline.inspection.base.errors import MeasurementError
 from numpy.typing import NDArray
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.steadiness import steadiness
+from beltline.benchmarks.proof.steadiness import steadiness
 from beltline.benchmarks.timing.measurement import Measurement
 
 Belt = Callable[..., Measurement]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.summary import engine_summary, latency_summary, pacer_p99_us, quantile_interval
+from beltline.benchmarks.proof.summary import engine_summary, latency_summary, pacer_p99_us, quantile_interval
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.measuring import prove_measurement
 from beltline.inspection.base.errors import MeasurementError

@@ -3,16 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from beltline.benchmarks.proof.miss_rate.late_bursts import Spells
-from beltline.benchmarks.proof.miss_rate.miss_rate import Proof
-from beltline.benchmarks.proof.miss_rate.steadiness import Steadiness
-from beltline.benchmarks.proof.miss_rate.verdict import Standing, judge, select
+from beltline.benchmarks.proof.late_bursts import LateBursts
+from beltline.benchmarks.proof.miss_rate import Proof
+from beltline.benchmarks.proof.steadiness import Steadiness
+from beltline.benchmarks.proof.verdict import Standing, judge, select
 from beltline.inspection.line.gates import Gates
 from beltline.inspection.statistics.bounds import rate_lower, rate_upper
 from beltline.inspection.statistics.quality import Paired, Quality, Rate
 
 _PROOF = Proof(verdict="fits", misses=0, frames=5_296, upper=0.001, lower=0.0, frames_needed=0)
-_SPELLS = Spells(
+_SPELLS = LateBursts(
     utilisation=0.1,
     allowed_frames=1,
     longest_frames=0,
@@ -21,7 +21,7 @@ _SPELLS = Spells(
     longest_near_frames=1,
     cluster_frames=1.0,
     stall_ms=0,
-    stall_spell_frames=1,
+    stall_burst_frames=1,
     stretched_frames=1,
     stretched_stall_ms=80,
 )
@@ -32,7 +32,7 @@ _STEADY = Steadiness(
     late_after_drift=0,
     slowest_ms=30.0,
     cluster_frames=1.0,
-    spells=_SPELLS,
+    bursts=_SPELLS,
 )
 _PAIRED = Paired(
     against="teacher",
@@ -144,17 +144,17 @@ def test_the_worst_gate_comes_first() -> None:
 def test_a_longer_run_is_asked_for_with_its_duration() -> None:
     short = replace(_PROOF, verdict="inconclusive", frames=1_000, frames_needed=3_603, upper=0.0046)
     assert _judge(short).next_steps[0] == (
-        "Measure at least 3,603 more frames in one run, 4,603 in all, 1.5 minutes at the belt's pace "
+        "Measure at least 3,603 more frames in one run, 4,603 in all, 1.5 minutes at line rate "
         "(raise measure.minutes or measure.frames)."
     )
-    one_late = replace(short, frames=5_000, misses=1, spells=1, frames_needed=2_427)
+    one_late = replace(short, frames=5_000, misses=1, bursts=1, frames_needed=2_427)
     assert "some 12,774 if they go on" in _judge(one_late).next_steps[0]  # that is with three late ones
-    too_many = replace(short, frames=5_000, misses=6, spells=6, frames_needed=9_604)
+    too_many = replace(short, frames=5_000, misses=6, bursts=6, frames_needed=9_604)
     assert _judge(too_many).next_steps[0].startswith("Find what delays the late frames")
 
 
 def test_the_stalls_allowed_for_are_said() -> None:
-    proof = replace(_PROOF, frames=15_888, spell_frames=3)
+    proof = replace(_PROOF, frames=15_888, burst_frames=3)
     assert "(one makes up to 3 frames late, so the 15,888 count as 5,296)" in _judge(proof).reasons[0]
 
 
@@ -168,8 +168,8 @@ def test_a_drift_towards_the_deadline_withdraws_fits() -> None:
 
 
 def test_spells_of_slow_frames_withdraw_fits() -> None:
-    spells = replace(_SPELLS, cluster_frames=8.0, stretched_frames=4, stretched_stall_ms=130)
-    steady = replace(_STEADY, cluster_frames=8.0, spells=spells)
+    bursts = replace(_SPELLS, cluster_frames=8.0, stretched_frames=4, stretched_stall_ms=130)
+    steady = replace(_STEADY, cluster_frames=8.0, bursts=bursts)
     found = _judge(steady=steady)
     assert found.verdict == "inconclusive"
     assert "1,324 independent" in found.reasons[0]
@@ -178,18 +178,18 @@ def test_spells_of_slow_frames_withdraw_fits() -> None:
 
 
 def test_a_longer_stall_than_assumed_withdraws_fits_whatever_the_number_of_frames() -> None:
-    spells = replace(_SPELLS, longest_near_frames=9, stall_ms=310, stall_spell_frames=6)
-    found = _judge(replace(_PROOF, frames=400_000), steady=replace(_STEADY, spells=spells))
+    bursts = replace(_SPELLS, longest_near_frames=9, stall_ms=310, stall_burst_frames=6)
+    found = _judge(replace(_PROOF, frames=400_000), steady=replace(_STEADY, bursts=bursts))
     assert found.verdict == "inconclusive"
     assert found.reasons[0].startswith("The device stalls for longer than assumed: 9 frames in a row were slower than")
     assert "stall_ms to at least 310 and measure some 27,618 frames in one run, 9.2 minutes" in found.next_steps[0]
-    late = replace(spells, longest_frames=7)
-    assert "7 frames in a row were late" in _judge(steady=replace(_STEADY, spells=late)).reasons[0]
+    late = replace(bursts, longest_frames=7)
+    assert "7 frames in a row were late" in _judge(steady=replace(_STEADY, bursts=late)).reasons[0]
 
 
 def test_a_device_that_is_busier_than_planned_for_withdraws_fits() -> None:
-    spells = replace(_SPELLS, utilisation=0.6, allowed_frames=4, stretched_frames=4)
-    found = _judge(steady=replace(_STEADY, spells=spells))
+    bursts = replace(_SPELLS, utilisation=0.6, allowed_frames=4, stretched_frames=4)
+    found = _judge(steady=replace(_STEADY, bursts=bursts))
     assert found.verdict == "inconclusive"
     assert found.reasons[0].startswith("The device was busy for 60 % of the time, more than planned for")
 

@@ -126,13 +126,13 @@ def test_tail_shades_what_the_gate_forbids() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "spell", "passes"), [(4603, 1, True), (4602, 1, False), (9206, 2, True), (9205, 2, False)]
+    ("frames", "burst", "passes"), [(4603, 1, True), (4602, 1, False), (9206, 2, True), (9205, 2, False)]
 )
 def test_the_bound_of_the_tail_passes_below_the_corner_where_the_gate_holds(
-    frames: int, spell: int, passes: bool
+    frames: int, burst: int, passes: bool
 ) -> None:
     """0.1 % at 99 % confidence takes 4,603 independent frames without a late one."""
-    curves = [Curve(number=1, name="a", response_ms=np.full(frames, 2.0), emphasised=True, spell_frames=spell)]
+    curves = [Curve(number=1, name="a", response_ms=np.full(frames, 2.0), emphasised=True, burst_frames=burst)]
     root = drawn(latency_tail(curves, deadline_ms=86, miss_max=0.001, confidence=0.99, width=510))
     (corner,), (bound,) = of_class(root, "forbidden"), of_class(root, "bound")
     last = float(re.findall(r"([\d.]+) ([\d.]+)", bound.get("d", ""))[-1][1])

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from beltline.benchmarks.report.circumstances import Circumstances, circumstances_in_words
+from beltline.benchmarks.report.circumstances import Circumstances, describe_circumstances
 from beltline.benchmarks.report.notes import notes
 from beltline.benchmarks.report.reading import checked_report
 from beltline.inspection.base.errors import DataError
@@ -20,20 +20,20 @@ from beltline.inspection.base.errors import DataError
     ],
 )
 def test_each_disturbance_is_told(name: str, value: float, words: str) -> None:
-    text = circumstances_in_words(Circumstances.model_validate({"disturbances": {name: value}}))
+    text = describe_circumstances(Circumstances.model_validate({"disturbances": {name: value}}))
     assert words in text
     assert "no frame was left out" in text
 
 
 def test_a_quiet_run_and_a_system_that_counts_nothing_say_no_more_than_that() -> None:
     nothing = {"disturbances": {"steal_ms": None, "involuntary_switches": 0}}
-    text = circumstances_in_words(Circumstances.model_validate(nothing))
+    text = describe_circumstances(Circumstances.model_validate(nothing))
     assert text == "Nothing that this system counts came between while its frames were judged."
 
 
 def test_warmth_and_clock_are_told_from_before_to_after() -> None:
     found = {"before": {"temperature_c": 41.2, "clock_mhz": 3600}, "after": {"temperature_c": 78.9, "clock_mhz": 2100}}
-    text = circumstances_in_words(Circumstances.model_validate(found))
+    text = describe_circumstances(Circumstances.model_validate(found))
     assert "from 41 to 79 °C" in text
     assert "from 3,600 to 2,100 MHz" in text
 

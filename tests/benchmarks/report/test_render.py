@@ -57,14 +57,14 @@ def test_the_verdict_comes_first(
     report: dict[str, Any], gallery: list[GalleryItem], traces: dict[str, Measurement]
 ) -> None:
     page = Page(render_report(report, gallery, traces))
-    told = [
+    notified = [
         "Ready for the line",
         "Use student-32-int8",
         "Decided in time",
         "What to do next",
         "Where the milliseconds go",
     ]
-    places = [page.text.index(words) for words in told]
+    places = [page.text.index(words) for words in notified]
     assert places == sorted(places)
     assert page.tags.count("h1") == 1
 
@@ -242,14 +242,14 @@ def test_models_are_compared_one_by_one_since_a_slow_one_queues_up(report: dict[
 
 
 def test_times_taken_in_turns_count_before_those_taken_apart(report: dict[str, Any]) -> None:
-    for row, apart_ms, in_turns_ms in zip(
+    for row, apart_ms, interleaved_ms in zip(
         report["rows"], (60.0, 30, 5, 2, 1, 80), (48.0, 30, 5, 2, 1, 80), strict=True
     ):
-        row["back_to_back_ms"], row["interleaved_ms"] = {"p50": apart_ms}, {"p50": in_turns_ms}
+        row["back_to_back_ms"], row["interleaved_ms"] = {"p50": apart_ms}, {"p50": interleaved_ms}
     times = {"ratio": 24.1, "lower": 22.0, "upper": 26.0, "confidence": 0.95}
     report["rows"][3]["speedup"] = {"against": "teacher", "p50": times, "p99": times}
     text = Page(render_report(report)).text
-    assert "One decision, in turns" in text
+    assert "One decision, interleaved" in text
     assert "24\u00d7 faster" in text
     assert "30\u00d7 faster" not in text
 

@@ -43,7 +43,7 @@ def soak() -> Soak:
             "whole": stretch,
             "first_minute": stretch, "before_steady": stretch,
             "steady": {**stretch, "misses": 0} if steady_from < points else None, "miss_upper": 0.0009,
-            "spell_frames": 1, "drift_ms": 0.0, "throttling": ["Hot."], "verdict": "fits",
+            "burst_frames": 1, "drift_ms": 0.0, "throttling": ["Hot."], "verdict": "fits",
             "reasons": ["In time.", "Hot."], "next_steps": [], "relative_error": 0.004, "trace": "t", "trace_bytes": 1,
             "point_s": 1.0, "points": rows,
         }  # fmt: skip

@@ -69,11 +69,11 @@ def frames_of(folder: Path) -> list[int]:
 
 
 def test_a_soak_runs_goes_on_and_stops_when_its_time_is_reached(run: Callable[..., Path]) -> None:
-    told: list[dict[str, Any]] = []
-    folder = run(1.5, progress=told.append)
+    notified: list[dict[str, Any]] = []
+    folder = run(1.5, progress=notified.append)
     assert frames_of(folder) == [pytest.approx(15, abs=1)]
-    assert told[-1]["frames"] == frames_of(folder)[0]
-    assert {"misses", "p50_ms", "p99_ms", "temperature_c", "clock_mhz"} <= told[-1].keys()
+    assert notified[-1]["frames"] == frames_of(folder)[0]
+    assert {"misses", "p50_ms", "p99_ms", "temperature_c", "clock_mhz"} <= notified[-1].keys()
     run(1.5)
     assert len(frames_of(folder)) == 1
     run(2.5)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.late_bursts import by_trigger, runs_of
-from beltline.benchmarks.proof.miss_rate.miss_rate import starts_of
+from beltline.benchmarks.proof.late_bursts import by_trigger, runs_of
+from beltline.benchmarks.proof.miss_rate import starts_of
 from beltline.benchmarks.soak import points as module
 from beltline.benchmarks.soak.folder import segments_of, sessions_of
 from beltline.benchmarks.soak.histogram import histogram_of
@@ -49,7 +49,7 @@ def test_points_count_what_all_frames_together_show(write_soak: Write, cameras: 
     whole = joined(series(folder).points)
     assert whole is not None
     assert (whole.frames, whole.misses) == (900, int(late.sum()))
-    assert whole.spells == int(starts_of(late, cameras=cameras).sum()) > 3
+    assert whole.bursts == int(starts_of(late, cameras=cameras).sum()) > 3
     assert np.array_equal(whole.response.counts, histogram_of(response_ns).counts)
     assert whole.response.largest_ns == response_ns.max()
 
@@ -84,7 +84,7 @@ def test_too_many_points_are_merged_and_nothing_is_lost(write_soak: Write, monke
     one, other = joined(fine.points), joined(coarse.points)
     assert one is not None
     assert other is not None
-    assert (one.frames, one.misses, one.spells) == (other.frames, other.misses, other.spells)
+    assert (one.frames, one.misses, one.bursts) == (other.frames, other.misses, other.bursts)
     assert np.array_equal(one.response.counts, other.response.counts)
     assert coarse.first_minute is not None
     assert coarse.first_minute.frames == 3_000

@@ -36,10 +36,10 @@ class Recording:
     """A session being recorded."""
 
     def __init__(self, folder: Path, plan: SoakPlan) -> None:
-        self.folder, self.plan, self.told = folder, plan, folder.with_suffix(".told")
+        self.folder, self.plan, self.notified = folder, plan, folder.with_suffix(".told")
         settle_plan(folder, plan)
         orders = Orders(folder=str(folder), soak=plan.digest, session=0, deadline_ns=5_000_000, keep_off=(0,))
-        with self.told.open("wb") as output:
+        with self.notified.open("wb") as output:
             self.handle, self.process = start_recorder(orders, output.fileno())
         write_json(session_folder(folder, 0) / "session.json", {"unix_s": 0.0})
         self.sink = PipeSink(handle=self.handle, end_ns=NEVER, parent=os.getppid())
@@ -59,7 +59,7 @@ class Recording:
         return np.concatenate([segment.rows for segment in segments_of(session, self.plan)])
 
     def facts(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.told.read_text().splitlines()]
+        return [json.loads(line) for line in self.notified.read_text().splitlines()]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def points(
             place=place,
             frames=1,
             misses=0,
-            spells=0,
+            bursts=0,
             response=histogram_of(np.array([round(p50_ms(place) * 1e6)])),
             conditions=conditions(place),
             counters=counters(place),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beltline.benchmarks.timing.interleaved import Round, measured_rounds, ratio_of_turns, turns_of
+from beltline.benchmarks.timing.interleaved import Round, interleaved_ratio, measured_rounds, rounds_of
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.measuring import MeasureLimits
 from beltline.export.contracts import Artifact, Frame
@@ -35,7 +35,7 @@ def back_to_back(belt: Callable[..., Measurement], times_ms: list[float], **fact
 
 
 def test_models_take_turns_and_every_other_round_runs_backwards(pair: dict[str, Artifact], frames: list[Frame]) -> None:
-    told: list[tuple[int, str]] = []
+    notified: list[tuple[int, str]] = []
     found = list(
         measured_rounds(
             pair,
@@ -43,18 +43,18 @@ def test_models_take_turns_and_every_other_round_runs_backwards(pair: dict[str, 
             numbers=[0, 1],
             target=target_of("local", threads=1),
             limits=LIMITS,
-            progress=lambda number, name: told.append((number, name)),
+            progress=lambda number, name: notified.append((number, name)),
         )
     )
-    assert told == [(0, "slow"), (0, "fast"), (1, "fast"), (1, "slow")]
+    assert notified == [(0, "slow"), (0, "fast"), (1, "fast"), (1, "slow")]
     starts = [int(turn.started_ns[0]) for each in found for turn in each.turns.values()]
     assert starts == sorted(starts)
     assert all(turn.mode == "back_to_back" for each in found for turn in each.turns.values())
-    turns = turns_of(found)
+    turns = rounds_of(found)
     assert list(turns) == ["slow", "fast"]
     assert turns["slow"].frames == sum(each.turns["slow"].response_ns.size for each in found)
     assert turns["slow"].typical_ms("p50") >= 24
-    ratio = ratio_of_turns(turns["fast"], turns["slow"])["p50"]
+    ratio = interleaved_ratio(turns["fast"], turns["slow"])["p50"]
     assert len(ratio.by_round) == 2
     assert ratio.ratio < 1
     assert json.loads(json.dumps(turns["fast"].to_json()))["rounds"] == 2
@@ -66,7 +66,7 @@ def test_p50_and_p99_of_each_round_are_order_statistics(belt: Callable[..., Meas
         Round(number=number, turns={"one": back_to_back(belt, [*times_ms, 500.0 * number + 200])})
         for number in range(3)
     ]
-    turns = turns_of(rounds)["one"]
+    turns = rounds_of(rounds)["one"]
     assert turns.times_ms["p50"] == (51.0, 51.0, 51.0)
     assert turns.times_ms["p99"] == (100.0, 100.0, 100.0)
     assert turns.frames == 303
@@ -82,15 +82,15 @@ def test_a_machine_that_changed_between_two_turns_is_named(belt: Callable[..., M
     same, other = back_to_back(belt, [1.0]), back_to_back(belt, [1.0], fingerprint={"cpu": "slide rule"})
     rounds = [Round(number=0, turns={"a": same, "b": same}), Round(number=1, turns={"b": same, "a": other})]
     with pytest.raises(MeasurementError, match="before a in round 1: cpu: 'abacus' against 'slide rule'"):
-        turns_of(rounds)
+        rounds_of(rounds)
 
 
 def test_rounds_that_are_not_whole_are_refused(belt: Callable[..., Measurement]) -> None:
     turn = back_to_back(belt, [1.0])
     with pytest.raises(MeasurementError, match="at least one round"):
-        turns_of([])
+        rounds_of([])
     with pytest.raises(MeasurementError, match="round 1 has a, the first a, b"):
-        turns_of([Round(number=0, turns={"a": turn, "b": turn}), Round(number=1, turns={"a": turn})])
+        rounds_of([Round(number=0, turns={"a": turn, "b": turn}), Round(number=1, turns={"a": turn})])
 
 
 def test_a_failed_turn_says_why(pretend: Callable[..., Artifact], frames: list[Frame], tmp_path: Path) -> None:

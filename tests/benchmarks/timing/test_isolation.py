@@ -45,15 +45,15 @@ def test_the_lock_is_held_for_the_block_and_freed_even_after_an_error(lock_file:
 def test_a_held_lock_is_told_once_and_waited_for(lock_file: Path) -> None:
     other = lock_file.open("w")
     fcntl.flock(other, fcntl.LOCK_EX)
-    told: list[bool] = []
+    notified: list[bool] = []
 
     def on_wait() -> None:
-        told.append(True)
+        notified.append(True)
         other.close()
 
     with alone(on_wait):
         assert _is_held(lock_file)
-    assert told == [True]
+    assert notified == [True]
 
 
 def test_a_link_in_the_place_of_the_lock_is_not_followed(lock_file: Path, tmp_path: Path) -> None:

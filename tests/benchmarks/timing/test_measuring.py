@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.summary import latency_summary
+from beltline.benchmarks.proof.summary import latency_summary
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.measuring import MeasureLimits, measure, prove_measurement
 from beltline.export.contracts import Artifact, Frame
@@ -142,9 +142,9 @@ def test_back_to_back_offers_a_frame_when_the_one_before_is_decided(
 
 
 def test_progress_is_told_in_the_slack(pretend: Pretend, bench: Callable[..., Measurement]) -> None:
-    told: list[dict[str, Any]] = []
-    bench(pretend(busy_ms=[0.2]), arrivals=Arrivals(period_ns=30_000_000), gate=MissGate(), progress=told.append)
-    counts = [facts["frames"] for facts in told if "frames" in facts]
+    notified: list[dict[str, Any]] = []
+    bench(pretend(busy_ms=[0.2]), arrivals=Arrivals(period_ns=30_000_000), gate=MissGate(), progress=notified.append)
+    counts = [facts["frames"] for facts in notified if "frames" in facts]
     assert counts == sorted(counts)
     assert counts
 

@@ -23,7 +23,7 @@ def test_late_frames_and_their_spells_are_counted() -> None:
     recorder = Recorder(rows=room_for(9), end_ns=FAR_NS, deadline_ns=10)
     for due_ns, response_ns in enumerate([5, 11, 12, 10, 30, 1, 1, 40, 41]):
         _note(recorder, 100 * due_ns, response_ns)
-    assert (recorder.misses, recorder.spells) == (5, 3)
+    assert (recorder.misses, recorder.bursts) == (5, 3)
 
 
 def test_the_run_ends_with_the_first_frame_decided_after_its_time() -> None:

@@ -60,7 +60,7 @@ def test_a_missing_file_and_another_file_are_refused(tmp_path: Path) -> None:
 
 def _save(path: Path, measured: Measurement, *, facts: dict[str, Any] | None = None, **arrays: Any) -> None:
     """Write a trace by hand, past the checks."""
-    told = {
+    notified = {
         "format": 2,
         "mode": measured.mode,
         "arrivals": asdict(measured.arrivals) if measured.arrivals else None,
@@ -70,7 +70,7 @@ def _save(path: Path, measured: Measurement, *, facts: dict[str, Any] | None = N
         **(facts or {}),
     }
     times = {name: getattr(measured, name) for name in TIMES} | arrays
-    np.savez(path, facts=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **times)
+    np.savez(path, facts=np.frombuffer(json.dumps(notified).encode(), dtype=np.uint8), **times)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.summary import latency_summary
+from beltline.benchmarks.proof.summary import latency_summary
 from beltline.benchmarks.timing.measuring import MeasureLimits, measure, prove_measurement
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Frame, Graph
@@ -39,7 +39,8 @@ def test_a_real_engine_is_measured(name: str, tiny_graph: Graph, frames: list[Fr
 
 
 def test_the_worker_loads_no_engine_by_itself() -> None:
-    code = "import sys, beltline.benchmarks.timing.worker; print([m for m in ('torch', 'onnx', 'openvino') if m in sys.modules])"
+    worker = "beltline.benchmarks.timing.worker"
+    code = f"import sys, {worker}; print([m for m in ('torch', 'onnx', 'openvino') if m in sys.modules])"
     root = Path(__file__).resolve().parents[3] / ".dev"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=True

@@ -5,23 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from beltline.compress.teacher.frames import frame_spec
-from beltline.compress.training.augmentation import View, ViewMaker
-from beltline.compress.training.fit_settings import ViewSettings
+from beltline.compress.training.augmentation import Augmenter, View
+from beltline.compress.training.fit_settings import AugmentationSettings
 from beltline.inspection.data.dataset import Dataset, Sample
 from beltline.inspection.data.images import read_frame, read_mask
 
-STILL = ViewSettings(symmetries="none", zoom=1, aspect=1, rotation_deg=0, light=0)
+STILL = AugmentationSettings(symmetries="none", zoom=1, aspect=1, rotation_deg=0, lighting=0)
 
 
-def maker(data: Dataset, settings: ViewSettings) -> ViewMaker:
-    return ViewMaker(dataset=data, frame=frame_spec(data), settings=settings)
+def maker(data: Dataset, settings: AugmentationSettings) -> Augmenter:
+    return Augmenter(dataset=data, frame=frame_spec(data), settings=settings)
 
 
 def first(data: Dataset, *, defective: bool) -> Sample:
     return next(sample for sample in data.of("train") if sample.defective == defective)
 
 
-def views(data: Dataset, settings: ViewSettings, sample: Sample, count: int = 40) -> list[View]:
+def views(data: Dataset, settings: AugmentationSettings, sample: Sample, count: int = 40) -> list[View]:
     made = maker(data, settings)
     return [made.view(sample, np.random.default_rng(seed)) for seed in range(count)]
 
@@ -46,7 +46,7 @@ def test_a_still_whole_frame_view_is_the_frame_up_to_its_jitter(line_data: Datas
 
 
 def test_the_same_generator_state_gives_the_same_view(line_data: Dataset) -> None:
-    settings = ViewSettings(crop=64, light=1)
+    settings = AugmentationSettings(crop=64, lighting=1)
     one, other = (views(line_data, settings, first(line_data, defective=True), 3) for _ in range(2))
     for a, b in zip(one, other, strict=True):
         assert np.array_equal(a.pixels, b.pixels)
@@ -54,7 +54,7 @@ def test_the_same_generator_state_gives_the_same_view(line_data: Dataset) -> Non
 
 
 def test_crops_of_a_defective_part_mostly_show_the_defect(line_data: Dataset) -> None:
-    seen = views(line_data, ViewSettings(crop=64), first(line_data, defective=True))
+    seen = views(line_data, AugmentationSettings(crop=64), first(line_data, defective=True))
     assert {view.pixels.shape for view in seen} == {(64, 64, 1)}
     assert sum(view.defective for view in seen) >= 0.7 * len(seen)
     assert all(view.defective == bool(view.mask.any()) for view in seen)
@@ -63,13 +63,13 @@ def test_crops_of_a_defective_part_mostly_show_the_defect(line_data: Dataset) ->
 def test_views_of_a_good_part_are_good(line_data: Dataset) -> None:
     assert not any(
         view.defective or view.mask.any()
-        for view in views(line_data, ViewSettings(crop=64), first(line_data, defective=False))
+        for view in views(line_data, AugmentationSettings(crop=64), first(line_data, defective=False))
     )
 
 
 def test_an_image_label_alone_makes_the_whole_view_defective_without_a_mask(line_data: Dataset) -> None:
     labelled = replace(first(line_data, defective=True), mask=None)
-    for view in views(line_data, ViewSettings(), labelled, 5):
+    for view in views(line_data, AugmentationSettings(), labelled, 5):
         assert (view.defective, view.has_mask, bool(view.mask.any())) == (True, False, False)
 
 
@@ -82,7 +82,7 @@ def test_frame_and_mask_move_together(line_data: Dataset) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "read_sample", lambda *_args, **_options: painted)
-        for view in views(line_data, ViewSettings(crop=64, zoom=1.5, rotation_deg=30, light=0), sample, 20):
+        for view in views(line_data, AugmentationSettings(crop=64, zoom=1.5, rotation_deg=30, lighting=0), sample, 20):
             inside = view.pixels[view.mask > 0]
             assert inside.size == 0 or np.median(inside) > 90
 
@@ -90,7 +90,7 @@ def test_frame_and_mask_move_together(line_data: Dataset) -> None:
 def test_negatives_are_the_views_turned_about_and_keep_their_masks(line_data: Dataset) -> None:
     sample = first(line_data, defective=True)
     plain, turned = (
-        views(line_data, ViewSettings(crop=64, light=0, negative=share), sample, 10) for share in (0.0, 1.0)
+        views(line_data, AugmentationSettings(crop=64, lighting=0, invert=share), sample, 10) for share in (0.0, 1.0)
     )
     for one, other in zip(plain, turned, strict=True):
         assert np.array_equal(one.pixels, 255 - other.pixels)
@@ -98,7 +98,7 @@ def test_negatives_are_the_views_turned_about_and_keep_their_masks(line_data: Da
 
 
 def test_strokes_show_good_frames_with_made_up_defects(line_data: Dataset) -> None:
-    settings = ViewSettings(crop=64, light=0, strokes=0.5)
+    settings = AugmentationSettings(crop=64, lighting=0, synthetic_defects=0.5)
     good = tuple(sample for sample in line_data.of("train") if not sample.defective)
     drawing = replace(maker(line_data, settings), grounds=good)
     labelled = replace(first(line_data, defective=True), mask=None)
@@ -113,6 +113,6 @@ def test_strokes_show_good_frames_with_made_up_defects(line_data: Dataset) -> No
 def test_symmetries_reach_just_the_orientations_they_name(symmetries: str) -> None:
     from beltline.compress.training import augmentation as module
 
-    settings = ViewSettings.model_validate({"symmetries": symmetries})
+    settings = AugmentationSettings.model_validate({"symmetries": symmetries})
     found = {tuple(module._symmetry(settings, np.random.default_rng(seed)).astype(int).ravel()) for seed in range(100)}
     assert len(found) == {"all": 8, "mirror": 4, "none": 1}[symmetries]

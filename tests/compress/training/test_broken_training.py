@@ -16,13 +16,13 @@ from beltline.compress.methods.quantize_aware import METHOD as QUANTIZE_AWARE
 from beltline.compress.methods.sparsify import METHOD as SPARSIFY
 from beltline.compress.methods.sparsify.masked_training import two_of_four
 from beltline.compress.recipe import ModuleContext
-from beltline.compress.training.fit_settings import FitSettings, ViewSettings
+from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
 from beltline.compress.training.last_good import LAST_GOOD
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.dataset import Dataset
 from breaking_loss import BreakingLoss
 
-FIT = FitSettings(epochs=3, samples_per_epoch=16, batch=8, views=ViewSettings(crop=64))
+FIT = FitSettings(epochs=3, samples_per_epoch=16, batch=8, augmentation=AugmentationSettings(crop=64))
 SOUND_STEPS = 3
 """An epoch has two, so that the first one is whole."""
 

@@ -20,7 +20,7 @@ from beltline.compress.recipe import ModuleContext
 from beltline.compress.teacher.settings import TeacherSettings
 from beltline.compress.teacher.teacher import train_teacher
 from beltline.compress.training import loop
-from beltline.compress.training.fit_settings import FitSettings, ViewSettings
+from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
 from beltline.compress.training.last_good import LAST_GOOD
 from beltline.compress.training.loop import History, Job, _Trainer, fit
 from beltline.compress.training.losses import Batch, label_loss
@@ -29,7 +29,7 @@ from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.dataset import Dataset
 from breaking_loss import BreakingLoss
 
-FIT = FitSettings(epochs=2, samples_per_epoch=32, batch=8, views=ViewSettings(crop=64))
+FIT = FitSettings(epochs=2, samples_per_epoch=32, batch=8, augmentation=AugmentationSettings(crop=64))
 SETTINGS = TeacherSettings(network={"family": "plain", "width": 8, "depth": 1}, fit=FIT, device="cpu")
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from beltline.compress.training.fit_settings import ViewSettings
+from beltline.compress.training.fit_settings import AugmentationSettings
 from beltline.compress.training.sampling import draw, shown, views_for
 from beltline.inspection.data.dataset import Dataset
 
@@ -14,7 +14,7 @@ def test_a_few_missing_masks_do_not_cost_the_crops(line_data: Dataset, every: in
     bad = [sample.path for sample in line_data.of("train") if sample.defective]
     gone = set(bad[::every])
     data = replace(line_data, samples=tuple(replace(s, mask=None) if s.path in gone else s for s in line_data.samples))
-    views = views_for(data, ViewSettings(crop=64))
+    views = views_for(data, AugmentationSettings(crop=64))
     assert views.crop == crop
     left_out = {sample.path for sample in data.of("train")} - {s.path for s in shown(data.of("train"), views)}
     assert left_out == (gone if left == "masked" else set())

@@ -11,12 +11,14 @@ from beltline.compress.checkpoint import load_checkpoint
 from beltline.compress.methods.distill import METHOD as DISTILL
 from beltline.compress.methods.distill.settings import DistillStep
 from beltline.compress.recipe import ModuleContext
-from beltline.compress.training.fit_settings import FitSettings, ViewSettings
+from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
 from beltline.compress.training.teacher_terms import DistillWeights
 from beltline.compress.training.teaching import taught
 from beltline.inspection.data.dataset import Dataset
 
-FIT = FitSettings(epochs=2, samples_per_epoch=32, batch=8, views=ViewSettings(crop=64), ema=0.9, stop_at_overkill=0.2)
+FIT = FitSettings(
+    epochs=2, samples_per_epoch=32, batch=8, augmentation=AugmentationSettings(crop=64), ema=0.9, stop_at_overkill=0.2
+)
 EVERYTHING = {
     "features": {"weight": 0.5},
     "ramps": {"score": {"start": 1, "end": 0}, "features": {"start": 0, "end": 1, "until": 0.5}},

@@ -12,7 +12,7 @@ from beltline.export.artifacts import backends
 from beltline.export.contracts import Artifact, Graph
 from beltline.export.tensor_rt import presence
 from beltline.export.tensor_rt.engine_store import remove_engines
-from beltline.export.tensor_rt.freezing import RecipeWish, freeze
+from beltline.export.tensor_rt.freezing import RecipeOptions, freeze
 from beltline.export.tensor_rt.recipe import BuildRecipe, FrameRange, frames_of_spec, read_recipe
 from beltline.export.tensor_rt.trtexec import trtexec_command
 from beltline.inspection.base.errors import GraphError
@@ -25,14 +25,14 @@ ONE_SIZE = FrameRange(least=(80, 100), usual=(80, 100), most=(80, 100), channels
 
 
 def prepared(artifact: Artifact) -> list[str]:
-    told: list[str] = []
-    backends()["tensor_rt"].prepare(artifact, tell=told.append)  # type: ignore[attr-defined]
-    return told
+    notified: list[str] = []
+    backends()["tensor_rt"].prepare(artifact, notify=notified.append)  # type: ignore[attr-defined]
+    return notified
 
 
 def frozen(graph: Graph, folder: Path, **wish: Any) -> Artifact:
     folder.mkdir()
-    return freeze(graph, TARGET, folder, wish=RecipeWish(**wish))
+    return freeze(graph, TARGET, folder, wish=RecipeOptions(**wish))
 
 
 @pytest.fixture
@@ -41,15 +41,15 @@ def artifact(tiny_graph: Graph, tmp_path: Path) -> Artifact:
 
 
 def test_a_network_is_strongly_typed_and_a_recipe_is_followed(machine: Machine, artifact: Artifact) -> None:
-    told = prepared(artifact)
+    notified = prepared(artifact)
     (config,) = machine.scene.configs
     assert config._limits == {"WORKSPACE": 1024 << 20}
     assert config._flags == set(), "TF32 is off, nothing else is on"
     assert config._builder_optimization_level == 3
     assert config._profiles[0]._shapes == {"frame": ((80, 100, 1),) * 3}
     assert "Builder.create_network" in machine.scene.calls
-    assert told[0].startswith(f"building the engine of model.onnx for TensorRT {machine.trt.__version__} on Orin")
-    assert told[-1].startswith("engine built in ")
+    assert notified[0].startswith(f"building the engine of model.onnx for TensorRT {machine.trt.__version__} on Orin")
+    assert notified[-1].startswith("engine built in ")
 
 
 def test_an_engine_is_built_once_and_its_timings_are_kept(machine: Machine, artifact: Artifact, tmp_path: Path) -> None:

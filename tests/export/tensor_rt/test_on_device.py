@@ -11,7 +11,7 @@ from beltline.compress.recipe import GraphContext
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Artifact, Frame, Graph
 from beltline.export.graph_file import open_graph
-from beltline.export.tensor_rt.freezing import RecipeWish, freeze
+from beltline.export.tensor_rt.freezing import RecipeOptions, freeze
 from beltline.export.tensor_rt.presence import gpu, import_tensorrt, missing_parts
 from beltline.export.tensor_rt.recipe import FrameRange
 from beltline.export.tensor_rt.session import TensorRtSession
@@ -32,7 +32,7 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def frozen(graph: Graph, folder: Path) -> Artifact:
     folder.mkdir()
-    return freeze(graph, TARGET, folder, wish=RecipeWish(frames=ONE_SIZE))
+    return freeze(graph, TARGET, folder, wish=RecipeOptions(frames=ONE_SIZE))
 
 
 def scores(backend: str, artifact: Artifact, frames: list[Frame]) -> list[float]:
@@ -86,15 +86,15 @@ def test_an_engine_for_one_size_is_captured_and_decides_alike(
 
 def test_the_second_build_starts_from_the_first_one_s_timings(tiny_graph: Graph, tmp_path: Path) -> None:
     artifact = frozen(tiny_graph, tmp_path / "frozen")
-    told: list[str] = []
-    backends()["tensor_rt"].prepare(artifact, tell=told.append)  # type: ignore[attr-defined]
+    notified: list[str] = []
+    backends()["tensor_rt"].prepare(artifact, notify=notified.append)  # type: ignore[attr-defined]
     store = tmp_path / "cache/beltline/engines"
     (timings,) = store.glob("timing-*.cache")
     assert timings.stat().st_size > 0
     for engine in store.glob("*.engine"):
         engine.unlink()
-    backends()["tensor_rt"].prepare(artifact, tell=told.append)  # type: ignore[attr-defined]
-    assert not any("starting anew" in words for words in told)
+    backends()["tensor_rt"].prepare(artifact, notify=notified.append)  # type: ignore[attr-defined]
+    assert not any("starting anew" in words for words in notified)
 
 
 def test_the_device_describes_itself() -> None:

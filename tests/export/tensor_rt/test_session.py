@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Artifact, Frame, Graph
-from beltline.export.tensor_rt.freezing import RecipeWish, freeze
+from beltline.export.tensor_rt.freezing import RecipeOptions, freeze
 from beltline.export.tensor_rt.recipe import FrameRange
 from beltline.export.tensor_rt.session import TensorRtSession
 from beltline.inspection.base.errors import DataError, GpuError
@@ -22,7 +22,7 @@ TARGET = Target(name="jetson-orin-nano", threads=1, cpus=(0,))
 
 def frozen(graph: Graph, folder: Path, frames: FrameRange | None = None) -> Artifact:
     folder.mkdir()
-    return freeze(graph, TARGET, folder, wish=RecipeWish(frames=frames))
+    return freeze(graph, TARGET, folder, wish=RecipeOptions(frames=frames))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from beltline.inspection.base.durations import duration_words, seconds_of
+from beltline.inspection.base.durations import describe_duration, seconds_of
 from beltline.inspection.base.errors import LineFileError
 
 
@@ -20,4 +20,4 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0.4 s"), (90, "90 s"), (130, "2.17 min"), (90_000, "25 h")])
 def test_durations_in_words(seconds: float, words: str) -> None:
-    assert duration_words(seconds) == words
+    assert describe_duration(seconds) == words

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from beltline.inspection.base.errors import LineFileError
 from beltline.inspection.line.arrivals import Arrivals, due_ns
-from beltline.inspection.line.stalls import planned_utilisation, spell_frames, stall_ms_for
+from beltline.inspection.line.stalls import burst_frames, planned_utilisation, stall_ms_for
 
 
 def _late_by_replay(arrivals: Arrivals, *, stall: tuple[float, float], deadline_ms: float, utilisation: float) -> int:
@@ -34,7 +34,7 @@ def test_no_stall_makes_more_frames_late_and_one_makes_as_many(
         _late_by_replay(belt, stall=(1_000 + phase, stall_ms), deadline_ms=deadline_ms, utilisation=utilisation)
         for phase in phases
     ]
-    allowed = spell_frames(stall_ms, arrivals=belt, deadline_ms=deadline_ms, utilisation=utilisation)
+    allowed = burst_frames(stall_ms, arrivals=belt, deadline_ms=deadline_ms, utilisation=utilisation)
     assert max(seen) <= allowed
     assert max(seen) == allowed or max(seen) == 0  # at least one event is always allowed for
 
@@ -51,7 +51,7 @@ def test_no_stall_makes_more_frames_late_and_one_makes_as_many(
 def test_cameras_jitter_and_bursts_are_allowed_for(belt: Arrivals) -> None:
     for utilisation in (0.1, 0.4):
         kwargs = {"deadline_ms": 40.0, "utilisation": utilisation}
-        allowed = spell_frames(120.0, arrivals=belt, **kwargs)
+        allowed = burst_frames(120.0, arrivals=belt, **kwargs)
         # The belt's own bursts may make frames late without any stall: what a stall adds is what is bounded.
         without = _late_by_replay(belt, stall=(-1e6, 0.0), **kwargs)
         stalls = [(start, 120.0) for start in np.linspace(500.0, 1_000.0, 101)]
@@ -62,7 +62,7 @@ def test_cameras_jitter_and_bursts_are_allowed_for(belt: Arrivals) -> None:
 def test_a_device_without_time_to_catch_up_delays_many() -> None:
     belt = Arrivals(period_ns=10_000_000)
     frames = [
-        spell_frames(100.0, arrivals=belt, deadline_ms=20.0, utilisation=utilisation) for utilisation in (0.1, 0.9, 2)
+        burst_frames(100.0, arrivals=belt, deadline_ms=20.0, utilisation=utilisation) for utilisation in (0.1, 0.9, 2)
     ]
     assert frames == [9, 89, 899]
 
@@ -72,8 +72,8 @@ def test_the_stall_that_explains_a_spell_is_the_shortest(frames: int) -> None:
     belt = Arrivals(period_ns=15_000_000, jitter_ns=1_000_000)
     facts = {"arrivals": belt, "deadline_ms": 60.0, "utilisation": 0.3}
     stall_ms = stall_ms_for(frames, **facts)
-    assert spell_frames(stall_ms, **facts) >= frames
-    assert frames == 1 or spell_frames(stall_ms - 1, **facts) < frames
+    assert burst_frames(stall_ms, **facts) >= frames
+    assert frames == 1 or burst_frames(stall_ms - 1, **facts) < frames
 
 
 def test_utilisation_is_planned_from_what_is_known() -> None:
@@ -93,6 +93,6 @@ def test_impossible_numbers_are_named() -> None:
     belt = Arrivals(period_ns=10_000_000)
     for stall_ms in (-1.0, float("nan"), float("inf")):
         with pytest.raises(LineFileError, match="stall_ms must be"):
-            spell_frames(stall_ms, arrivals=belt, deadline_ms=20.0, utilisation=0.5)
+            burst_frames(stall_ms, arrivals=belt, deadline_ms=20.0, utilisation=0.5)
     with pytest.raises(LineFileError, match="deadline_ms must be > 0"):
-        spell_frames(1.0, arrivals=belt, deadline_ms=0.0, utilisation=0.5)
+        burst_frames(1.0, arrivals=belt, deadline_ms=0.0, utilisation=0.5)

@@ -18,8 +18,8 @@ from beltline.inspection.base.errors import BundleError
 from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.deploy.bundle_run import Bundled, bundle_job
-from beltline.pipeline.deploy.bundling import BundleWish, _caution_of_run
-from beltline.pipeline.deploy.device_bundle import MARGIN, DeviceWish
+from beltline.pipeline.deploy.bundling import BundleOptions, _caution_of_run
+from beltline.pipeline.deploy.device_bundle import MARGIN, DeviceOptions
 from beltline.pipeline.line.line_file import load_line_file
 from beltline.pipeline.run import Outcome, run_job
 
@@ -41,7 +41,7 @@ measure: {minutes: 0.02}
 def bundled(home: Path, text: str = LINE, **wish: Any) -> Bundled:
     (home / "line.yaml").write_text(text)
     line_file = load_line_file(home / "line.yaml")
-    return bundle_job(line_file, runs=home / "runs", quick=False, wish=BundleWish(**wish), console=Console())
+    return bundle_job(line_file, runs=home / "runs", quick=False, wish=BundleOptions(**wish), console=Console())
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_row_for_a_jetson_is_built_there_and_expected_to_decide_as_here(
     home: Path, done: Outcome, tmp_path: Path
 ) -> None:
     assert done.verdict == "fits"
-    there = DeviceWish(profile="jetson-orin-nano")
+    there = DeviceOptions(profile="jetson-orin-nano")
     made = bundled(home, rows=("teacher",), device=there, output=home / "jetson.beltline")
     manifest = made.verified.manifest
     assert [(model.backend, model.built_for, model.verdict) for model in manifest.models] == [
@@ -115,9 +115,9 @@ def test_a_row_for_a_jetson_is_built_there_and_expected_to_decide_as_here(
     threshold = manifest.models[0].threshold
     assert min(abs(score - threshold) for score in golden.scores["tensor_rt"]) >= MARGIN["fp32"]
     assert [each.backend for each in made.verified.proven] == ["onnx_runtime"]
-    told = " ".join(made.verified.cautions)
-    assert "neither run nor measured before this bundle was made" in told
-    assert (missing_parts() or "") in told
+    notified = " ".join(made.verified.cautions)
+    assert "neither run nor measured before this bundle was made" in notified
+    assert (missing_parts() or "") in notified
     assert (made.trtexec or "").startswith("trtexec --onnx=model.onnx")
 
 

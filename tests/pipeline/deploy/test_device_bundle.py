@@ -14,7 +14,7 @@ from beltline.inspection.base.errors import BundleError, GraphError, LineFileErr
 from beltline.inspection.data.dataset import Dataset, Sample
 from beltline.pipeline.deploy.device_bundle import (
     MARGIN,
-    DeviceWish,
+    DeviceOptions,
     device_model,
     frames_of_line,
     golden_there,
@@ -45,7 +45,9 @@ def test_the_engine_takes_the_sizes_of_the_line() -> None:
 
 
 def test_a_row_becomes_onnx_with_a_recipe(model: BundleModel, tmp_path: Path) -> None:
-    made = device_model(model, DeviceWish(profile="jetson-orin-nano", workspace_mib=256), dataset((80, 100)), tmp_path)
+    made = device_model(
+        model, DeviceOptions(profile="jetson-orin-nano", workspace_mib=256), dataset((80, 100)), tmp_path
+    )
     assert (made.model.row, made.model.threshold, made.model.verdict) == (model.row, model.threshold, "inconclusive")
     assert (made.model.artifact.backend, made.model.artifact.built_for) == ("tensor_rt", "jetson-orin-nano")
     recipe = json.loads((tmp_path / "model.json").read_text())
@@ -55,7 +57,7 @@ def test_a_row_becomes_onnx_with_a_recipe(model: BundleModel, tmp_path: Path) ->
 
 
 def test_decisions_of_the_reference_are_expected_with_a_margin(model: BundleModel, bundle: Any, tmp_path: Path) -> None:
-    made = device_model(model, DeviceWish(profile="jetson-orin-nano"), dataset((80, 100)), tmp_path)
+    made = device_model(model, DeviceOptions(profile="jetson-orin-nano"), dataset((80, 100)), tmp_path)
     golden: Golden = golden_there(bundle.parts.golden, model, [made])
     assert golden.rejects["tensor_rt"] == golden.rejects["onnx_runtime"]
     assert margin_for([made]) == MARGIN["fp32"] > ROUNDING
@@ -64,11 +66,11 @@ def test_decisions_of_the_reference_are_expected_with_a_margin(model: BundleMode
 
 def test_what_cannot_be_built_there_is_refused(model: BundleModel, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="wanted a device that runs tensor_rt, got local"):
-        device_model(model, DeviceWish(profile="local"), dataset((80, 100)), tmp_path)
+        device_model(model, DeviceOptions(profile="local"), dataset((80, 100)), tmp_path)
     with pytest.raises(LineFileError, match="jetson-orin-nano"):
-        device_model(model, DeviceWish(profile="jetson-tx1"), dataset((80, 100)), tmp_path)
+        device_model(model, DeviceOptions(profile="jetson-tx1"), dataset((80, 100)), tmp_path)
     other = replace(model, artifact=model.artifact.moved_to(model.artifact.path.with_suffix(".xml")))
     with pytest.raises(BundleError, match="wanted one that runs on onnx_runtime"):
-        device_model(other, DeviceWish(profile="jetson-orin-nano"), dataset((80, 100)), tmp_path)
+        device_model(other, DeviceOptions(profile="jetson-orin-nano"), dataset((80, 100)), tmp_path)
     with pytest.raises(GraphError, match="one size in fp16 or int8"):
-        device_model(model, DeviceWish(profile="jetson-orin-nano", dla_core=0), dataset((80, 100)), tmp_path)
+        device_model(model, DeviceOptions(profile="jetson-orin-nano", dla_core=0), dataset((80, 100)), tmp_path)

@@ -53,7 +53,7 @@ def test_the_stall_allowed_for_multiplies_the_frames() -> None:
     gates = Gates(deadline_miss=MissGate(stall_ms=1_000))
     facts = plan(LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")), gates=gates))
     # a device busy for 86 of 240 ms catches up by 154 ms a frame: (1000 + 86 - 86) / 154 frames are late, rounded up
-    assert facts["stall"] == {"stall_ms": 1000.0, "utilisation": 0.358333, "spell_frames": 7}
+    assert facts["stall"] == {"stall_ms": 1000.0, "utilisation": 0.358333, "burst_frames": 7}
     assert [row["frames"] for row in facts["proof"]] == [7 * 4603, 7 * 6636, 7 * 8403, 7 * 13105]
     assert "up to 7 frames late in a row count as one event" in plan_text(facts)
 

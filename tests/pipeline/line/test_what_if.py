@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.interim_looks import end_look
+from beltline.benchmarks.proof.interim_looks import end_look
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.benchmarks.timing.measuring import prove_measurement
 from beltline.benchmarks.timing.trace import write_trace
@@ -17,7 +17,7 @@ from beltline.inspection.line.gates import MissGate
 from beltline.inspection.line.line import Line
 from beltline.pipeline.cli.app import app
 from beltline.pipeline.line.what_if import Question, what_if
-from beltline.pipeline.line.what_if_words import what_if_text
+from beltline.pipeline.line.what_if_text import what_if_text
 from typer.testing import CliRunner
 
 LINE = Line(belt_speed_mm_s=500, part_pitch_mm=50, camera_to_ejector_mm=60, fixed_ms={"plc": 14, "ejector": 20})
@@ -50,7 +50,7 @@ def test_the_answer_is_marked_as_predicted_and_says_what_it_assumes(measured: Me
     text = what_if_text(facts)
     for sentence in facts["assumed"]:
         assert sentence in text
-    assert "Predicted from 4,700 frames measured at the belt's pace on abacus" in text
+    assert "Predicted from 4,700 frames measured at line rate on abacus" in text
 
 
 def test_the_highest_speed_and_what_ends_it_are_said_in_words(measured: Measured) -> None:
@@ -80,12 +80,12 @@ def test_today_the_speed_asked_for_and_the_highest_stand_in_the_table(measured: 
 def test_what_was_measured_at_todays_speed_keeps_the_proof_that_the_verdict_rests_on(measured: Measured) -> None:
     """The run was planned for stalls that make two frames late; by its own times it would be one."""
     line = LINE.model_copy(update={"part_pitch_mm": 500.0})
-    look = asdict(end_look(GATE, frames=9300, spell_frames=2)[0])
+    look = asdict(end_look(GATE, frames=9300, burst_frames=2)[0])
     own = {"deadline_ns": 86_000_000, "gate": GATE.model_dump(), "looks": [look]}
     run = replace(measured([6.0] * 9300), fingerprint={"run": own})
     facts = what_if(run, line, GATE)
     proof = prove_measurement(run, deadline_ms=86.0, gate=GATE)
-    assert proof.spell_frames == 2
+    assert proof.burst_frames == 2
     assert (facts["today"]["miss_upper"], facts["today"]["holds"]) == (proof.upper, True)
     assert facts["proven"]["factor"] > 1
     elsewhere = what_if(run, line.model_copy(update={"part_pitch_mm": 499.0}), GATE)
@@ -129,16 +129,18 @@ def test_cameras_that_find_no_place_hold_at_no_speed(measured: Measured) -> None
 
 
 @pytest.mark.parametrize(
-    ("busy_ms", "line", "told"),
+    ("busy_ms", "line", "notified"),
     [
         ([20.0] * 4700, {"camera_to_ejector_mm": 6000.0}, "the throughput"),
         ([6.0] * 4700, {"cameras": 2}, "frames come unevenly"),
         ([2.0] * 3000 + [40.0] + [2.0] * 3700, {"part_pitch_mm": 20.0, "fixed_ms": {}}, "waiting behind slow frames"),
     ],
 )
-def test_each_limit_has_its_words(measured: Measured, busy_ms: list[float], line: dict[str, Any], told: str) -> None:
+def test_each_limit_has_its_words(
+    measured: Measured, busy_ms: list[float], line: dict[str, Any], notified: str
+) -> None:
     changed = Line.model_validate({**LINE.model_dump(), **line})
-    assert told in what_if(measured(busy_ms), changed, GATE)["sentences"][1]
+    assert notified in what_if(measured(busy_ms), changed, GATE)["sentences"][1]
 
 
 def run(*arguments: str) -> Any:

@@ -19,8 +19,14 @@ def test_this_machine_is_described_in_json() -> None:
 
 
 def test_what_decides_its_speed_is_told_and_what_it_does_not_say_is_left_out() -> None:
-    told = {"power_mode": "15W (0)", "turbo": False, "cpu_quota": 1.5, "governor": None, "conditions": {"load_1min": 1}}
-    facts = device_facts(HERE, {"cpu": "Cortex", **told})
+    notified = {
+        "power_mode": "15W (0)",
+        "turbo": False,
+        "cpu_quota": 1.5,
+        "governor": None,
+        "conditions": {"load_1min": 1},
+    }
+    facts = device_facts(HERE, {"cpu": "Cortex", **notified})
     assert (facts["power_mode"], facts["turbo"], facts["cpu_quota"]) == ("15W (0)", False, 1.5)
     assert "governor" not in facts
     assert "conditions" not in facts

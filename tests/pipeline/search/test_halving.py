@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from beltline.pipeline.search.halving import Score, area, front_of, goes_on, ranked, rung_epochs
+from beltline.pipeline.search.halving import Score, area, goes_on, pareto_front, ranked, rung_epochs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ def test_a_little_faster_does_not_outweigh_three_times_the_escapes() -> None:
 @settings(max_examples=80, deadline=None)
 @given(SCORES)
 def test_the_front_holds_what_nobody_beats_and_ranks_first(scores: list[Score]) -> None:
-    edge = front_of(scores)
+    edge = pareto_front(scores)
     assert all(not any(other.beats(scores[place]) for other in scores) for place in edge)
     assert [scores[place].p99_ms for place in edge] == sorted(scores[place].p99_ms for place in edge)
     order = ranked(scores)

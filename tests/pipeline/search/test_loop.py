@@ -90,11 +90,11 @@ def usual(task: Task) -> Answer:
 
 
 def searched(folder: Path, engine: Table, *, trials: int, minutes: float = 60, space: Space = SPACE) -> list[str]:
-    told: list[str] = []
+    notified: list[str] = []
     settings = SearchSettings(trials=trials, minutes=minutes)
     with open_ledger(folder, space, seed=0) as ledger:
-        Loop(ledger, engine, TRACK, settings, watch=lambda *_: None, tell=told.append).run()
-    return told
+        Loop(ledger, engine, TRACK, settings, watch=lambda *_: None, notify=notified.append).run()
+    return notified
 
 
 def endings(folder: Path) -> dict[int, str]:
@@ -181,10 +181,10 @@ def test_a_loss_that_is_no_number_fails_its_trial_and_the_search_goes_on(tmp_pat
             else None
         )
 
-    told = searched(tmp_path, Table(diverging), trials=4)
+    notified = searched(tmp_path, Table(diverging), trials=4)
     assert endings(tmp_path)[1] == "failed"
     assert set(endings(tmp_path)) == {0, 1, 2, 3}
-    assert told == ["trial-01 failed: distill: the loss became nan in epoch 1; the search goes on"]
+    assert notified == ["trial-01 failed: distill: the loss became nan in epoch 1; the search goes on"]
 
 
 def test_a_device_that_is_gone_stops_the_search_and_the_next_call_takes_the_trial_up(tmp_path: Path) -> None:
@@ -284,8 +284,8 @@ def test_trials_timed_at_the_belts_pace_are_compared_by_the_times_that_all_have(
         searched(tmp_path / "in two calls", Table(slow_when_paced), trials=count)
     assert endings(tmp_path / "even") == endings(tmp_path / "slow") == endings(tmp_path / "in two calls")
     with open_ledger(tmp_path / "slow", SPACE, seed=0) as ledger:
-        told = {each.number: each.values[0] for each in ledger._study.get_trials()}
+        notified = {each.number: each.values[0] for each in ledger._study.get_trials()}
         whole = [each for each in ledger.trials if each.ending == "whole"]
         trials = ledger.trials
-    assert all(each.drawn and told[each.number] == each.drawn.engine_p99_ms for each in trials)
+    assert all(each.drawn and notified[each.number] == each.drawn.engine_p99_ms for each in trials)
     assert all(each.score and each.drawn and each.score.p99_ms == 10 * each.drawn.engine_p99_ms for each in whole)

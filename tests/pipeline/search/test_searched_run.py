@@ -42,17 +42,17 @@ def test_a_search_needs_optuna_and_a_teacher_of_torch(home: Path, monkeypatch: p
         searching, "missing_package", lambda name, extra: f"{name} is not installed; run: pip install '[{extra}]'"
     )
     with pytest.raises(MissingPartError, match=r"search: optuna is not installed; run: pip install '\[search\]'"):
-        require_search(asked, tell=print)
+        require_search(asked, notify=print)
     teacher = asked.teacher.model_copy(update={"onnx": Path("model.onnx")})
     with pytest.raises(LineFileError, match="the teacher is a finished ONNX file"):
-        require_search(asked.model_copy(update={"teacher": teacher}), tell=print)
+        require_search(asked.model_copy(update={"teacher": teacher}), notify=print)
 
 
 def test_neither_recipes_nor_a_search_is_told(home: Path) -> None:
-    told: list[str] = []
-    require_search(line(home).model_copy(update={"search": None}), tell=told.append)
-    assert len(told) == 1
-    assert "neither recipes nor search" in told[0]
+    notified: list[str] = []
+    require_search(line(home).model_copy(update={"search": None}), notify=notified.append)
+    assert len(notified) == 1
+    assert "neither recipes nor search" in notified[0]
 
 
 def killed_after(seconds: float, home: Path, runs: Path) -> int:

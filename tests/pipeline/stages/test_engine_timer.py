@@ -13,7 +13,7 @@ from beltline.pipeline.line.line_file import load_line_file
 from beltline.pipeline.run import run_job
 from beltline.pipeline.stages.stages import journal
 
-FIT = {"epochs": 1, "samples_per_epoch": 16, "batch": 8, "views": {"crop": 64}}
+FIT = {"epochs": 1, "samples_per_epoch": 16, "batch": 8, "augmentation": {"crop": 64}}
 
 
 def line(folder: Path, engine_ms: float) -> Path:

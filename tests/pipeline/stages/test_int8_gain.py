@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.miss_rate.verdict import Verdict
+from beltline.benchmarks.proof.verdict import Verdict
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.compress.recipe import Step
 from beltline.export.contracts import Artifact, Precision
@@ -21,7 +21,7 @@ from beltline.pipeline.stages.judge import chosen_row
 from beltline.pipeline.stages.measure import Device
 from beltline.pipeline.stages.results import Judged, RowResult
 from beltline.pipeline.stages.rows import RowPlan
-from beltline.pipeline.stages.score import Timed, Tried
+from beltline.pipeline.stages.score import Scores, Timed
 from beltline.targets.settings import TargetSettings
 from beltline.targets.target import Target
 
@@ -59,7 +59,7 @@ def judged(
         artifact=Artifact(path=Path("m"), digest="d", backend="open_vino", precision=precision, size_bytes=1,
                           frame=frame, built_for="local"),
         counts={},
-        tried=Tried(val=NONE, test=NONE),
+        scored=Scores(val=NONE, test=NONE),
         timed=Timed(belt=timed, back_to_back=timed),
         parity=None,
         device=Device(settings=TargetSettings(), target=Target(name=device, threads=1, cpus=(0,)), facts={}, missing={},
@@ -87,10 +87,10 @@ def test_int8_that_is_not_surely_faster_names_its_sibling_which_is_chosen(middle
     assert weighed[0] is rows[0]
     assert weighed[1].rather == "a"
     assert weighed[1].verdict.verdict == "fits"
-    first, told = weighed[1].verdict.reasons
+    first, notified = weighed[1].verdict.reasons
     assert first == "Good."
-    assert told.startswith("INT8 is no gain on this device: back to back a frame takes ")
-    assert told.endswith("keep a.")
+    assert notified.startswith("INT8 is no gain on this device: back to back a frame takes ")
+    assert notified.endswith("keep a.")
     assert chosen_row(weighed) == "a"
 
 

@@ -36,10 +36,10 @@ def test_the_teacher_comes_first_and_baselines_on_demand(line_file: LineFile) ->
     }
 
 
-def test_the_pruned_baseline_halves_the_work_and_is_mended_as_the_teacher_was_trained(line_file: LineFile) -> None:
+def test_the_pruned_baseline_halves_the_work_and_is_fine_tuned_as_the_teacher_was_trained(line_file: LineFile) -> None:
     for asked in (line_file, quickened(line_file)):
         step = planned_rows(asked, baselines=True)[-1].steps[0].settings
-        assert (step.macs, step.fit.views) == (0.5, asked.teacher.fit.views)
+        assert (step.macs, step.fit.augmentation) == (0.5, asked.teacher.fit.augmentation)
         assert step.fit.epochs == max(1, asked.teacher.fit.epochs // 2)
 
 
@@ -47,10 +47,10 @@ def test_a_baseline_whose_part_is_missing_is_left_out_and_named(
     line_file: LineFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    rows, told = planned_rows(line_file, baselines=True), list[str]()
-    kept = without_missing(rows, tell=told.append)
+    rows, notified = planned_rows(line_file, baselines=True), list[str]()
+    kept = without_missing(rows, notify=notified.append)
     assert {row.name for row in rows} - {row.name for row in kept} == {"teacher-torch_compiled"}
-    assert [words for words in told if "apt-get install g++" in words] == told != []
+    assert [words for words in notified if "apt-get install g++" in words] == notified != []
     require_parts(kept, runs=True)
 
 
@@ -78,7 +78,7 @@ def test_quick_shrinks_training_and_measuring_in_a_folder_of_its_own(line_file: 
     assert quick.measure.minutes < line_file.measure.minutes
     both = zip(quick.recipes, line_file.recipes, strict=True)
     fits = [(short.steps[0].settings.fit, long.steps[0].settings.fit) for short, long in both]
-    assert all(short.epochs < long.epochs and short.views == long.views for short, long in fits)
+    assert all(short.epochs < long.epochs and short.augmentation == long.augmentation for short, long in fits)
     assert quick.gates == line_file.gates
 
 

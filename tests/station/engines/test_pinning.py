@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from beltline.inspection.base.errors import StationError
 from beltline.station.engines.pinning import keeping_to, pinning_for
-from beltline.station.engines.realtime import hurry_thread
+from beltline.station.engines.realtime import make_thread_realtime
 from beltline.station.settings import EngineSettings
 from stationing import engine_pid, running, settings_of
 
@@ -47,14 +47,14 @@ def test_every_thread_of_the_engine_keeps_to_its_cpus(bundle: Any) -> None:
         tasks = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
         kept = {tuple(sorted(os.sched_getaffinity(task))) for task in tasks}
         ahead = {os.sched_getscheduler(task) & ~os.SCHED_RESET_ON_FORK for task in tasks}
-        allowed = may_hurry()
+        allowed = may_be_realtime()
     assert kept == {(next(iter(set(USABLE) - set(service.other_cpus))),)}
     assert ahead == {os.SCHED_RR if allowed else os.SCHED_OTHER}
 
 
-def may_hurry() -> bool:
+def may_be_realtime() -> bool:
     found: list[bool] = []
-    thread = Thread(target=lambda: found.append(hurry_thread()))
+    thread = Thread(target=lambda: found.append(make_thread_realtime()))
     thread.start()
     thread.join()
     return found[0]

@@ -7,7 +7,7 @@ import time
 from threading import Thread
 
 import pytest
-from beltline.station.engines.prewake import Anticipation
+from beltline.station.engines.prewake import Prewake
 
 
 @pytest.mark.parametrize("ready_ns", [0, 300_000, 10_000_000])
@@ -23,7 +23,7 @@ def test_nothing_is_missed_in_step_out_of_step_and_at_the_end(ready_ns: int) -> 
 
     thread = Thread(target=send)
     thread.start()
-    waiting = Anticipation(theirs, ready_ns=ready_ns)
+    waiting = Prewake(theirs, ready_ns=ready_ns)
     taken = []
     while raw := waiting.next_message(64):
         taken.append(int(raw))

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from beltline.station.counters import Counters
 from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet
-from beltline.station.intake import source_supervisor as source_keeper
-from beltline.station.intake.source_supervisor import MOST_HUNG, SourceKeeper
+from beltline.station.intake import source_supervisor
+from beltline.station.intake.source_supervisor import MOST_HUNG, SourceSupervisor
 from beltline.station.settings import SourceChoice, WatchdogSettings
 from pydantic import BaseModel
 from stationing import eventually
@@ -25,9 +25,9 @@ Taken = list[OfferedFrame | FaultyFrame]
 
 
 @contextmanager
-def kept(choice: SourceChoice, counters: Counters, **watchdog: Any) -> Iterator[tuple[SourceKeeper, Taken]]:
+def kept(choice: SourceChoice, counters: Counters, **watchdog: Any) -> Iterator[tuple[SourceSupervisor, Taken]]:
     taken: Taken = []
-    keeper = SourceKeeper(
+    keeper = SourceSupervisor(
         "in",
         choice,
         channels=1,
@@ -119,7 +119,7 @@ class Hanging:
 
 def test_a_hanging_driver_is_given_up_and_its_frame_is_still_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     kind, counters = Hanging(), Counters()
-    monkeypatch.setattr(source_keeper, "source_kinds", lambda: {"hanging": kind})
+    monkeypatch.setattr(source_supervisor, "source_kinds", lambda: {"hanging": kind})
     choice = SourceChoice.model_construct(kind="hanging", settings=HangingSettings())
     with kept(choice, counters, source_stuck_s=0.05) as (keeper, taken):
         for hung in range(1, MOST_HUNG + 1):

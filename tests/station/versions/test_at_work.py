@@ -10,7 +10,7 @@ import pytest
 from beltline.export.bundles.manifest import Manifest
 from beltline.export.bundles.writing import write_bundle
 from beltline.inspection.base.errors import MissingPartError, StationError
-from beltline.station.versions.at_work import Shelf, model_to_run
+from beltline.station.versions.at_work import BundleStore, model_to_run
 from stationing import settings_of
 
 
@@ -32,17 +32,17 @@ def test_the_first_whose_runtime_is_here_or_the_row_that_is_wanted(manifest: Man
 
 
 def test_a_bundle_file_is_unpacked_for_the_time_being(bundle: Any) -> None:
-    shelf = Shelf(settings_of(bundle=bundle.path, deadline_ms=12.5))
-    (candidate,) = shelf.candidates()
+    store = BundleStore(settings_of(bundle=bundle.path, deadline_ms=12.5))
+    (candidate,) = store.candidates()
     at_work = candidate()
     folder = at_work.unpacked.folder
     assert (at_work.generation, at_work.deadline_ns, folder.is_dir()) == (None, 12_500_000, True)
-    assert shelf.current() is None
-    shelf.close()
+    assert store.current() is None
+    store.close()
     assert not folder.exists()
 
 
 def test_without_a_deadline_of_its_own_the_bundle_s_holds(bundle: Any) -> None:
-    shelf = Shelf(settings_of(bundle=bundle.path, deadline_ms=None))
-    assert shelf.candidates()[0]().deadline_ns == replace(bundle.parts).budget.deadline_ms * 1e6
-    shelf.close()
+    store = BundleStore(settings_of(bundle=bundle.path, deadline_ms=None))
+    assert store.candidates()[0]().deadline_ns == replace(bundle.parts).budget.deadline_ms * 1e6
+    store.close()

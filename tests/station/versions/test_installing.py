@@ -18,7 +18,7 @@ from beltline.export.bundles.writing import write_bundle
 from beltline.inspection.base.errors import BundleError, ParityError, StorageError
 from beltline.station.versions.activation import activate, current_activation
 from beltline.station.versions.admission import verify_bundle
-from beltline.station.versions.installing import InstallWish, install
+from beltline.station.versions.installing import InstallOptions, install
 from beltline.station.versions.places import Places, default_root
 from beltline.station.versions.rollback import roll_back
 from beltline.station.versions.status import status, status_text
@@ -39,23 +39,23 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_first_install_remembers_the_key_and_works(pair: Any, places: Places) -> None:
-    installed = install(pair.old, places, InstallWish(key=pair.public))
+    installed = install(pair.old, places, InstallOptions(key=pair.public))
     assert working(places) == pair.old_version == installed.activation.version
     assert installed.verified.proven[0].frames == 12
     assert installed.activation.previous is None
-    install(pair.new, places, InstallWish())
+    install(pair.new, places, InstallOptions())
     assert working(places) == pair.new_version
     assert names(places.versions) == sorted([pair.old_version, pair.new_version])
 
 
 def test_a_bundle_that_nobody_vouches_for_must_be_wished_for(pair: Any, places: Places, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"compared with none of yours.*--allow-unsigned"):
-        install(pair.old, places, InstallWish())
+        install(pair.old, places, InstallOptions())
     assert current_activation(places) is None
     assert names(places.versions) == []
     with pytest.raises(BundleError, match="got that of sha256"):
-        install(pair.old, places, InstallWish(key=make_key(tmp_path / "other.pem")))
-    install(pair.old, places, InstallWish(allow_unsigned=True))
+        install(pair.old, places, InstallOptions(key=make_key(tmp_path / "other.pem")))
+    install(pair.old, places, InstallOptions(allow_unsigned=True))
     assert working(places) == pair.old_version
 
 
@@ -63,19 +63,19 @@ def test_rollback_goes_back_version_by_version_and_stops_at_the_first(
     both: Places, pair: Any, bundle: Any, tmp_path: Path
 ) -> None:
     third = write_bundle(tmp_path / "third.beltline", replace(bundle.parts, report=b"[]\n"), key=bundle.key)
-    install(tmp_path / "third.beltline", both, InstallWish())
+    install(tmp_path / "third.beltline", both, InstallOptions())
     assert working(both) == third.version
     assert roll_back(both).version == working(both) == pair.new_version
     assert roll_back(both).version == working(both) == pair.old_version
     with pytest.raises(BundleError, match="it was the first"):
         roll_back(both)
     assert working(both) == pair.old_version
-    install(pair.new, both, InstallWish())
+    install(pair.new, both, InstallOptions())
     assert roll_back(both).version == pair.old_version
 
 
 def test_installing_the_same_bundle_again_keeps_what_one_can_go_back_to(both: Places, pair: Any) -> None:
-    install(pair.new, both, InstallWish())
+    install(pair.new, both, InstallOptions())
     assert names(both.versions) == sorted([pair.old_version, pair.new_version])
     assert roll_back(both).version == pair.old_version
 
@@ -91,7 +91,7 @@ def test_a_damaged_version_at_work_is_told_and_replaced(both: Places, pair: Any)
     (both.versions / pair.new_version / "report.json").write_text("changed")
     with pytest.raises(BundleError, match=r"report\.json is not the file that was installed"):
         status(both)
-    install(pair.new, both, InstallWish())
+    install(pair.new, both, InstallOptions())
     assert working(both) == f"{pair.new_version}.2"
     assert status(both)["models"][0]["row"] == "tiny"
     assert roll_back(both).version == pair.old_version
@@ -104,7 +104,7 @@ def test_a_flipped_decision_leaves_what_worked(both: Places, pair: Any, bundle: 
     write_bundle(tmp_path / "wrong.beltline", replace(bundle.parts, golden=wrong), key=bundle.key)
     before = names(both.versions)
     with pytest.raises(ParityError, match="12 flipped of 12"):
-        install(tmp_path / "wrong.beltline", both, InstallWish())
+        install(tmp_path / "wrong.beltline", both, InstallOptions())
     assert working(both) == pair.new_version
     assert names(both.versions) == before
 
@@ -120,9 +120,9 @@ def test_nothing_of_a_damaged_bundle_is_run_or_left(both: Places, pair: Any, tmp
             flipped[place] ^= 0x10
             path.write_bytes(flipped)
             with pytest.raises(BundleError):
-                install(path, both, InstallWish())
+                install(path, both, InstallOptions())
         with pytest.raises(pytest.fail.Exception, match="it was run"):
-            install(pair.old, both, InstallWish())
+            install(pair.old, both, InstallOptions())
     assert names(both.versions) == before
     assert working(both) == pair.new_version
 
@@ -146,7 +146,7 @@ def test_nothing_installed_is_said(tmp_path: Path) -> None:
 
 def test_prune_keeps_what_one_would_go_back_to_first(both: Places, pair: Any, bundle: Any, tmp_path: Path) -> None:
     third = write_bundle(tmp_path / "third.beltline", replace(bundle.parts, report=b"[]\n"), key=bundle.key)
-    install(tmp_path / "third.beltline", both, InstallWish())
+    install(tmp_path / "third.beltline", both, InstallOptions())
     assert prune(both, keep=9) == ()
     assert prune(both, keep=2) == (pair.old_version,)
     assert names(both.versions) == sorted([pair.new_version, third.version])
@@ -168,7 +168,7 @@ def test_a_clock_that_jumps_back_changes_no_order(both: Places, pair: Any, monke
             return datetime(1970, 1, 1, tzinfo=tz)
 
     monkeypatch.setattr("beltline.station.versions.activation.datetime", Early)
-    install(pair.old, both, InstallWish())
+    install(pair.old, both, InstallOptions())
     assert (status(both)["since"], status(both)["generation"]) == ("1970-01-01T00:00:00+00:00", 3)
     assert roll_back(both).version == pair.new_version
 
@@ -198,7 +198,7 @@ def test_two_installs_at_once_name_the_owner_of_the_lock(both: Places, pair: Any
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         for work in (
-            lambda: install(pair.old, both, InstallWish()),
+            lambda: install(pair.old, both, InstallOptions()),
             lambda: roll_back(both),
             lambda: prune(both, keep=1),
         ):
@@ -213,7 +213,7 @@ def test_two_installs_at_once_name_the_owner_of_the_lock(both: Places, pair: Any
 def test_a_place_that_cannot_be_written_is_said(pair: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write .*--root"):
-        install(pair.old, Places(root=tmp_path / "file" / "root"), InstallWish(key=pair.public))
+        install(pair.old, Places(root=tmp_path / "file" / "root"), InstallOptions(key=pair.public))
 
 
 def test_a_current_that_is_no_link_is_left_alone(both: Places, pair: Any) -> None:

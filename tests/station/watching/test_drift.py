@@ -25,9 +25,9 @@ def samples() -> Samples:
     )
 
 
-def watch_of(samples: Samples | None, told: list[str] | None = None) -> DriftWatch:
+def watch_of(samples: Samples | None, notified: list[str] | None = None) -> DriftWatch:
     settings = DriftSettings(window_frames=WINDOW)
-    alarm = (told if told is not None else []).append
+    alarm = (notified if notified is not None else []).append
     return DriftWatch(settings, reference_of=lambda _: samples, period_ms=1000, alarm=alarm)
 
 
@@ -39,19 +39,19 @@ def feed(watch: DriftWatch, *, frames: int, light: float = 100.0, higher: float 
 
 
 def test_the_same_parts_do_not_drift(samples: Samples) -> None:
-    told: list[str] = []
-    watch = watch_of(samples, told)
+    notified: list[str] = []
+    watch = watch_of(samples, notified)
     feed(watch, frames=20 * WINDOW)
     assert watch.latest is not None
     assert watch.latest.number == 20
     assert [each.what for each in watch.latest.findings] == ["score", *APPEARANCE]
     assert watch.latest.drifting == ()
-    assert told == []
+    assert notified == []
 
 
 def test_a_darker_lamp_is_named_with_its_p_value_and_told_once(samples: Samples) -> None:
-    told: list[str] = []
-    watch = watch_of(samples, told)
+    notified: list[str] = []
+    watch = watch_of(samples, notified)
     feed(watch, frames=3 * WINDOW, light=80.0)
     assert watch.latest is not None
     named = {each.what: each for each in watch.latest.drifting}
@@ -61,20 +61,20 @@ def test_a_darker_lamp_is_named_with_its_p_value_and_told_once(samples: Samples)
     assert brightness.p_value < brightness.p_corrected < 1e-6
     assert brightness.median == pytest.approx(80, abs=2)
     assert brightness.reference_median == pytest.approx(100, abs=2)
-    assert len(told) == 1
-    assert "two-sample Kolmogorov-Smirnov" in told[0]
+    assert len(notified) == 1
+    assert "two-sample Kolmogorov-Smirnov" in notified[0]
 
 
 def test_scores_that_rise_are_found_and_their_end_too(samples: Samples) -> None:
-    told: list[str] = []
-    watch = watch_of(samples, told)
+    notified: list[str] = []
+    watch = watch_of(samples, notified)
     feed(watch, frames=WINDOW, higher=0.2)
     assert watch.latest is not None
     assert [each.what for each in watch.latest.drifting] == ["score"]
     feed(watch, frames=WINDOW)
     assert watch.latest.drifting == ()
     feed(watch, frames=WINDOW, higher=0.2)
-    assert len(told) == 2
+    assert len(notified) == 2
 
 
 def test_the_correction_counts_every_look_of_a_day_and_every_number(samples: Samples) -> None:

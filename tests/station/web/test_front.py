@@ -62,11 +62,11 @@ def test_drift_is_told_on_page_and_in_metrics(watched: Any, frames: list[Frame])
         assert running.json("/live.json")[1]["drift"]["drifting"] == []
         feed(running, frames, darker=40)
         eventually(lambda: watch.latest is not None and watch.latest.number == 2)
-        told = running.json("/live.json")[1]
-        assert "brightness" in told["drift"]["drifting"]
-        assert told["drift"]["p_corrected"] < 1e-6
-        assert "brightness" in told["drift"]["words"]
-        assert any(each["part"] == "drift" for each in told["incidents"])
+        notified = running.json("/live.json")[1]
+        assert "brightness" in notified["drift"]["drifting"]
+        assert notified["drift"]["p_corrected"] < 1e-6
+        assert "brightness" in notified["drift"]["words"]
+        assert any(each["part"] == "drift" for each in notified["incidents"])
         assert 'beltline_drift_p_value{what="brightness"}' in running.ask("/metrics")[2].decode()
 
 

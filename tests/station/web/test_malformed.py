@@ -113,10 +113,10 @@ def ask(running: Any, path: str, body: bytes, headers: dict[str, str]) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE_S)
     connection.request("POST", path, body, headers)
     answer = connection.getresponse()
-    told = json.loads(answer.read()) if answer.getheader("Content-Type", "").startswith("application/json") else {}
+    notified = json.loads(answer.read()) if answer.getheader("Content-Type", "").startswith("application/json") else {}
     connection.close()
-    assert answer.status in ANSWERS, (answer.status, told)
-    assert answer.status in (200, 422) or "error" in told
+    assert answer.status in ANSWERS, (answer.status, notified)
+    assert answer.status in (200, 422) or "error" in notified
 
 
 def require_sound(running: Any, frame: Frame, score: float) -> None:
@@ -144,9 +144,9 @@ def flood(running: Any, bundle: Any, frames: list[Frame], *, share: int) -> None
     @given(
         HEADS, TAILS, st.none() | st.integers(-9, 300) | st.text(st.characters(codec="ascii", categories=["L", "N"]))
     )
-    def infer(head: bytes, tail: bytes, told: int | str | None) -> None:
-        length = str(len(head)) if told is None else str(told)
-        headers = {} if told == 0 else {"Inference-Header-Content-Length": length}
+    def infer(head: bytes, tail: bytes, notified: int | str | None) -> None:
+        length = str(len(head)) if notified is None else str(notified)
+        headers = {} if notified == 0 else {"Inference-Header-Content-Length": length}
         ask(running, "/v2/models/tiny/infer", head + tail, headers)
 
     @many(share)

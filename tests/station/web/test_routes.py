@@ -64,11 +64,11 @@ def test_every_rejected_frame_reaches_the_ring_and_every_outcome_the_file(runnin
     rejected = running.service.counters.snapshot()
     path = running.service.settings.results[0].settings.path
 
-    def told() -> bool:
+    def notified() -> bool:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         return len(lines) == rejected.offered
 
-    eventually(told)
+    eventually(notified)
     eventually(lambda: running.front.ring.tally().stored > 0)
     dropped = running.service.counters.snapshot().dropped
     assert dropped.get("json_lines", 0) == 0

@@ -75,6 +75,6 @@ def test_every_precision_is_scored_against_float32(data: Dataset, tiny_graph: Gr
 def test_the_table_can_be_had_as_json(data: Dataset, tiny_graph: Graph, capsys: pytest.CaptureFixture[str]) -> None:
     argv = [str(data.root), f"tiny={tiny_graph.path}", "--frames", "4", "--calibration", "2", "--json"]
     assert main(argv) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {row["model"] for row in told} == {"tiny"}
-    assert len(told) == 6
+    notified = json.loads(capsys.readouterr().out)
+    assert {row["model"] for row in notified} == {"tiny"}
+    assert len(notified) == 6

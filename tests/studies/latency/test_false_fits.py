@@ -18,20 +18,20 @@ def _cells(*names: str, factors: tuple[float, ...], lines: int = _LINES) -> list
     return list(study(chosen, lines=lines, factors=factors))
 
 
-@pytest.mark.parametrize("name", ["independent", "spells of 3", "spells of 10", "spells of 1 to 10"])
+@pytest.mark.parametrize("name", ["independent", "bursts of 3", "bursts of 10", "bursts of 1 to 10"])
 def test_wrong_verdicts_stay_within_the_error_allowed(name: str) -> None:
     for cell in _cells(name, factors=(0.98, 1.02)):
         assert rate_lower(cell.wrong, cell.lines, confidence=_CHANCE) <= 1 - cell.confidence
 
 
 def test_clear_lines_are_told_apart() -> None:
-    for cell in _cells("independent", "spells of 3", factors=(0.25, 3.0), lines=60):
+    for cell in _cells("independent", "bursts of 3", factors=(0.25, 3.0), lines=60):
         assert cell.right / cell.lines > 0.85
 
 
 def test_spells_longer_than_assumed_break_the_confidence_as_the_docs_say() -> None:
-    (cell,) = _cells("spells of 10, taken for 1", factors=(1.02,), lines=60)
-    assert cell.spell_frames == 1
+    (cell,) = _cells("bursts of 10, taken for 1", factors=(1.02,), lines=60)
+    assert cell.burst_frames == 1
     assert rate_lower(cell.fits, cell.lines, confidence=_CHANCE) > 0.05
 
 
@@ -45,9 +45,9 @@ def test_response_times_that_hang_together_are_not_taken_for_independent_ones() 
     [
         Behaviour(),
         Behaviour(correlation=0.8),
-        Behaviour(spell=3),
-        Behaviour(spell=10),
-        Behaviour(spell=7, shortest_spell=2),
+        Behaviour(burst=3),
+        Behaviour(burst=10),
+        Behaviour(burst=7, shortest_burst=2),
     ],
 )
 def test_the_true_rate_is_the_one_named(behaviour: Behaviour) -> None:
@@ -63,7 +63,7 @@ def test_the_true_rate_is_the_one_named(behaviour: Behaviour) -> None:
 
 def test_stalls_make_as_many_frames_late_as_they_should() -> None:
     random = np.random.default_rng(2)
-    (block,) = draw_lines(Behaviour(spell=4), rate=0.002, lines=200, frames=2_000, random=random)
+    (block,) = draw_lines(Behaviour(burst=4), rate=0.002, lines=200, frames=2_000, random=random)
     late = (block > DEADLINE_MS).ravel()
     edges = np.flatnonzero(np.diff(np.concatenate([[0], late.astype(int), [0]])))
     lengths = edges[1::2] - edges[::2]
@@ -72,8 +72,8 @@ def test_stalls_make_as_many_frames_late_as_they_should() -> None:
 
 
 def test_one_seed_gives_one_table_whatever_else_is_in_it() -> None:
-    alone = _cells("spells of 3", factors=(1.1,), lines=20)
-    beside = _cells("independent", "spells of 3", factors=(0.5, 1.1), lines=20)
+    alone = _cells("bursts of 3", factors=(1.1,), lines=20)
+    beside = _cells("independent", "bursts of 3", factors=(0.5, 1.1), lines=20)
     assert alone[0] in beside
 
 
@@ -83,12 +83,12 @@ def test_intervals_are_exact() -> None:
 
 def test_the_command_prints_json_or_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--lines", "1", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert len(told["cells"]) == 8 * len(cases())
-    assert {"case", "factor", "fits", "misses", "wrong", "interval"} <= set(told["cells"][0])
+    notified = json.loads(capsys.readouterr().out)
+    assert len(notified["cells"]) == 8 * len(cases())
+    assert {"case", "factor", "fits", "misses", "wrong", "interval"} <= set(notified["cells"][0])
     assert main(["--lines", "1"]) == 0
     text = capsys.readouterr().out
-    for words in ("Judged to fit, in % of 1 lines each", "spells of 10, taken for 1 *", "Frames until the end, mean"):
+    for words in ("Judged to fit, in % of 1 lines each", "bursts of 10, taken for 1 *", "Frames until the end, mean"):
         assert words in text
     with pytest.raises(SystemExit):
         main(["--lines", "0"])

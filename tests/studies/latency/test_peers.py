@@ -11,7 +11,7 @@ from beltline.export.contracts import Graph
 from beltline.inspection.base.errors import DataError, MeasurementError, MissingPartError
 from beltline.inspection.base.storage import write_json
 from beltline.studies.latency import benchmark_app, loadgen
-from beltline.studies.latency.peers import Trial, chosen_artifact, compare_in_turns, frames_for
+from beltline.studies.latency.peers import Trial, chosen_artifact, compare_interleaved, frames_for
 from beltline.targets.target import Target
 
 TARGET = Target(name="local", threads=1, cpus=(0,))
@@ -43,7 +43,7 @@ def test_both_tools_take_turns_and_the_ratio_is_that_of_their_figures(trial: Tri
         order.append("theirs")
         return 2.0
 
-    found = compare_in_turns(trial, peer="a stopwatch", statistic="p50", ours=ours, theirs=theirs)
+    found = compare_interleaved(trial, peer="a stopwatch", statistic="p50", ours=ours, theirs=theirs)
     assert order == ["ours", "theirs", "theirs", "ours"] * 2
     assert found.theirs_ms == (2.0,) * 4
     assert found.ratio.by_round == pytest.approx([each / 2 for each in found.ours_ms])

@@ -42,9 +42,9 @@ def test_what_a_frame_costs_is_told(
     monkeypatch.setenv("PYTHONPATH", str(ROOT / ".dev"))
     monkeypatch.setattr(soak_memory, "_COST_FRAMES", 50)
     assert main(["--cost", "--folder", str(tmp_path)]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("handing a frame over: median ")
-    assert float(told.split()[5]) > 0
+    notified = capsys.readouterr().out
+    assert notified.startswith("handing a frame over: median ")
+    assert float(notified.split()[5]) > 0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,12 +21,13 @@ recipes:
     steps:
       - distill: &tiny
           network: {family: plain, width: 4, depth: 1}
-          fit: {epochs: 9, batch: 8, views: {crop: 32}}
+          fit: {epochs: 9, batch: 8, augmentation: {crop: 32}}
           teacher: {score: 2, heatmap: 0, ramps: {score: {start: 1, end: 0.5}}}
   - name: tiny-int8
     steps: [{distill: *tiny}, quantize]
   - name: wider
-    steps: [{distill: {network: {family: plain, width: 8, depth: 1}, fit: {epochs: 9, batch: 8, views: {crop: 32}}}}]
+    steps:
+      - distill: {network: {family: plain, width: 8, depth: 1}, fit: {epochs: 9, batch: 8, augmentation: {crop: 32}}}
 gates: {overkill: {max: 0.4}}
 """
 

@@ -179,10 +179,10 @@ def test_what_float16_cannot_hold_stays_and_is_named(
 ) -> None:
     onnx.save(layered(scales), tmp_path / "float.onnx")
     METHOD.apply(tmp_path / "float.onnx", HalfStep(), context_of(frames, tmp_path / "half.onnx"))
-    told = open_graph(tmp_path / "half.onnx").lineage[-1]
-    assert f"{len(kept)} stay in float32" in told
-    assert all(name in told for name in kept)
-    assert why in told
+    notified = open_graph(tmp_path / "half.onnx").lineage[-1]
+    assert f"{len(kept)} stay in float32" in notified
+    assert all(name in notified for name in kept)
+    assert why in notified
     exact, rounded = (
         scores(tmp_path / "float.onnx", frames),
         scores(with_float16_rounding(onnx.load(tmp_path / "half.onnx")), frames),
@@ -203,8 +203,8 @@ def test_a_scale_that_float16_loses_keeps_its_layer(frames: list[Frame], tmp_pat
         tmp_path / "float.onnx", QuantizeStep(scheme="tensor_rt"), context_of(frames, tmp_path / "int8.onnx")
     )
     METHOD.apply(tmp_path / "int8.onnx", HalfStep(), context_of(frames, tmp_path / "half.onnx"))
-    told = open_graph(tmp_path / "half.onnx").lineage[-1]
-    assert "layer1 (a scale before it is 7.87e-08)" in told
+    notified = open_graph(tmp_path / "half.onnx").lineage[-1]
+    assert "layer1 (a scale before it is 7.87e-08)" in notified
     assert check_file(tmp_path / "half.onnx", JETPACK).takes
 
 
@@ -235,11 +235,11 @@ def test_headroom_decides_what_is_too_near(frames: list[Frame], tmp_path: Path) 
 def test_the_same_frames_give_the_same_bytes_and_nothing_is_printed(
     half: Graph, tiny_graph: Graph, frames: list[Frame], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told: list[tuple[str, int, int]] = []
-    context = replace(context_of(frames, tmp_path / "a.onnx"), progress=lambda *facts: told.append(facts))
+    notified: list[tuple[str, int, int]] = []
+    context = replace(context_of(frames, tmp_path / "a.onnx"), progress=lambda *facts: notified.append(facts))
     METHOD.apply(tiny_graph.path, HalfStep(), context)
     assert digest_of_file(tmp_path / "a.onnx") == half.digest
-    assert told[-1] == ("watching activations", len(frames), len(frames))
+    assert notified[-1] == ("watching activations", len(frames), len(frames))
     assert capfd.readouterr() == ("", "")
 
 

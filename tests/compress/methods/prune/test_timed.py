@@ -18,12 +18,12 @@ from beltline.compress.networks.base.families import build_network, normal_netwo
 from beltline.compress.networks.base.inspector import Inspector
 from beltline.compress.networks.base.shape import NetworkShape
 from beltline.compress.recipe import ModuleContext
-from beltline.compress.training.fit_settings import FitSettings, ViewSettings
+from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.dataset import Dataset
 from beltline.inspection.data.frame import FrameSpec
 
-FIT = FitSettings(epochs=1, samples_per_epoch=4, batch=2, views=ViewSettings(crop=32))
+FIT = FitSettings(epochs=1, samples_per_epoch=4, batch=2, augmentation=AugmentationSettings(crop=32))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -101,7 +101,7 @@ def test_the_built_network_takes_the_asked_time_though_the_table_is_wrong(
     assert line.startswith(f"prune to {asked_ms:g} ms in the engine (table ")
 
 
-def test_a_stopped_mending_goes_on_with_the_widths_that_were_chosen(
+def test_a_stopped_fine_tuning_goes_on_with_the_widths_that_were_chosen(
     line_data: Dataset, model: Path, tmp_path: Path
 ) -> None:
     class StoppedError(Exception):

@@ -91,13 +91,13 @@ def test_the_broken_layer_stays_in_float_and_is_named(
 ) -> None:
     name = layers(quantized, given)[1]
     broken = broken_in(quantized, name)
-    told: list[str] = []
-    mixture = keep_escapes(broken, given, judge, ranked_on=12, progress=lambda what, *_: told.append(what))
+    notified: list[str] = []
+    mixture = keep_escapes(broken, given, judge, ranked_on=12, progress=lambda what, *_: notified.append(what))
     assert mixture.floats[0].name == name
     assert mixture.escapes.increase_upper <= mixture.limit
     assert len(mixture.floats) < mixture.rounded
     assert f"in float: {name}" in mixture.words()
-    assert {"ranking layers", "leaving layers in float"} <= set(told)
+    assert {"ranking layers", "leaving layers in float"} <= set(notified)
     assert rounded_nodes(mixture.model, given) == tuple(
         each for each in rounded_nodes(quantized, given) if each not in {layer.name for layer in mixture.floats}
     )

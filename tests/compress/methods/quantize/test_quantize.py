@@ -116,7 +116,7 @@ def test_nothing_leaks_into_output_logging_or_environment(
 
 
 def test_frames_are_spread_evenly_and_progress_is_told(tiny_graph: Graph, frames: list[Frame], tmp_path: Path) -> None:
-    told: list[tuple[object, ...]] = []
+    notified: list[tuple[object, ...]] = []
     reached: list[int] = []
 
     def offered() -> Iterator[Frame]:
@@ -124,12 +124,12 @@ def test_frames_are_spread_evenly_and_progress_is_told(tiny_graph: Graph, frames
             reached.append(position)
             yield frame
 
-    def tell(*facts: object) -> None:
-        told.append((*facts, reached[-1]))
+    def notify(*facts: object) -> None:
+        notified.append((*facts, reached[-1]))
 
-    context = replace(context_of(frames, tmp_path / "a.onnx"), calibration=offered, progress=tell)
+    context = replace(context_of(frames, tmp_path / "a.onnx"), calibration=offered, progress=notify)
     METHOD.apply(tiny_graph.path, QuantizeStep(scheme="onnx_runtime", frames=4), context)
-    assert told == [("calibrating", done, 4, at) for done, at in ((1, 0), (2, 3), (3, 6), (4, 9))]
+    assert notified == [("calibrating", done, 4, at) for done, at in ((1, 0), (2, 3), (3, 6), (4, 9))]
 
 
 def test_what_cannot_be_quantized_is_refused(

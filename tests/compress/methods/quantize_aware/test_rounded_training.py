@@ -13,7 +13,7 @@ from beltline.compress.methods.quantize_aware.settings import QuantizeAwareStep
 from beltline.compress.networks.base.families import build_network
 from beltline.compress.networks.base.inspector import Inspector
 from beltline.compress.recipe import ModuleContext, RecipeSettings
-from beltline.compress.training.fit_settings import FitSettings, ViewSettings
+from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.dataset import Dataset
 from beltline.inspection.data.frame import FrameSpec
@@ -79,7 +79,7 @@ def test_a_network_without_convolutions_is_refused() -> None:
 def test_the_step_trains_and_writes_a_plain_checkpoint(
     line_data: Dataset, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
-    fit = FitSettings(epochs=1, samples_per_epoch=16, batch=8, views=ViewSettings(crop=64))
+    fit = FitSettings(epochs=1, samples_per_epoch=16, batch=8, augmentation=AugmentationSettings(crop=64))
     context = ModuleContext(
         dataset=line_data,
         teacher=tiny_checkpoint,

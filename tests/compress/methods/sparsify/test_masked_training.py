@@ -13,7 +13,7 @@ from beltline.compress.methods.sparsify.settings import SparsifyStep
 from beltline.compress.networks.base.families import build_network, normal_network
 from beltline.compress.networks.base.inspector import Inspector
 from beltline.compress.recipe import ModuleContext, Step
-from beltline.compress.training.fit_settings import FitSettings, ViewSettings
+from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
 from beltline.export.sparsity import sparsity_of_file
 from beltline.export.to_onnx import export_graph
 from beltline.inspection.base.errors import RecipeError
@@ -84,7 +84,7 @@ def test_a_recipe_step_gives_a_checkpoint_that_is_sparse_in_the_exported_file(
         seed=0,
         progress=lambda *_: None,
     )
-    fit = FitSettings(epochs=2, samples_per_epoch=32, batch=8, views=ViewSettings(crop=64))
+    fit = FitSettings(epochs=2, samples_per_epoch=32, batch=8, augmentation=AugmentationSettings(crop=64))
     METHOD.apply(tiny_checkpoint, SparsifyStep(fit=fit), context)
     made, given = load_checkpoint(context.target_file), load_checkpoint(tiny_checkpoint)
     assert made.lineage[-1].startswith("sparsify 2:4, ")

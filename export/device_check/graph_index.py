@@ -20,7 +20,7 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphView:
+class GraphIndex:
     """A model's main graph with its names resolved. Subgraphs of If and Loop are not looked into.
 
     Attributes:
@@ -94,17 +94,17 @@ def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
     return default if found is None else helper.get_attribute_value(found)
 
 
-def view_of(path: Path) -> GraphView:
+def index_of(path: Path) -> GraphIndex:
     """Open any ONNX file, also one with operators that ONNX does not know; nothing in it is run.
 
     Raises:
         GraphError: No ONNX file, too large, or its weights lie in other files.
         MissingPartError: onnx is not installed.
     """
-    return view_of_model(parse_model(path), str(path))
+    return index_of_model(parse_model(path), str(path))
 
 
-def view_of_model(model: ModelProto, origin: str) -> GraphView:
+def index_of_model(model: ModelProto, origin: str) -> GraphIndex:
     """Resolve the names of a parsed model; `origin` names it in messages.
 
     Raises:
@@ -113,7 +113,7 @@ def view_of_model(model: ModelProto, origin: str) -> GraphView:
     inferred = _inferred(model)
     values = [*inferred.graph.input, *inferred.graph.output, *inferred.graph.value_info]
     constants = _constants(model)
-    return GraphView(
+    return GraphIndex(
         model=model,
         opset=_opset(model, origin),
         constants=constants,

@@ -16,7 +16,7 @@ ASSUMED = (
 )
 """What every prediction rests on, in words."""
 
-_PACES = {"belt": "at the belt's pace", "back_to_back": "back to back"}
+_PACES = {"belt": "at line rate", "back_to_back": "back to back"}
 _MARKS = {"today": "today", "asked": "asked", "proven": "highest proven", "seen": "highest seen"}
 _CLOSE = 1.05
 
