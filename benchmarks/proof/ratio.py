@@ -2,7 +2,7 @@
 
 Two ways, for two kinds of evidence. Where both were interleaved, each round gives one ratio; a machine that drifts
 changes both sides of it, so that the drift cancels, and the rounds' scatter gives the interval. Where there are two
-separate runs, only the scatter inside each run is known: whatever the machine did between them stays in the ratio, unseen.
+separate runs, only the scatter inside each run is known: whatever the machine did between them stays in the ratio.
 """
 
 from __future__ import annotations
