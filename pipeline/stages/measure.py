@@ -138,7 +138,7 @@ def _met(settings: TargetSettings, threads: int | None, console: Console) -> Dev
         return _described(settings, describe(), threads=threads)
     lines: list[str] = []
     with _host_of(settings, console) as host:
-        argv = [host.python, "-m", f"{__name__.split('.')[0]}.pipeline.describe"]
+        argv = [host.python, "-m", describe.__module__]
         ended = host.run(argv, environment={"PYTHONPATH": host.import_path}, on_line=lines.append)
     if ended.code or not lines:
         msg = f"{settings.ssh}: Beltline does not run there: {ended.errors or f'code {ended.code}'}"

@@ -1,1 +1,1 @@
-"""A whole station at the line's pace while all around it fails: `python -m beltline.station.endurance BUNDLE`."""
+"""A whole station at the line's pace while all around it fails: `python -m beltline.studies.endurance BUNDLE`."""

@@ -1,4 +1,4 @@
-"""`python -m beltline.station.endurance BUNDLE --minutes 60`: run, then say what came of it."""
+"""`python -m beltline.studies.endurance BUNDLE --minutes 60`: run, then say what came of it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def facts_of(tally: Tally, seen: dict[str, Any], happened: dict[str, int], missi
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m beltline.station.endurance", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m beltline.studies.endurance", description=__doc__)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--pause-s", type=float, default=20.0, help="between two faults")

@@ -23,7 +23,7 @@ from beltline.pipeline.line.plan import plan
 
 SOURCE = Path(__file__).parents[2]
 README = SOURCE / "README.md"
-PAGES = (README, SOURCE / "CONTRIBUTING.md", *sorted((SOURCE / "docs").glob("*.md")))
+PAGES = (README, SOURCE / "CONTRIBUTING.md", *sorted((SOURCE / "docs").rglob("*.md")))
 RUNNABLE = "<!-- runnable -->"
 """Stands on a line of its own before a fence whose commands need nothing but the source folder."""
 
@@ -65,14 +65,13 @@ def test_every_command_on_a_page_parses(page: Path) -> None:
         parse(words)
 
 
-def test_every_study_on_a_page_is_there() -> None:
-    named = {
-        module
-        for page in PAGES
-        for module in re.findall(r"python -m (beltline[\w.]+)", page.read_text(encoding="utf-8"))
-    }
-    missing = [module for module in named if importlib.util.find_spec(module) is None]
-    assert missing == []
+def test_every_module_that_is_run_by_its_name_is_there() -> None:
+    folders = [each for each in SOURCE.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    files = [file for each in folders for kind in ("py", "md", "yaml") for file in each.rglob(f"*.{kind}")]
+    pattern = re.compile(r'(?:python -m |"-m", ")(beltline(?:\.\w+)+)')
+    named = {name for file in (*PAGES, *files) for name in pattern.findall(file.read_text(encoding="utf-8"))}
+    assert len(named) > 20
+    assert [name for name in named if importlib.util.find_spec(name) is None] == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:

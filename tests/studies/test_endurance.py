@@ -29,7 +29,7 @@ def test_a_frame_that_was_never_answered_or_twice_is_found() -> None:
 
 @pytest.mark.slow
 def test_a_minute_with_every_fault_that_is_possible_here(bundle: Any) -> None:
-    argv = [sys.executable, "-m", "beltline.station.endurance", str(bundle.path), "--minutes", "1.5", "--pause-s", "2"]
+    argv = [sys.executable, "-m", "beltline.studies.endurance", str(bundle.path), "--minutes", "1.5", "--pause-s", "2"]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE / ".dev")}
     answer = subprocess.run(argv, capture_output=True, text=True, env=environment, check=False, timeout=400)
     assert answer.returncode == 0, answer.stderr
