@@ -32,7 +32,7 @@ def seconds_of(text: str) -> float:
 def describe_duration(seconds: float) -> str:
     """Write a duration as one would say it, three digits.
 
-    >>> [duration_words(seconds) for seconds in (45, 1800, 5400, 604_800)]
+    >>> [describe_duration(seconds) for seconds in (45, 1800, 5400, 604_800)]
     ['45 s', '30 min', '90 min', '7 days']
     """
     for unit_s, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from .bench import bench
-from .checking import check
 from .deploy import bundle, install, rollback, status, verify
+from .devices import check, devices, doctor
 from .job import JOBS, job_verb, train
-from .machine import devices, doctor
 from .planning import plan
 from .rejects import rejects
 from .reporting import report

@@ -45,7 +45,7 @@ def plan(
     """
     with answered(as_json=as_json):
         if schema:
-            from ..line.schema import schema_text
+            from ..line.line_file import schema_text
 
             typer.echo(schema_text(), nl=False)
             return

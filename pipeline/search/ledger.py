@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...inspection.base.errors import BeltlineError, StorageError
-from .points import Point
-from .space import Space, suggest
+from .space import Point, Space, suggest, warm_starts
 from .trials import Trial, trial_from_json
-from .warm import warm_starts
 
 if TYPE_CHECKING:
     import optuna
@@ -57,7 +55,7 @@ class Ledger:
             with _quietly():
                 asked = self._study.ask()
                 point = suggest(asked, self._space)
-                if point.words() not in self._seen:
+                if point.describe() not in self._seen:
                     return self._begun(asked)
                 self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
         self.exhausted = True
@@ -132,7 +130,7 @@ class Ledger:
         self._running[trial.number] = trial
         with _quietly():
             point = suggest(trial, self._space)
-        self._seen.add(point.words())
+        self._seen.add(point.describe())
         return trial.number, point
 
 

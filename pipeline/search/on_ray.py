@@ -14,9 +14,9 @@ from typing import Any
 
 from ...inspection.base.errors import HostError, LineFileError, StorageError
 from ..console import Console
-from .place import Place
 from .settings import SearchSettings
 from .tasks import Answer, Task, answered, failure
+from .work import Place
 
 _RETRIES = 3
 _PATIENCE_S = 30.0

@@ -22,19 +22,16 @@ from ..stages.job import Made, RunJob
 from ..stages.measure import Device
 from ..stages.rows import TEACHER
 from ..stages.score import fitted_on_val, lasting, score_val
-from .choosing import finalists
-from .course import Track
-from .found import FOLDER, keep_found
+from .found import FOLDER, finalists, keep_found, search_facts
 from .halving import rung_epochs
 from .ledger import open_ledger
-from .loop import Loop
-from .place import Place, place_of
+from .loop import Loop, Track
 from .settings import SearchSettings
 from .space import Space, space_of
-from .summary import search_facts
 from .tasks import Engine
 from .trials import Trial
 from .view import search_view
+from .work import Place, place_of
 from .workers import local_workers
 
 

@@ -11,9 +11,8 @@ from ...export.contracts import Artifact
 from ...inspection.base.errors import BeltlineError, HostError, MeasurementError, StorageError
 from ..stages.job import RunJob
 from ..stages.rows import RowPlan
-from .place import Place
 from .trials import Grade, Timing
-from .work import drawn, graded, timed
+from .work import Place, drawn, graded, timed
 
 Kind = Literal["draw", "time", "grade"]
 _ENDS_THE_SEARCH: tuple[type[BeltlineError], ...] = (HostError, StorageError)

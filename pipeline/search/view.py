@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Group, RenderableType
@@ -10,13 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..console import Console
-from .choosing import edge_numbers
-from .course import Track
-from .points import trial_name
+from .found import edge_numbers
+from .loop import Track, Watch
 from .settings import SearchSettings
+from .space import trial_name
 from .trials import Trial
-
-Watch = Callable[[list[Trial], float], None]
 
 
 @contextmanager

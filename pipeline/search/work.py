@@ -1,8 +1,11 @@
-"""What is done for a trial: draw it, time it, grade it; each a chain of the run's own stages, on train and val only."""
+"""Draw, time and grade a trial, each a chain of the run's own stages on train and val; what a worker needs for it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,15 @@ from ...benchmarks.timing.trace import write_trace
 from ...export.contracts import Artifact
 from ...inspection.base.errors import RecipeError
 from ...inspection.base.storage import digest_of_json, write_json
-from ...inspection.data.dataset import evenly
+from ...inspection.data.dataset import Dataset, evenly
 from ...inspection.data.streaming import frames_of
+from ...inspection.line.line import budget_of
 from ...inspection.statistics.paired import compare_escapes
 from ...inspection.statistics.roc import auroc
+from ...targets.settings import TargetSettings
+from ...targets.target import Target
+from ..console import Console
+from ..line.line_file import LineFile
 from ..stages.artifact import build_artifact
 from ..stages.build import make_graph, make_module
 from ..stages.job import Made, RunJob
@@ -26,8 +34,78 @@ from ..stages.measure import Device, devices_of, on_each
 from ..stages.rows import TEACHER, RowPlan
 from ..stages.score import fitted_on_val, lasting, score_val
 from ..stages.stages import Stage, run_stage
-from .place import Place
 from .trials import Grade, Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """A device of the run, without what cannot be sent."""
+
+    settings: TargetSettings
+    target: Target
+    facts: Mapping[str, Any]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where trials are made, and against what.
+
+    Attributes:
+        folder: The run's; stages are found and left there.
+        line_file: The user's.
+        dataset: Train and val are used, test never.
+        target: This machine, where models are made and scored.
+        devices: Where they are timed.
+        teacher: Its checkpoint.
+        caught: Paths of val's defective images that the teacher rejects at its own threshold.
+    """
+
+    folder: Path
+    line_file: LineFile
+    dataset: Dataset
+    target: Target
+    devices: tuple[Met, ...]
+    teacher: Made
+    caught: frozenset[str]
+
+    def job(self, console: Console, *, threads: int | None = None) -> RunJob:
+        """Set up what stages look at.
+
+        Args:
+            console: Where progress goes.
+            threads: That scoring may use; None: the target's.
+        """
+        return RunJob(
+            folder=self.folder,
+            line_file=self.line_file,
+            budget=budget_of(self.line_file.line, seed=self.line_file.seed),
+            dataset=self.dataset,
+            target=self.target if threads is None else replace(self.target, threads=threads),
+            console=console,
+            started=datetime.now(tz=timezone.utc).isoformat(timespec="seconds"),
+            devices=tuple(
+                Device(settings=each.settings, target=each.target, facts=each.facts, missing=each.missing)
+                for each in self.devices
+            ),
+        )
+
+
+def place_of(job: RunJob, teacher: Made, caught: frozenset[str]) -> Place:
+    """Take from a run what its workers need."""
+    return Place(
+        folder=job.folder,
+        line_file=job.line_file,
+        dataset=job.dataset,
+        target=job.target,
+        devices=tuple(
+            Met(settings=each.settings, target=each.target, facts=dict(each.facts), missing=dict(each.missing))
+            for each in job.devices
+        ),
+        teacher=teacher,
+        caught=caught,
+    )
+
 
 _TIMED_FRAMES = 64
 _BRIEFLY = MeasureLimits(frames=4000, seconds=8)

@@ -15,8 +15,8 @@ from typing import Any
 from typing_extensions import Self
 
 from ..console import Console
-from .place import Place
 from .tasks import Answer, Task, answered, failure
+from .work import Place
 
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from beltline.pipeline.line.schema import line_schema, schema_text
+from beltline.pipeline.line.line_file import line_schema, schema_text
 
 
 def test_the_published_schema_is_current() -> None:

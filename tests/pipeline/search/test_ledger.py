@@ -19,8 +19,8 @@ def begin(folder: Path) -> tuple[int, str]:
         asked = ledger.ask()
         assert asked is not None
         number, point = asked
-        ledger.note(Trial(number=number, words=point.words(), ending="under way"), (0.0, 0.0))
-    return number, point.words()
+        ledger.note(Trial(number=number, words=point.describe(), ending="under way"), (0.0, 0.0))
+    return number, point.describe()
 
 
 def test_a_line_cut_short_and_a_lock_left_behind_by_a_kill_do_no_harm(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_line_cut_short_and_a_lock_left_behind_by_a_kill_do_no_harm(tmp_path: 
     journal.write_bytes(whole + b'{"op_code":8,"wor')
     (tmp_path / "study.journal.lock").touch()
     with open_ledger(tmp_path, SPACE, seed=0) as ledger:
-        assert [(left, point.words()) for left, point in ledger.unfinished()] == [(number, words)]
+        assert [(left, point.describe()) for left, point in ledger.unfinished()] == [(number, words)]
     assert journal.read_bytes().startswith(whole)
     assert begin(tmp_path)[0] == number + 1
 
@@ -41,8 +41,10 @@ def test_a_trial_that_was_only_just_asked_for_is_taken_up_too(tmp_path: Path) ->
         assert asked is not None
     with open_ledger(tmp_path, SPACE, seed=0) as ledger:
         assert ledger.trials == []
-        assert [(number, point.words()) for number, point in ledger.unfinished()] == [(asked[0], asked[1].words())]
-        assert ledger.point(asked[0]).words() == asked[1].words()
+        assert [(number, point.describe()) for number, point in ledger.unfinished()] == [
+            (asked[0], asked[1].describe())
+        ]
+        assert ledger.point(asked[0]).describe() == asked[1].describe()
 
 
 def test_a_journal_that_is_none_is_named(tmp_path: Path) -> None:

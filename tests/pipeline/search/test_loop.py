@@ -13,9 +13,8 @@ from beltline.inspection.base.errors import HostError
 from beltline.inspection.data.frame import FrameSpec
 from beltline.inspection.line.gates import Gates
 from beltline.inspection.line.line import Line, budget_of
-from beltline.pipeline.search.course import Track
 from beltline.pipeline.search.ledger import Ledger, open_ledger
-from beltline.pipeline.search.loop import Loop
+from beltline.pipeline.search.loop import Loop, Track
 from beltline.pipeline.search.settings import SearchSettings, SpaceSettings
 from beltline.pipeline.search.space import Space, space_of
 from beltline.pipeline.search.tasks import Answer, Task, failure

@@ -6,10 +6,8 @@ import pytest
 from beltline.compress.training.fit_settings import FitSettings
 from beltline.compress.training.teacher_terms import DistillWeights
 from beltline.inspection.base.errors import LineFileError
-from beltline.pipeline.search.points import Point, recipe_of
 from beltline.pipeline.search.settings import SpaceSettings
-from beltline.pipeline.search.space import Space, parameters_of, space_of, suggest
-from beltline.pipeline.search.warm import warm_starts
+from beltline.pipeline.search.space import Point, Space, parameters_of, recipe_of, space_of, suggest, warm_starts
 
 optuna = pytest.importorskip("optuna")
 
@@ -39,13 +37,13 @@ def test_a_point_comes_back_from_its_parameters() -> None:
         parameters = parameters_of(chosen, space())
         assert parameters is not None
         again = suggest(optuna.trial.FixedTrial(parameters), space())
-        assert again.words() == chosen.words()
+        assert again.describe() == chosen.describe()
 
 
 def test_every_start_lies_in_the_usual_space_and_is_another_one() -> None:
     starts = warm_starts(space())
     assert len(starts) == 8
-    assert len({suggest(optuna.trial.FixedTrial(each), space()).words() for each in starts}) == 8
+    assert len({suggest(optuna.trial.FixedTrial(each), space()).describe() for each in starts}) == 8
 
 
 def test_starts_outside_a_space_are_left_out() -> None:

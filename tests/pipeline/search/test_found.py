@@ -6,7 +6,7 @@ import pytest
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.line.gates import Gates
 from beltline.inspection.line.line import Line, budget_of
-from beltline.pipeline.search.choosing import edge_numbers, finalists
+from beltline.pipeline.search.found import edge_numbers, finalists
 from beltline.pipeline.search.trials import Grade, Timing, Trial, trial_from_json
 
 BUDGET = budget_of(Line(belt_speed_mm_s=500, part_pitch_mm=10, camera_to_ejector_mm=60, fixed_ms={"plc": 20}))
