@@ -25,6 +25,7 @@ from ...inspection.line.arrivals import Arrivals, due_ns
 from ...inspection.line.gates import MissGate
 from ...inspection.line.line import LineBudget
 from ...inspection.line.stalls import burst_frames
+from ...inspection.statistics.quantile import quantile
 from ..proof.interim_looks import end_look, frames_to_fit
 from ..proof.miss_rate import Proof, prove
 from ..timing.measurement import Measurement
@@ -275,7 +276,8 @@ def _keeps_up(case: Case, factor: float) -> bool:
 
 
 def _quantile(found: Replay, share: float) -> float | None:
-    """Give the smallest response that at least this share of the frames does not exceed, in ms."""
-    ordered = np.sort(found.response_ns)
-    index = max(0, math.ceil(share * ordered.size) - 1)
-    return float(ordered[index]) / 1e6 if index < ordered.size - found.lost else None
+    """Give a quantile of the responses in ms; None where it falls on a frame that was lost."""
+    ordered_ms = np.sort(found.response_ns) / 1e6
+    ordered_ms[ordered_ms.size - found.lost :] = np.inf
+    value = quantile(ordered_ms, share)
+    return value if math.isfinite(value) else None

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inspection.base.errors import MeasurementError
+from ...inspection.statistics.quantile import quantiles
 
 Method = Literal["t interval of log ratios", "block bootstrap"]
 CONFIDENCE = 0.95
@@ -146,16 +147,6 @@ def ratios_of_runs(
     }
 
 
-def quantiles(values: NDArray[Any], shares: Sequence[float]) -> NDArray[np.float64]:
-    """Give the smallest values that at least these shares of the values do not exceed; nothing is interpolated.
-
-    >>> quantiles(np.array([5, 1, 4, 2, 3]), [0.5, 0.99]).tolist()
-    [3.0, 5.0]
-    """
-    found: NDArray[np.float64] = np.quantile(values, shares, method="inverted_cdf").astype(np.float64)
-    return found
-
-
 def block_frames(values: NDArray[Any]) -> int:
     """Choose the length of a block: longer, the more neighbouring frames resemble each other.
 
@@ -187,5 +178,5 @@ def _drawn_quantiles(
     for first in range(0, resamples, at_once):
         starts = random.integers(0, values.size, (min(at_once, resamples - first), blocks, 1))
         chosen = (starts + offsets).reshape(len(starts), -1)[:, : values.size] % values.size
-        found.append(np.quantile(values[chosen], shares, axis=1, method="inverted_cdf").T)
-    return np.concatenate(found).astype(np.float64)
+        found.append(quantiles(values[chosen], shares, axis=1).T)
+    return np.concatenate(found)

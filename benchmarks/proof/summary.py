@@ -6,14 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...inspection.base.errors import MeasurementError
+from ...inspection.statistics.quantile import quantile, quantile_interval
 from ..timing.measurement import Measurement
 from .miss_rate import Proof
 from .steadiness import Steadiness, steadiness
-
-_INTERVAL_CONFIDENCE = 0.95
 
 
 def latency_summary(
@@ -44,7 +42,7 @@ def latency_summary(
         raise MeasurementError(msg)
     return {
         "frames": int(response_ms.size),
-        **{name: _quantile(response_ms, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))},
+        **{name: quantile(response_ms, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))},
         "max": float(response_ms[-1]),
         "misses": int((measurement.response_ns > round(deadline_ms * 1e6)).sum()),
         "miss_upper": proof.upper,
@@ -64,37 +62,8 @@ def latency_summary(
 
 def engine_summary(measurement: Measurement) -> dict[str, float]:
     """Summarise the time in the engine alone, in ms: the `engine_ms` part of a row."""
-    engine_ms = np.sort(measurement.engine_ns / 1e6)
-    return {"p50": _quantile(engine_ms, 0.5), "p99": _quantile(engine_ms, 0.99)}
-
-
-def quantile_interval(ordered: NDArray[np.float64], share: float) -> list[float | None]:
-    """Bound a quantile by order statistics, without any assumption on the distribution (two-sided, 95 %).
-
-    The number of values below the true quantile is binomial, so the ends are the values at binomial quantiles
-    (David and Nagaraja, Order Statistics, 2003, section 7.1).
-
-    Args:
-        ordered: Ascending values, float64 `[n]`.
-        share: Which quantile, in (0, 1).
-
-    Returns:
-        Lower and upper end; None where even the smallest (largest) value is not far enough out.
-
-    >>> quantile_interval(np.arange(1.0, 101.0), 0.5)
-    [40.0, 61.0]
-    >>> quantile_interval(np.arange(1.0, 101.0), 0.99)
-    [97.0, None]
-    """
-    from scipy.stats import binom
-
-    tail = (1 - _INTERVAL_CONFIDENCE) / 2
-    low = int(binom.ppf(tail, ordered.size, share))
-    high = int(binom.ppf(1 - tail, ordered.size, share)) + 1
-    return [
-        float(ordered[low - 1]) if low >= 1 else None,
-        float(ordered[high - 1]) if high <= ordered.size else None,
-    ]
+    engine_ms = measurement.engine_ns / 1e6
+    return {"p50": quantile(engine_ms, 0.5), "p99": quantile(engine_ms, 0.99)}
 
 
 def pacer_p99_us(measurement: Measurement) -> float | None:
@@ -110,13 +79,8 @@ def pacer_p99_us(measurement: Measurement) -> float | None:
         for each in (measurement.scheduled_ns, measurement.started_ns, measurement.decided_ns)
     )
     idle = due[1:] > decided[:-1]
-    late_us = np.sort((started[1:] - due[1:])[idle] / 1e3)
-    return _quantile(late_us, 0.99) if late_us.size else None
-
-
-def _quantile(ordered: NDArray[np.float64], share: float) -> float:
-    """Give the smallest value that at least this share of the values does not exceed."""
-    return float(ordered[max(0, int(np.ceil(share * ordered.size)) - 1)])
+    late_us = (started[1:] - due[1:])[idle] / 1e3
+    return quantile(late_us, 0.99) if late_us.size else None
 
 
 def _parts(measurement: Measurement) -> dict[str, float]:
@@ -127,7 +91,7 @@ def _parts(measurement: Measurement) -> dict[str, float]:
         measurement.decided_ns,
     )
     spans = zip(("pre", "engine", "post"), marks[:-1], marks[1:], strict=True)
-    return {name: _quantile(np.sort((end - begin)[measurement.warmup :] / 1e6), 0.5) for name, begin, end in spans}
+    return {name: quantile(((end - begin)[measurement.warmup :] / 1e6), 0.5) for name, begin, end in spans}
 
 
 def _cold(measurement: Measurement) -> dict[str, Any]:

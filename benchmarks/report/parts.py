@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...inspection.statistics.quantile import quantile
 from ..timing.measurement import Measurement
 from .charts.parts import Made
 from .wording import count, ms, percent
@@ -47,8 +48,8 @@ def part_rows(measurement: Measurement) -> list[PartRow]:
         PartRow(
             name=name,
             kind=kind,
-            typical=ms(_quantile(times, 0.5)),
-            slow=ms(_quantile(times, 0.99)),
+            typical=ms(quantile(times, 0.5)),
+            slow=ms(quantile(times, 0.99)),
             slowest=ms(float(times.max())),
             share=percent(float(times.sum()) / total),
         )
@@ -85,7 +86,3 @@ def _parts_ms(measurement: Measurement) -> list[tuple[str, str, NDArray[np.float
         (name, kind, (end - begin)[measurement.warmup :] / 1e6)
         for (name, kind), begin, end in zip(names, marks[:-1], marks[1:], strict=True)
     ]
-
-
-def _quantile(times: NDArray[np.float64], share: float) -> float:
-    return float(np.quantile(times, share, method="higher"))

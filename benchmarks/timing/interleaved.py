@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from ...export.contracts import Artifact, Frame
 from ...inspection.base.errors import MeasurementError
 from ...inspection.line.gates import MissGate
+from ...inspection.statistics.quantile import quantile
 from ...targets.fingerprint import differences
 from ...targets.host import Host
 from ...targets.target import Target
-from ..proof.ratio import Ratio, quantiles, ratio_of_rounds
+from ..proof.ratio import Ratio, ratio_of_rounds
 from .measurement import Measurement
 from .measuring import MeasureLimits, measure
 
@@ -62,7 +61,7 @@ class InterleavedRounds:
 
     def typical_ms(self, statistic: str) -> float:
         """Give the median over the rounds."""
-        return float(quantiles(np.asarray(self.times_ms[statistic]), [0.5])[0])
+        return quantile(self.times_ms[statistic], 0.5)
 
     def to_json(self) -> dict[str, Any]:
         """Give the JSON form: `rounds`, `frames`, typical `p50` and `p99` in ms, and those of each round."""
@@ -132,7 +131,10 @@ def rounds_of(rounds: Sequence[Round]) -> Mapping[str, InterleavedRounds]:
         name: InterleavedRounds(
             name=name,
             times_ms=MappingProxyType(
-                {key: tuple(_quantile_ms(each.turns[name], share) for each in rounds) for key, share in SHARES.items()}
+                {
+                    key: tuple(quantile(each.turns[name].response_ns, share) / 1e6 for each in rounds)
+                    for key, share in SHARES.items()
+                }
             ),
             frames=sum(int(each.turns[name].response_ns.size) for each in rounds),
         )
@@ -143,10 +145,6 @@ def rounds_of(rounds: Sequence[Round]) -> Mapping[str, InterleavedRounds]:
 def interleaved_ratio(turns: InterleavedRounds, against: InterleavedRounds) -> Mapping[str, Ratio]:
     """Compare two models of the same rounds; `p50` and `p99` to the ratio of the first over the second."""
     return {key: ratio_of_rounds(key, turns.times_ms[key], against.times_ms[key]) for key in SHARES}
-
-
-def _quantile_ms(measurement: Measurement, share: float) -> float:
-    return float(quantiles(measurement.response_ns, [share])[0]) / 1e6
 
 
 def _require_alike(rounds: Sequence[Round]) -> None:

@@ -10,9 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...inspection.base.errors import TooSlowError
+from ...inspection.statistics.quantile import quantile
 from ..artifacts import backends, built_where_it_runs
 from ..contracts import Frame, Session
 from .golden import frame_of
@@ -76,8 +75,8 @@ def _measured(unpacked: Unpacked, model: ModelFacts, threads: int) -> Speed:
         row=model.row,
         backend=model.backend,
         frames=len(times_ms),
-        p50_ms=float(np.quantile(times_ms, 0.5)),
-        p99_ms=float(np.quantile(times_ms, 0.99)),
+        p50_ms=quantile(times_ms, 0.5),
+        p99_ms=quantile(times_ms, 0.99),
         worst_ms=float(max(times_ms)),
         deadline_ms=unpacked.manifest.budget.deadline_ms,
     )

@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...benchmarks.proof.summary import engine_summary
 from ...benchmarks.report.decision import shown_row
 from ...benchmarks.report.reading import checked_report
@@ -19,6 +17,7 @@ from ...benchmarks.timing.disturbances import circumstances
 from ...inspection.base.storage import write_bytes, write_json
 from ...inspection.data.dataset import SPLITS
 from ...inspection.statistics.quality import Quality
+from ...inspection.statistics.quantile import quantile
 from ...inspection.statistics.threshold import OperatingPoint
 from ..deploy.transport import transport_size
 from ..line.what_if import what_if
@@ -101,7 +100,11 @@ def _row(job: RunJob, judged: Judged) -> dict[str, Any]:
         **transport_size(job, result),
         **result.counts,
         "latency_ms": latency,
-        "back_to_back_ms": {"frames": int(response_ms.size), **_quantiles(response_ms)},
+        "back_to_back_ms": {
+            "frames": int(response_ms.size),
+            "p50": quantile(response_ms, 0.5),
+            "p99": quantile(response_ms, 0.99),
+        },
         "engine_ms": engine_summary(back_to_back),
         **(result.compared.to_json() if result.compared else {}),
         "circumstances": circumstances(result.timed.belt),
@@ -126,10 +129,6 @@ def _row(job: RunJob, judged: Judged) -> dict[str, Any]:
 def _val(point: OperatingPoint) -> dict[str, Any]:
     """Say what the threshold costs on the split it was fitted on."""
     return {"overkill": asdict(point.overkill), "escapes": point.escapes, "threshold_proven": point.proven}
-
-
-def _quantiles(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
-    return {name: float(np.quantile(values, share, method="higher")) for name, share in (("p50", 0.5), ("p99", 0.99))}
 
 
 def _paired(quality: Quality) -> dict[str, Any] | None:

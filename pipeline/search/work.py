@@ -22,6 +22,7 @@ from ...inspection.data.dataset import Dataset, evenly
 from ...inspection.data.streaming import frames_of
 from ...inspection.line.line import budget_of
 from ...inspection.statistics.paired import compare_escapes
+from ...inspection.statistics.quantile import quantile
 from ...inspection.statistics.roc import auroc
 from ...targets.settings import TargetSettings
 from ...targets.target import Target
@@ -256,4 +257,4 @@ def _summary(measurement: Measurement, *, stretches: int) -> dict[str, float]:
 def _middle(times_ns: NDArray[np.int64], share: float, stretches: int) -> float:
     """Give the quantile of the middle one of so many stretches, in milliseconds."""
     parts = np.array_split(times_ns / 1e6, min(stretches, times_ns.size))
-    return float(np.median([np.quantile(part, share, method="higher") for part in parts]))
+    return float(np.median([quantile(part, share) for part in parts]))

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...benchmarks.proof.summary import quantile_interval
 from ...benchmarks.timing.measurement import Measurement
+from ...inspection.statistics.quantile import quantile, quantile_interval
 from .results import Judged
 from .rows import RowPlan
 
@@ -71,7 +71,7 @@ def _median_ms(measurement: Measurement) -> tuple[float, float, float]:
     """Give the median and the ends of its interval; the extremes where there are too few frames for one."""
     ordered = np.sort(measurement.response_ns / 1e6)
     low, high = quantile_interval(ordered, 0.5)
-    middle = float(ordered[(ordered.size - 1) // 2])
+    middle = quantile(ordered, 0.5)
     return middle, float(ordered[0]) if low is None else low, float(ordered[-1]) if high is None else high
 
 

@@ -22,6 +22,7 @@ from ...export.scoring import score_samples
 from ...inspection.base.storage import digest_of_json, write_json
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
+from ...inspection.statistics.quantile import quantile
 from ...inspection.statistics.threshold import OperatingPoint, operating_point
 from .artifact import build_artifact, runtime_of
 from .job import Made, RunJob
@@ -110,7 +111,7 @@ def measure_latency(job: RunJob, artifact: Artifact, name: str, device: Device) 
     the proof at line rate is planned for it.
     """
     back_to_back = _measured(job, artifact, "back_to_back", name, device)
-    work_ms = float(np.median(back_to_back.response_ns)) / 1e6
+    work_ms = quantile(back_to_back.response_ns, 0.5) / 1e6
     return Timed(belt=_measured(job, artifact, "belt", name, device, work_ms=work_ms), back_to_back=back_to_back)
 
 

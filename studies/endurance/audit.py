@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...inspection.statistics.quantile import quantiles
 from ...station.outcomes import Outcome, Seen
 from ...station.service import Service
 
@@ -108,7 +109,7 @@ def resident_mb(pid: int) -> float:
 def _quantiles(values: array[float]) -> dict[str, float]:
     if not values:
         return {"frames": 0, "p50": 0.0, "p99": 0.0, "p999": 0.0}
-    p50, p99, p999 = np.quantile(np.asarray(values), [0.5, 0.99, 0.999]).tolist()
+    p50, p99, p999 = quantiles(np.asarray(values), [0.5, 0.99, 0.999]).tolist()
     return {"frames": len(values), "p50": p50, "p99": p99, "p999": p999}
 
 

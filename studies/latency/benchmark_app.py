@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...benchmarks.proof.ratio import quantiles
 from ...benchmarks.timing.isolation import alone
 from ...export.artifacts import backends, require_installed
 from ...export.backends.open_vino import latency_options
 from ...inspection.base.errors import MeasurementError
+from ...inspection.statistics.quantile import quantile
 from .peers import Agreement, Trial, compare_interleaved, measured_back_to_back, run_study
 
 _PINNED = (
@@ -56,7 +56,7 @@ def study(trial: Trial) -> Agreement:
 
 def engine_p50_ms(trial: Trial) -> float:
     """Measure once with Beltline, back to back."""
-    return float(quantiles(measured_back_to_back(trial).engine_ns, [0.5])[0]) / 1e6
+    return quantile(measured_back_to_back(trial).engine_ns, 0.5) / 1e6
 
 
 def benchmark_app_p50_ms(trial: Trial) -> float:

@@ -17,9 +17,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...benchmarks.proof.ratio import quantiles
 from ...benchmarks.timing.job import write_frames
 from ...inspection.base.errors import MeasurementError, MissingPartError
+from ...inspection.statistics.quantile import quantile
 from .peers import Agreement, Trial, compare_interleaved, measured_back_to_back, run_study
 
 _PROCESS = f"{__package__}.loadgen_process"
@@ -47,7 +47,7 @@ def study(trial: Trial) -> Agreement:
 
 def response_p90_ms(trial: Trial) -> float:
     """Measure once with Beltline, back to back, frame to decision."""
-    return float(quantiles(measured_back_to_back(trial).response_ns, [0.9])[0]) / 1e6
+    return quantile(measured_back_to_back(trial).response_ns, 0.9) / 1e6
 
 
 def loadgen_p90_ms(trial: Trial) -> float:

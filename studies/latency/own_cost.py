@@ -20,6 +20,7 @@ from ...benchmarks.timing.isolation import pin, undisturbed
 from ...benchmarks.timing.loop import AT_ONCE, offer
 from ...benchmarks.timing.recording import Recorder, room_for
 from ...benchmarks.timing.timer import NO_FRAME, Timer, examine_timer, lateness_ns, no_work
+from ...inspection.statistics.quantile import quantiles
 
 PERIODS_MS = (1.0, 10.0, 100.0)
 SECONDS = 10.0
@@ -82,7 +83,7 @@ def lateness(period_ms: float, timer: Timer, *, seconds: float = SECONDS) -> Lat
     """
     frames = max(2, round(1000 * seconds / period_ms))
     late_ns = lateness_ns(round(period_ms * 1e6), frames=frames, spin_ns=timer.spin_ns)
-    p50, p99 = np.quantile(late_ns, [0.5, 0.99], method="inverted_cdf") / 1e3
+    p50, p99 = quantiles(late_ns, [0.5, 0.99]) / 1e3
     return Lateness(
         period_ms=period_ms, frames=frames, p50_us=float(p50), p99_us=float(p99), max_us=float(late_ns.max()) / 1e3
     )

@@ -34,6 +34,7 @@ from ...benchmarks.timing.pacing import wait_until
 from ...inspection.base.storage import write_json
 from ...inspection.line.arrivals import Arrivals, due_ns
 from ...inspection.line.gates import MissGate
+from ...inspection.statistics.quantile import quantiles
 
 FRAMES = 60_000_000
 ARRIVALS = Arrivals(period_ns=10_000_000)
@@ -77,7 +78,7 @@ def main(argv: list[str]) -> int:
         parser.error(f"--frames must be at least {_BATCH_FRAMES}, got {options.frames}")
     with tempfile.TemporaryDirectory(prefix="beltline-soak-memory-", dir=options.folder) as folder:
         if options.cost:
-            p50, p99 = np.quantile(costs_us(Path(folder) / "soak"), (0.5, 0.99))
+            p50, p99 = quantiles(costs_us(Path(folder) / "soak"), (0.5, 0.99))
             sys.stdout.write(f"handing a frame over: median {p50:.1f} us, p99 {p99:.1f} us, one frame a millisecond\n")
             return 0
         began_s = time.monotonic()

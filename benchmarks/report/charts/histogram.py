@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ....inspection.statistics.quantile import quantiles
 from ..wording import count, ms, significant
 from .axes import LEFT, RIGHT, time_axis, time_scale
 from .svg import Scale, element, line, picture, text, text_width_px, tooltip
@@ -71,7 +72,7 @@ def _bar(left: float, right: float, number: int, across: Scale, up: Scale, *, la
 
 
 def _percentile_marks(response_ms: NDArray[np.float64], deadline_ms: float, across: Scale, floor: float) -> list[str]:
-    half, most = (float(np.quantile(response_ms, share, method="higher")) for share in (0.5, 0.99))
+    half, most = quantiles(response_ms, (0.5, 0.99))
     marks = [("half the frames within", half, "mark"), ("99 % within", most, "mark")]
     marks += [("slowest", float(response_ms.max()), "mark"), ("deadline", deadline_ms, "deadline")]
     drawn = []

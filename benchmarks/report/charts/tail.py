@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....inspection.statistics.bounds import rate_upper
+from ....inspection.statistics.quantile import quantile
 from ..wording import ms, percent
 from .axes import LEFT, RIGHT, time_axis, time_scale
 from .svg import FONT_PX, Box, Scale, element, line, path, picture, text, text_width_px, tooltip
@@ -125,7 +126,7 @@ def _curve_names(curves: Sequence[Curve], across: Scale, top: float) -> list[str
     taken: list[Box] = []
     drawn = []
     for curve in curves:
-        said, x = str(curve.number), across.at(float(np.quantile(curve.response_ms, 0.5)))
+        said, x = str(curve.number), across.at(quantile(curve.response_ms, 0.5))
         wide = text_width_px(said)
         rows = (
             Box(left=x - wide / 2, top=y, right=x + wide / 2 + 2, bottom=y + FONT_PX + 1) for y in (top - 17, top - 30)

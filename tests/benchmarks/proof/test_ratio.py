@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from beltline.benchmarks.proof.ratio import block_frames, quantiles, ratio_of_rounds, ratios_of_runs
+from beltline.benchmarks.proof.ratio import block_frames, ratio_of_rounds, ratios_of_runs
 from beltline.inspection.base.errors import MeasurementError
+from beltline.inspection.statistics.quantile import quantiles
 from numpy.typing import NDArray
 
 SHARES = {"p50": 0.5, "p99": 0.99}
