@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .control_group import throttled_ms
 from .kernel_files import cpuinfo, numbers_of, text_of
 
 _CPUS = "sys/devices/system/cpu/cpu[0-9]*"
@@ -101,3 +100,54 @@ def _steal_ms(cpus: tuple[int, ...] | None, root: Path) -> float | None:
     lines = (line.split() for line in text_of(root / "proc/stat").splitlines())
     ticks = [int(parts[_STEAL_FIELD]) for parts in lines if parts and parts[0] in names and len(parts) > _STEAL_FIELD]
     return 1000 * sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
+
+
+def cpu_quota(*, root: Path = Path("/")) -> float | None:
+    """Give the CPUs that this process may use at most, such as 1.5; None: no limit, or not told.
+
+    The tightest limit counts, of this process's group or of one around it.
+    """
+    quotas = [quota for folder in _folders(root) if (quota := _quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def throttled_ms(*, root: Path = Path("/")) -> float | None:
+    """Give how long this process's group has been stopped because its share was used up, since it began, in ms."""
+    found = [stopped for folder in _folders(root) if (stopped := _throttled_ms(folder)) is not None]
+    return max(found, default=None)
+
+
+def _quota(folder: Path) -> float | None:
+    limit = text_of(folder / "cpu.max").split()
+    if not limit:
+        limit = [text_of(folder / "cpu.cfs_quota_us"), text_of(folder / "cpu.cfs_period_us")]
+    if len(limit) == 2 and all(each.isdigit() for each in limit) and int(limit[1]) > 0:
+        return int(limit[0]) / int(limit[1])
+    return None
+
+
+def _throttled_ms(folder: Path) -> float | None:
+    pairs = (line.split() for line in text_of(folder / "cpu.stat").splitlines())
+    facts = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+    if "throttled_usec" in facts:
+        return facts["throttled_usec"] / 1e3
+    return facts["throttled_time"] / 1e6 if "throttled_time" in facts else None
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Name the folders of this process's group and of those around it, up to the mounted root.
+
+    Within a container the path told may be the host's: then only the root exists, and it is the container's.
+    """
+    for line in text_of(root / "proc/self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            mount = root / "sys/fs/cgroup"
+        elif "cpu" in controllers.split(","):
+            mount = root / "sys/fs/cgroup/cpu"
+        else:
+            continue
+        own = PurePosixPath(path.lstrip("/"))
+        inside = own if ".." not in own.parts else PurePosixPath()
+        yield from (mount / each for each in (inside, *inside.parents))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from .conditions import conditions
-from .control_group import cpu_quota
-from .kernel_files import cpuinfo, text_of
-from .power import power_facts
+from .conditions import conditions, cpu_quota
+from .kernel_files import cpuinfo, numbers_of, text_of, words_of
 
 PACKAGES = ("beltline", "numpy", "opencv-python-headless", "openvino", "onnxruntime", "tensorrt", "torch")
 """Packages that decide how fast and how exactly a model runs."""
@@ -34,7 +33,7 @@ def fingerprint(packages: Iterable[str] = PACKAGES, *, root: Path = Path("/")) -
         JSON-able: `cpu`, `board` (of a device tree, else None), `isa`, `architecture`, `cpus` (logical ones), `smt`
         (several logical CPUs share a core), `hypervisor` (it is a virtual machine), `cpu_quota` (CPUs that a
         container may use), `clocksource`, `kernel`, `python`, `versions`, `conditions` (see
-        `conditions.conditions`), and what `power.power_facts` gives; None where the system does not say.
+        `conditions.conditions`), and what `power_facts` gives; None where the system does not say.
     """
     return {
         "cpu": _cpu(root),
@@ -96,3 +95,48 @@ def _flags(root: Path) -> set[str]:
 def _smt(root: Path) -> bool | None:
     active = text_of(root / "sys/devices/system/cpu/smt/active")
     return active == "1" if active else None
+
+
+_FREQUENCY = "sys/devices/system/cpu/cpu[0-9]*/cpufreq"
+
+
+def power_facts(*, root: Path = Path("/")) -> dict[str, Any]:
+    """Read how the device is supplied and which mode it was set to.
+
+    Returns:
+        JSON-able, None where the system does not say (as in most virtual machines): `power` (`mains` or `battery`),
+        `power_mode` (a Jetson's nvpmodel, else the platform profile), `governor`, `energy_preference`, `turbo`.
+    """
+    return {
+        "power": _supply(root),
+        "power_mode": _jetson_mode(root) or text_of(root / "sys/firmware/acpi/platform_profile") or None,
+        "governor": words_of(root, f"{_FREQUENCY}/scaling_governor"),
+        "energy_preference": words_of(root, f"{_FREQUENCY}/energy_performance_preference"),
+        "turbo": _turbo(root),
+    }
+
+
+def _supply(root: Path) -> str | None:
+    online = [text_of(path) for path in root.glob("sys/class/power_supply/*/online")]
+    if online:
+        return "mains" if "1" in online else "battery"
+    return None
+
+
+def _jetson_mode(root: Path) -> str | None:
+    """Read the mode that nvpmodel set last (`pmode:0002`) and its name from the board's configuration."""
+    set_last = re.search(r"pmode:(\d+)", text_of(root / "var/lib/nvpmodel/status"))
+    if set_last is None:
+        return None
+    number = int(set_last[1])
+    names = re.findall(r"^<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)", text_of(root / "etc/nvpmodel.conf"), re.MULTILINE)
+    name = next((name for index, name in names if int(index) == number), None)
+    return f"{name} ({number})" if name else str(number)
+
+
+def _turbo(root: Path) -> bool | None:
+    """Say whether clocks above the nominal one are allowed: intel_pstate's `no_turbo`, else cpufreq's `boost`."""
+    if forbidden := numbers_of(root, "sys/devices/system/cpu/intel_pstate/no_turbo"):
+        return forbidden[0] == 0
+    allowed = numbers_of(root, "sys/devices/system/cpu/cpufreq/boost")
+    return allowed[0] == 1 if allowed else None

@@ -1,13 +1,14 @@
-"""Beltline itself as a wheel, made from the installed package: what measures on a device is what runs here."""
+"""Our own sources, packed for a device: Beltline as a wheel, the agent as one file; same sources, same bytes."""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from base64 import urlsafe_b64encode
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-
-from .agent_file import packed
 
 _HOME = Path(__file__).absolute().parents[1]
 _FLOORS = ("inspection", "targets", "compress", "export", "benchmarks", "station", "pipeline")
@@ -53,3 +54,24 @@ def _record(files: dict[str, bytes], own_name: str) -> str:
 
 def _digest(content: bytes) -> str:
     return urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+_FOLDER = Path(__file__).with_name("agent")
+_MAIN = "import sys\n\nfrom beltline_agent.main import main\n\nsys.exit(main(sys.argv[1:]))\n"
+
+
+@cache
+def agent_file() -> tuple[str, bytes]:
+    """Give the agent's name (its digest is in it) and its bytes."""
+    sources = {f"beltline_agent/{path.name}": path.read_bytes() for path in sorted(_FOLDER.glob("*.py"))}
+    content = packed({"__main__.py": _MAIN.encode(), **sources})
+    return f"{hashlib.sha256(content).hexdigest()[:16]}.pyz", content
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    """Zip files, reproducibly: no times, no owners, in the order given."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()

@@ -16,8 +16,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..inspection.base.errors import LineFileError
-from .cpus import cpus_by_core
 from .fingerprint import fingerprint
+from .kernel_files import cpus_by_core
 from .roofline import Roofline
 from .target import Target
 

@@ -20,8 +20,7 @@ from typing_extensions import Self
 
 from ..inspection.base.errors import HostError
 from ..inspection.base.storage import digest_of_file, digest_of_json
-from .connection import Access, Connection
-from .failures import LostConnectionError
+from .connection import Access, Connection, LostConnectionError
 from .host import Ended
 from .own_wheel import own_wheel
 from .transfers import Tell, fetch, send

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...inspection.base.errors import StorageError
 from ...inspection.base.storage import digest_of_json, write_chunks
-from ...targets.jetson import l4t_release
+from ...targets.kernel_files import l4t_release
 from ..contracts import Artifact
 from .presence import Gpu
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ...inspection.base.errors import MissingPartError
-from ...targets.jetson import jetpack_of, l4t_release
+from ...targets.kernel_files import jetpack_of, l4t_release
 from .cuda import cuda_library
 
 Part = Literal["driver", "gpu", "tensorrt", "cudart"]

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from ...export.artifacts import backends
-from ...targets.cpus import cpus_by_core
 from ...targets.fingerprint import fingerprint
+from ...targets.kernel_files import cpus_by_core
 
 
 def describe() -> dict[str, Any]:

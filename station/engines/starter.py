@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...inspection.base.errors import BeltlineError, BundleError
-from ...targets.cpus import cpus_by_core
+from ...targets.kernel_files import cpus_by_core
 from ..counters import Counters
 from ..settings import StationSettings
 from ..versions.at_work import AtWork, BundleStore

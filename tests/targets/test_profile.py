@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from beltline.inspection.base.errors import LineFileError
-from beltline.targets.cpus import cpus_by_core
+from beltline.targets.kernel_files import cpus_by_core
 from beltline.targets.profile import profile_of, profiles, read_profile, target_of
 
 

@@ -16,7 +16,7 @@ from beltline.export.tensor_rt import presence
 from beltline.export.tensor_rt.presence import missing_parts
 from beltline.export.tensor_rt.probe import gpu_facts
 from beltline.inspection.base.errors import MissingPartError
-from beltline.targets.jetson import jetpack_of, l4t_release
+from beltline.targets.kernel_files import jetpack_of, l4t_release
 from tensor_rt_machine import ORIN, Machine
 
 NO_DRIVER = {"missing": "driver", "words": "libcuda.so.1: cannot open shared object file"}

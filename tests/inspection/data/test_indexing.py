@@ -12,8 +12,7 @@ import pytest
 from beltline.inspection.base.errors import StorageError
 from beltline.inspection.base.storage import digest_of_file
 from beltline.inspection.data.entries import entry_of
-from beltline.inspection.data.index_cache import IndexCache, stamps_of
-from beltline.inspection.data.indexing import index_files
+from beltline.inspection.data.indexing import IndexCache, index_files, stamps_of
 from numpy.typing import NDArray
 
 
