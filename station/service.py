@@ -10,7 +10,6 @@ from threading import Event, Thread
 
 from ..export.frame_check import require_frame
 from ..inspection.base.errors import DataError
-from .choices import named_choices
 from .collecting import Collector
 from .counters import Counters
 from .dispatch import Dispatcher
@@ -23,7 +22,7 @@ from .in_flight import Finished
 from .intake.source_supervisor import SourceSupervisor
 from .outcomes import Answer, Outcome, Seen
 from .publishing.outlets import Outlet
-from .settings import SourceChoice, StationSettings
+from .settings import SourceChoice, StationSettings, named_choices
 from .versions.at_work import AtWork, BundleStore
 
 _LOOK_S = 0.5

@@ -9,7 +9,6 @@ from threading import Event
 from typing import Any
 
 from ..inspection.base.errors import StationError
-from .choices import require_installed
 from .counters import Tally
 from .engines.pinning import keeping_to
 from .frames import source_kinds
@@ -17,7 +16,7 @@ from .outcomes import result_kinds
 from .publishing.systemd import notify
 from .publishing.wiring import Wiring
 from .service import Service
-from .settings import StationSettings
+from .settings import StationSettings, require_installed
 
 _LOOK_S = 0.5
 

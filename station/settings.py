@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 from typing_extensions import Self
 
+from ..inspection.base.errors import MissingPartError
 from .frames import source_kinds
 from .outcomes import Answer, result_kinds
 from .watching.drift import DriftSettings
@@ -17,6 +19,7 @@ from .watching.drift import DriftSettings
 Milliseconds = Annotated[float, Field(gt=0, le=120_000, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0.05, le=86_400, allow_inf_nan=False)]
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
+ChosenT = TypeVar("ChosenT", bound="Choice")
 
 
 class QueueSettings(BaseModel):
@@ -239,3 +242,31 @@ def chosen(value: Any, known: Mapping[str, Any], *, example: str) -> dict[str, A
         place = ".".join([str(name), *(str(part) for part in first["loc"])])
         msg = f"{place}: {first['msg']}, got {first.get('input')!r:.80}"
         raise ValueError(msg) from error
+
+
+def named_choices(choices: Sequence[ChosenT]) -> list[tuple[str, ChosenT]]:
+    """Name choices after their kinds, with a number from the second of a kind on: `folder`, `aravis`, `aravis-2`."""
+    seen: Counter[str] = Counter()
+    named = []
+    for choice in choices:
+        seen[choice.kind] += 1
+        number = seen[choice.kind]
+        named.append((choice.kind if number == 1 else f"{choice.kind}-{number}", choice))
+    return named
+
+
+def require_installed(what: str, choices: Sequence[Choice], kinds: Mapping[str, Any]) -> None:
+    """Refuse choices whose packages are not there.
+
+    Args:
+        what: They are, for the message: `source` or `result`.
+        choices: From a station file.
+        kinds: All that there are.
+
+    Raises:
+        MissingPartError: One's packages are not there; the message says how to get them.
+    """
+    for choice in choices:
+        if (missing := kinds[choice.kind].missing()) is not None:
+            msg = f"{what} {choice.kind}: {missing}"
+            raise MissingPartError(msg)

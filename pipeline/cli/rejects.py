@@ -61,7 +61,7 @@ def _labelling(text: str) -> tuple[int, str]:
 
 
 def _facts(kept: Kept) -> dict[str, Any]:
-    from ...station.publishing.outcome_json import moment_of
+    from ...station.outcomes import moment_of
 
     shown = {name: kept.facts.get(name) for name in ("name", "source", "standing", "score", "threshold", "bundle")}
     decided = moment_of(kept.facts["unix_ns"])

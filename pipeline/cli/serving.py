@@ -12,9 +12,8 @@ import typer
 from .options import Json, answered, print_json
 
 if TYPE_CHECKING:
-    from ...station.counters import Tally
+    from ...station.counters import Histogram, Tally
     from ...station.settings import StationSettings
-    from ...station.watching.histogram import Histogram
 
 Station = Annotated[
     Path | None,

@@ -1,11 +1,88 @@
-"""Camera pixels as the model takes them: grey or RGB, contiguous, owned by nobody else."""
+"""Camera pixels as the model takes them: grey or RGB, contiguous, owned by nobody else.
+
+Formats of GenICam cameras: PFNC 2.4, codes and names.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...inspection.base.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelFormat:
+    """How a camera writes a pixel.
+
+    Attributes:
+        name: In PFNC.
+        planes: Values of a pixel.
+        bits: Of a value; above 8 each takes two bytes, the lower bits used.
+        conversion: Name of OpenCV's conversion to BGR; empty: none is needed.
+    """
+
+    name: str
+    planes: int = 1
+    bits: int = 8
+    conversion: str = ""
+
+
+FORMATS = {
+    0x01080001: PixelFormat(name="Mono8"),
+    0x01100003: PixelFormat(name="Mono10", bits=10),
+    0x01100005: PixelFormat(name="Mono12", bits=12),
+    0x01100025: PixelFormat(name="Mono14", bits=14),
+    0x01100007: PixelFormat(name="Mono16", bits=16),
+    0x01080008: PixelFormat(name="BayerGR8", conversion="COLOR_BayerGRBG2BGR"),
+    0x01080009: PixelFormat(name="BayerRG8", conversion="COLOR_BayerRGGB2BGR"),
+    0x0108000A: PixelFormat(name="BayerGB8", conversion="COLOR_BayerGBRG2BGR"),
+    0x0108000B: PixelFormat(name="BayerBG8", conversion="COLOR_BayerBGGR2BGR"),
+    0x02180014: PixelFormat(name="RGB8", planes=3, conversion="COLOR_RGB2BGR"),
+    0x02180015: PixelFormat(name="BGR8", planes=3),
+}
+
+
+def image_of_raw(
+    raw: NDArray[np.uint8], code: int, *, size: tuple[int, int], row_padding: int, channels: int
+) -> NDArray[np.uint8]:
+    """Turn a camera's buffer into a frame.
+
+    Args:
+        raw: uint8 `[bytes]`, the camera's memory; not kept.
+        code: Its pixel format.
+        size: Height and width in pixels.
+        row_padding: Bytes after each row.
+        channels: 1 (grey) or 3 (RGB).
+
+    Returns:
+        uint8 `[height, width, channels]`, contiguous, a copy.
+
+    Raises:
+        DataError: A pixel format that is not built in, or fewer bytes than pixels.
+    """
+    import cv2
+
+    form = FORMATS.get(code)
+    if form is None:
+        known = ", ".join(each.name for each in FORMATS.values())
+        msg = f"wanted one of the pixel formats {known}, got {code:#010x}; set pixel_format"
+        raise DataError(msg)
+    height, width = size
+    row = width * form.planes * (2 if form.bits > 8 else 1)
+    if height * (row + row_padding) - row_padding > raw.size:
+        msg = f"wanted {height} x {width} pixels in {form.name}, got {raw.size} bytes"
+        raise DataError(msg)
+    rows = np.lib.stride_tricks.as_strided(raw, (height, row), (row + row_padding, 1))
+    values = np.ascontiguousarray(rows)
+    if form.bits > 8:
+        values = (values.view("<u2") >> (form.bits - 8)).astype(np.uint8)
+    pixels = values.reshape(height, width, form.planes) if form.planes > 1 else values
+    if form.conversion:
+        pixels = np.asarray(cv2.cvtColor(pixels, getattr(cv2, form.conversion)), np.uint8)
+    return image_of_bgr(pixels, channels=channels)
 
 
 def image_of_bgr(pixels: NDArray[np.uint8], *, channels: int) -> NDArray[np.uint8]:

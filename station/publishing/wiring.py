@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from ..choices import named_choices, require_installed
-from ..outcomes import result_kinds
+from ..outcomes import Seen, Sink, result_kinds
 from ..service import Service
+from ..settings import ResultChoice, named_choices, require_installed
 from ..watching.drift import DriftWatch, Samples
 from ..watching.reject_ring import RejectRing
-from ..web.facade import Served, StationFacade
-from ..web.last_frames import LastFrames
+from ..web.facade import LastFrames, Served, StationFacade
 from ..web.server import WebServer
-from .sink_supervisor import SinkSupervisor
 
 _RESULTS_WAIT = 1000
 _PIXELS_WAIT = 8
@@ -109,3 +107,35 @@ class Wiring:
             deadline_ms=work.deadline_ns / 1e6,
             period_ms=work.unpacked.manifest.budget.period_ms,
         )
+
+
+class SinkSupervisor:
+    """A place for results: opened with the first outcome, opened anew after each failure.
+
+    Used by the thread of its outlet, closed by any.
+    """
+
+    def __init__(self, choice: ResultChoice) -> None:
+        self._choice = choice
+        self._sink: Sink | None = None
+
+    def take(self, seen: Seen) -> None:
+        """Hand an outcome over.
+
+        Raises:
+            Exception: Whatever the sink raised; it is closed, and the next outcome opens another one.
+        """
+        sink = self._sink
+        if sink is None:
+            self._sink = sink = result_kinds()[self._choice.kind].open(self._choice.settings)
+        try:
+            sink.send(seen.outcome)
+        except Exception:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the sink."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close()

@@ -9,9 +9,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..outcomes import Outcome, Sink
+from ..outcomes import Outcome, Sink, outcome_line
 from ..publishing.delivery import Delivery
-from ..publishing.outcome_json import outcome_line
 
 _TAIL_BYTES = 1 << 16
 

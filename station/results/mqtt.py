@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import DeliveryError
 from ...inspection.base.packages import missing_package
-from ..outcomes import Outcome, Sink
+from ..outcomes import Outcome, Sink, outcome_line
 from ..publishing.delivery import Delivery, Link
-from ..publishing.outcome_json import outcome_line
 from ..secret_files import read_secret
 
 if TYPE_CHECKING:

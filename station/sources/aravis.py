@@ -17,7 +17,7 @@ from ...inspection.base.errors import DataError, SourceError
 from ...inspection.base.packages import missing_package
 from ..frames import FaultyFrame, OfferedFrame, Quiet
 from ..intake.aravis_library import call, library, library_missing
-from ..intake.aravis_pixels import image_of_raw
+from ..intake.pixels import image_of_raw
 
 _SIMULATED = "Fake"
 _CONTINUOUS = 0

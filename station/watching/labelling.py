@@ -19,7 +19,7 @@ from typing import Any
 from ...inspection.base.errors import DataError, StorageError
 from ...inspection.base.storage import write_bytes
 from ...inspection.base.table import read_table
-from ..publishing.outcome_json import moment_of
+from ..outcomes import moment_of
 from .reject_ring import FRAME, HEATMAP, OUTCOME, is_entry
 
 TABLE = "labels.csv"

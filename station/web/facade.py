@@ -1,18 +1,83 @@
-"""What the web needs of a station, and nothing else of it."""
+"""What the web needs of a station, and nothing else of it; the last frames as small pictures for its page."""
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Lock
 
 from ...inspection.data.frame import FrameSpec
 from ..counters import Tally
 from ..frames import FaultyFrame, OfferedFrame
-from ..outcomes import Outcome
+from ..outcomes import Answer, Outcome, Seen
 from ..watching.drift import DriftWatch
+from ..watching.pictures import screen_picture
 from ..watching.reject_ring import RejectRing
-from .last_frames import LastFrames
+
+_KEPT = 12
+_SIDE_PX = 640
+_PAUSE_NS = 250_000_000
+"""Between two pictures of passed parts, and between two of rejected ones, which thus never wait for passed ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A frame on the page.
+
+    Attributes:
+        key: Names its picture; ascending.
+        outcome: The answer to it.
+        picture: JPEG with the model's heat.
+    """
+
+    key: int
+    outcome: Outcome
+    picture: bytes
+
+
+class LastFrames:
+    """A few pictures a second however fast the belt runs; drawn by one thread, shown by any."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._shown: OrderedDict[int, Shown] = OrderedDict()
+        self._drawn_ns: dict[Answer, int] = {}
+        self._last: dict[Answer, Outcome] = {}
+        self._key = 0
+
+    def take(self, seen: Seen) -> None:
+        """Note a frame's answer, and draw it if it is time for a picture again."""
+        outcome, now_ns = seen.outcome, time.monotonic_ns()
+        with self._lock:
+            self._last[outcome.answer] = outcome
+        if seen.image is None or now_ns - self._drawn_ns.get(outcome.answer, -_PAUSE_NS) < _PAUSE_NS:
+            return
+        self._drawn_ns[outcome.answer] = now_ns
+        picture = screen_picture(seen.image, seen.heatmap, side_px=_SIDE_PX)
+        self._key += 1
+        with self._lock:
+            self._shown[self._key] = Shown(key=self._key, outcome=outcome, picture=picture)
+            while len(self._shown) > _KEPT:
+                self._shown.popitem(last=False)
+
+    def shown(self) -> list[Shown]:
+        """Give the frames on the page, the latest first."""
+        with self._lock:
+            return list(reversed(self._shown.values()))
+
+    def picture(self, key: int) -> bytes | None:
+        """Give a frame's picture; None: it is gone."""
+        with self._lock:
+            found = self._shown.get(key)
+        return None if found is None else found.picture
+
+    def last(self, answer: Answer) -> Outcome | None:
+        """Give the latest outcome with this answer; None: there was none."""
+        with self._lock:
+            return self._last.get(answer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,7 @@ from typing import Any
 from ..counters import Tally
 from ..outcomes import Outcome
 from ..watching.drift import DriftWatch, describe_drift
-from .facade import StationFacade
-from .last_frames import Shown
+from .facade import Shown, StationFacade
 
 _HOLD_S = 1.5
 """A rejected part keeps the light red so long, or a fast belt would show it for the blink of an eye."""

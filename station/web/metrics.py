@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from ..counters import Tally
+from ..counters import Histogram, Tally
 from ..watching.drift import TEST, DriftTest
-from ..watching.histogram import Histogram
 from ..watching.reject_ring import RingTally
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from ...inspection.base.errors import DataError
 from ..frames import FaultyFrame, OfferedFrame
-from ..outcomes import Outcome
-from ..publishing.outcome_json import outcome_facts
+from ..outcomes import Outcome, outcome_facts
 from .facade import StationFacade
 from .inference import MOST_JSON_BYTES, infer_request, infer_response, model_facts
 from .live import Rate, live_facts

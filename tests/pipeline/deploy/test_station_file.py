@@ -8,9 +8,8 @@ import pytest
 from beltline.inspection.base.errors import LineFileError
 from beltline.pipeline.cli.serving import facts_of
 from beltline.pipeline.deploy.station_file import load_station_file, settings_for
-from beltline.station.choices import named_choices
 from beltline.station.counters import Counters
-from beltline.station.settings import StationSettings
+from beltline.station.settings import StationSettings, named_choices
 from beltline.station.unit_file import writable_by
 
 TEXT = """

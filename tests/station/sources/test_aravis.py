@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from beltline.inspection.base.errors import DataError, SourceError
 from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet, Source, source_kinds
-from beltline.station.intake.aravis_pixels import FORMATS, image_of_raw
+from beltline.station.intake.pixels import FORMATS, image_of_raw
 
 KIND = source_kinds()["aravis"]
 PROGRAM = shutil.which("arv-fake-gv-camera-0.8")
