@@ -188,7 +188,8 @@ def describe_drift(look: DriftTest) -> str:
 
     >>> finding = DriftFinding(what="brightness", distance=0.4, p_value=1e-20, p_corrected=4e-17, drifts=True,
     ...                        median=60.0, reference_median=80.0)
-    >>> describe_drift(DriftTest(number=3, unix_ns=0, bundle="pcb", frames=500, reference_frames=512, findings=(finding,)))
+    >>> describe_drift(DriftTest(number=3, unix_ns=0, bundle="pcb", frames=500, reference_frames=512,
+    ...                          findings=(finding,)))
     'brightness 60 where the reference has 80 (two-sample Kolmogorov-Smirnov, 500 frames, corrected p = 4e-17)'
     """
     if not look.drifting:
