@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
-
-from ..later_keys import without_idle
+from pydantic import BaseModel, ConfigDict, Field
 
 Edge = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
 """Height or width of a network's input, in pixels."""
@@ -72,7 +70,3 @@ class FitSettings(BaseModel):
     def steps_of(self, images: int) -> int:
         """Count the steps of one epoch over so many training images."""
         return max(1, (self.samples_per_epoch or images) // self.batch)
-
-    @model_serializer(mode="wrap")
-    def _without_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_idle(self, write, ("ema", "stop_at_overkill"))

@@ -6,7 +6,7 @@ import copy
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from math import isfinite
 from pathlib import Path
@@ -21,16 +21,18 @@ from torch import Tensor, nn
 from ...inspection.base.errors import RecipeError
 from ...inspection.base.storage import write_bytes
 from ...inspection.data.dataset import Dataset
-from ..checkpoint import Checkpoint
+from ..checkpoint import Checkpoint, save_checkpoint
 from ..networks.base.inspector import Inspector, score_logits
 from ..recipe import Progress
 from .augmentation import Augmenter, View
 from .devices import short_floats
 from .fit_settings import FitSettings
-from .last_good import keep_last_good
 from .losses import Batch
 from .sampling import batch_of, draw, shown, views_for
 from .scores import judged_on_val
+
+LAST_GOOD = "last_good.safetensors"
+"""The best weights before a training broke down, as a checkpoint, in the folder that outlives the run."""
 
 Loss = Callable[[Tensor, Batch], Tensor]
 """Logits `[N, 1, rows, columns]` and their batch to a scalar."""
@@ -277,8 +279,10 @@ class _Trainer:
         if history.best_epoch:
             kept = f"the best epoch before it is {history.best_epoch} ({history.best()})"
             if job.as_checkpoint is not None and job.partial is not None:
-                line = f"{job.name} stopped in {place}, {kept}"
-                kept += f", kept as {keep_last_good(job.as_checkpoint(), job.partial, line)}"
+                checkpoint = job.as_checkpoint()
+                lineage = (*checkpoint.lineage, f"{job.name} stopped in {place}, {kept}")
+                save_checkpoint(job.partial / LAST_GOOD, replace(checkpoint, lineage=lineage))
+                kept += f", kept as {job.partial / LAST_GOOD}"
         return (
             f"{job.name}: the loss became {value} in {place}; {kept}; "
             f"lower fit.learning_rate ({job.settings.learning_rate:g}) and run again"

@@ -8,12 +8,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
-
-from ..later_keys import without_idle
 
 Term = Literal["score", "heatmap", "features"]
 _NO_CLASSES = (
@@ -127,7 +123,3 @@ class DistillWeights(BaseModel):
         if isinstance(written, dict) and "dkd" in written:
             raise ValueError(_NO_CLASSES)
         return written
-
-    @model_serializer(mode="wrap")
-    def _without_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_idle(self, write, ("features", "ramps"))

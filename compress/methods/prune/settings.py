@@ -8,12 +8,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
 
-from ...later_keys import without_idle
 from ...training.fit_settings import FitSettings
 from ...training.teacher_terms import DistillWeights
 
@@ -59,7 +56,3 @@ class PruneStep(BaseModel):
             msg = f"{' and '.join(given)} both say how much leaves; keep one of them"
             raise ValueError(msg)
         return written if given else {**written, "ratio": _USUAL_RATIO}
-
-    @model_serializer(mode="wrap")
-    def _without_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_idle(self, write, ("engine_ms", "importance"))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
-    model_serializer,
 )
-
-from ...later_keys import without_idle
 
 Scheme = Literal["open_vino", "onnx_runtime", "tensor_rt"]
 Calibrator = Literal["min_max", "mean", "percentile", "histogram"]
@@ -53,12 +49,8 @@ class QuantizeStep(BaseModel):
     @field_validator("percentile")
     @classmethod
     def _only_where_it_is_used(cls, value: float, others: ValidationInfo) -> float:
-        """Refuse a percentile that nothing looks at; not called for the default."""
-        if others.data.get("calibrator") != "percentile":
+        """Refuse a percentile that nothing looks at; the default is no choice, and stands in every lock file."""
+        if others.data.get("calibrator") != "percentile" and value != cls.model_fields["percentile"].default:
             msg = "only the calibrator percentile looks at it; write calibrator: percentile, or drop it"
             raise ValueError(msg)
         return value
-
-    @model_serializer(mode="wrap")
-    def _without_idle(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_idle(self, write, ("calibrator", "percentile", "keep_escapes", "ranked_on"))

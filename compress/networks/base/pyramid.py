@@ -1,9 +1,14 @@
-"""The head that our own families share: a light feature pyramid that ends in one logit map."""
+"""Our own networks: a light feature pyramid that ends in one logit map, on plain stages or on a timm backbone."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ....inspection.base.errors import LineFileError
+
+_STAGE_FACTORS = (1, 2, 4, 4)  # at strides 4, 8, 16, 32
+_STRIDES = (4, 8, 16, 32)
 
 
 def conv_unit(channels_in: int, channels_out: int, *, stride: int = 1) -> nn.Sequential:
@@ -39,3 +44,68 @@ class Pyramid(nn.Module):
             fused = functional.interpolate(fused, scale_factor=2.0, mode="nearest") + lateral(level)
         logits: Tensor = self.logits(self.smooth(fused))
         return logits
+
+
+class PlainNetwork(nn.Module):
+    """Stem and four stages of 3 x 3 convolutions, then a `Pyramid`.
+
+    Attributes:
+        stem: To stride 2.
+        stages: To strides 4, 8, 16, 32.
+        head: From the stages `finest - 1` and up.
+    """
+
+    def __init__(self, width: int, depth: int, channels: int, *, finest: int) -> None:
+        super().__init__()
+        self.finest = finest
+        widths = [width * factor for factor in _STAGE_FACTORS]
+        self.stem = conv_unit(channels, max(8, width // 2), stride=2)
+        inputs = [max(8, width // 2), *widths[:-1]]
+        self.stages = nn.ModuleList(
+            _stage(channels_in, channels_out, depth) for channels_in, channels_out in zip(inputs, widths, strict=True)
+        )
+        self.head = Pyramid(widths[finest - 1 :], width * finest)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Give logits `[N, 1, h / stride, w / stride]` of normalised frames `[N, channels, h, w]`."""
+        levels, features = [], self.stem(pixels)
+        for stage in self.stages:
+            features = stage(features)
+            levels.append(features)
+        logits: Tensor = self.head(levels[self.finest - 1 :])
+        return logits
+
+
+class TimmNetwork(nn.Module):
+    """A timm backbone's features at strides 4 to 32, then a `Pyramid`.
+
+    Attributes:
+        backbone: Gives one feature map per level.
+        head: Fuses them.
+    """
+
+    def __init__(self, backbone: str, width: int, channels: int, *, pretrained: bool) -> None:
+        super().__init__()
+        import timm
+
+        probe = timm.create_model(backbone, features_only=True, pretrained=False, in_chans=channels)
+        strides = probe.feature_info.reduction()
+        levels = [i for i, stride in enumerate(strides) if stride in _STRIDES]
+        if [strides[i] for i in levels] != list(_STRIDES):
+            msg = f"network: {backbone} gives strides {strides}, wanted 4, 8, 16, 32; choose another"
+            raise LineFileError(msg)
+        self.backbone = timm.create_model(
+            backbone, features_only=True, pretrained=pretrained, in_chans=channels, out_indices=tuple(levels)
+        )
+        self.head = Pyramid(list(self.backbone.feature_info.channels()), width)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Give logits `[N, 1, h / 4, w / 4]` of normalised frames `[N, channels, h, w]`."""
+        logits: Tensor = self.head(self.backbone(pixels))
+        return logits
+
+
+def _stage(channels_in: int, channels_out: int, depth: int) -> nn.Sequential:
+    units = [conv_unit(channels_in, channels_out, stride=2)]
+    units += [conv_unit(channels_out, channels_out) for _ in range(depth - 1)]
+    return nn.Sequential(*units)

@@ -17,7 +17,7 @@ from beltline.compress.methods.sparsify import METHOD as SPARSIFY
 from beltline.compress.methods.sparsify.masked_training import two_of_four
 from beltline.compress.recipe import ModuleContext
 from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
-from beltline.compress.training.last_good import LAST_GOOD
+from beltline.compress.training.loop import LAST_GOOD
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.dataset import Dataset
 from breaking_loss import BreakingLoss

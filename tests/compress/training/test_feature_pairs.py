@@ -4,8 +4,8 @@ import pytest
 import torch
 from beltline.compress.networks.base.families import build_network
 from beltline.compress.networks.base.inspector import Inspector
-from beltline.compress.training.feature_pairs import FeaturePairs
 from beltline.compress.training.teacher_terms import FeatureTerm
+from beltline.compress.training.teaching import FeaturePairs
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.frame import FrameSpec
 from torch import Tensor, nn

@@ -21,8 +21,7 @@ from beltline.compress.teacher.settings import TeacherSettings
 from beltline.compress.teacher.teacher import train_teacher
 from beltline.compress.training import loop
 from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
-from beltline.compress.training.last_good import LAST_GOOD
-from beltline.compress.training.loop import History, Job, _Trainer, fit
+from beltline.compress.training.loop import LAST_GOOD, History, Job, _Trainer, fit
 from beltline.compress.training.losses import Batch, label_loss
 from beltline.compress.training.scores import batch_scores
 from beltline.inspection.base.errors import RecipeError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from beltline.compress.training.synthetic_defects import with_synthetic_defect
+from beltline.compress.training.augmentation import with_synthetic_defect
 from numpy.typing import NDArray
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ....inspection.base.errors import LineFileError
-from ....inspection.base.packages import missing_package
+from ...inspection.base.errors import LineFileError
+from ...inspection.base.packages import missing_package
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +53,7 @@ class TimmFamily:
         """
         import timm
 
-        from .network import TimmNetwork
+        from .base.pyramid import TimmNetwork
 
         if not timm.is_model(settings.backbone):
             near = ", ".join(timm.list_models(f"*{settings.backbone[:9]}*")[:5]) or "timm.list_models()"

@@ -44,7 +44,7 @@ class PlainFamily:
 
     def build(self, settings: PlainSettings, channels: int) -> nn.Module:
         """Make an untrained network: `[N, channels, h, w]` -> logits `[N, 1, h / stride, w / stride]`."""
-        from .network import PlainNetwork
+        from .base.pyramid import PlainNetwork
 
         return PlainNetwork(settings.width, settings.depth, channels, finest=1 if settings.stride == 4 else 2)
 
