@@ -59,7 +59,7 @@ def plan_looks(
     >>> looks = plan_looks(MissGate(max=0.001, confidence=0.99), limit_frames=20_000)
     >>> [(look.frames, look.fits_up_to) for look in looks if look.fits_up_to >= 0]
     [(5296, 0), (8209, 1), (10958, 2), (15412, 4), (20000, 6)]
-    >>> looks = plan_looks(MissGate(max=0.001, confidence=0.99), limit_frames=20_000, spell_frames=3)
+    >>> looks = plan_looks(MissGate(max=0.001, confidence=0.99), limit_frames=20_000, burst_frames=3)
     >>> [(look.frames, look.fits_up_to) for look in looks if look.fits_up_to >= 0]
     [(15888, 0), (20000, 0)]
     """
@@ -104,7 +104,7 @@ def frames_to_fit(gate: MissGate, *, events: int = 0, burst_frames: int = 1) -> 
 
     >>> [frames_to_fit(MissGate(), events=events) for events in (0, 1, 2)]
     [4603, 7427, 10121]
-    >>> frames_to_fit(MissGate(), spell_frames=7)
+    >>> frames_to_fit(MissGate(), burst_frames=7)
     32221
     """
     alpha, passing, looks, reached = 1 - gate.confidence, 0, 0, 0

@@ -92,7 +92,7 @@ class Proof:
 def events_of(misses: int, *, burst_frames: int) -> int:
     """Count the events that so many late frames are for `fits`: as many as it takes to hold them.
 
-    >>> events_of(5, spell_frames=1), events_of(5, spell_frames=3)
+    >>> events_of(5, burst_frames=1), events_of(5, burst_frames=3)
     (5, 2)
     """
     return -(-misses // burst_frames)

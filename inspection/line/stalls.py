@@ -45,7 +45,7 @@ def burst_frames(stall_ms: float, *, arrivals: Arrivals, deadline_ms: float, uti
         LineFileError: A number lies outside its range.
 
     >>> belt = Arrivals(period_ns=20_000_000)
-    >>> [spell_frames(stall, arrivals=belt, deadline_ms=40.0, utilisation=0.1) for stall in (0.0, 50.0, 100.0, 400.0)]
+    >>> [burst_frames(stall, arrivals=belt, deadline_ms=40.0, utilisation=0.1) for stall in (0.0, 50.0, 100.0, 400.0)]
     [1, 1, 4, 21]
     """
     period_ms, gained_ms = _pace(arrivals, deadline_ms, utilisation)
@@ -62,7 +62,7 @@ def stall_ms_for(frames: int, *, arrivals: Arrivals, deadline_ms: float, utilisa
     >>> belt = Arrivals(period_ns=20_000_000)
     >>> stall_ms_for(4, arrivals=belt, deadline_ms=40.0, utilisation=0.1)
     93
-    >>> [spell_frames(stall, arrivals=belt, deadline_ms=40.0, utilisation=0.1) for stall in (92.0, 93.0)]
+    >>> [burst_frames(stall, arrivals=belt, deadline_ms=40.0, utilisation=0.1) for stall in (92.0, 93.0)]
     [3, 4]
     """
     period_ms, gained_ms = _pace(arrivals, deadline_ms, utilisation)

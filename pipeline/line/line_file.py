@@ -144,7 +144,7 @@ def settled(line_file: LineFile, *, folder: Path) -> LineFile:
 def lock_text(line_file: LineFile) -> str:
     """Write the line file with every default filled in; `load_line_file` reads it back as the same line.
 
-    >>> from ..inspection.settings import DataSettings
+    >>> from beltline.inspection.data.settings import DataSettings
     >>> line = Line(belt_speed_mm_s=500, part_pitch_mm=120, camera_to_ejector_mm=60)
     >>> lock_text(LineFile(line=line, data=DataSettings(root=Path("/data")))).splitlines()[-1]
     'seed: 0'

@@ -23,7 +23,7 @@ class Prewake:
 
     >>> ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     >>> _ = ours.send(b"a question")
-    >>> Anticipation(theirs, ready_ns=300_000).next_message(64)
+    >>> Prewake(theirs, ready_ns=300_000).next_message(64)
     b'a question'
     >>> ours.close(), theirs.close()
     (None, None)
