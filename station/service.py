@@ -14,7 +14,7 @@ from .collecting import Collector
 from .counters import Counters
 from .dispatch import Dispatcher
 from .engines.engine import Engine
-from .engines.realtime import make_thread_realtime
+from .engines.pinning import make_thread_realtime
 from .engines.slots import new_slots
 from .engines.supervisor import EngineSupervisor
 from .frames import FaultyFrame, OfferedFrame

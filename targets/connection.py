@@ -21,7 +21,7 @@ from typing import IO, Any, TypeVar, cast
 
 from ..inspection.base.errors import HostError
 from .address import Address
-from .agent.answers import MARK
+from .agent import MARK
 from .agent.store import BEGIN
 from .own_wheel import agent_file
 

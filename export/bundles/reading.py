@@ -15,11 +15,10 @@ from ...inspection.base.storage import digest_of_file
 from ..artifacts import require_intact
 from ..contracts import Artifact
 from .container import MAX_BYTES, Member, copy_member, read_member, read_members, require_apart
-from .golden import Golden
+from .golden import Golden, Reference
 from .manifest import GOLDEN, MANIFEST, MAX_JSON_BYTES, REFERENCE, SIGNATURE, Manifest, ModelFacts, read_part
 from .model_files import require_self_contained
 from .packing import unpacking
-from .reference import Reference
 from .signing import Signer, check_signature
 
 

@@ -12,7 +12,7 @@ from ...inspection.line.gates import Gates
 from ..artifacts import files_of
 from ..contracts import Artifact, Frame
 from .container import pack
-from .golden import Golden, frame_bytes
+from .golden import Golden, Reference, frame_bytes
 from .manifest import (
     FORMAT,
     GOLDEN,
@@ -32,7 +32,6 @@ from .manifest import (
     canonical,
 )
 from .packing import packed
-from .reference import Reference
 from .signing import sign
 
 

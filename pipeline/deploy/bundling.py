@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +13,31 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ...benchmarks.report.schema import Report
+from ...export.artifacts import files_of
 from ...export.bundles.fitness import relied_on, versions_behind
-from ...export.bundles.golden import Golden, GoldenFrame, choose_golden, golden_of
+from ...export.bundles.golden import (
+    REFERENCE_FRAMES,
+    Golden,
+    GoldenFrame,
+    Reference,
+    choose_golden,
+    golden_of,
+    reference_of,
+)
 from ...export.bundles.manifest import BudgetFacts, DeviceFacts, Manifest
+from ...export.bundles.packing import packed
 from ...export.bundles.parts_list import parts_list
-from ...export.bundles.reference import REFERENCE_FRAMES, Reference, reference_of
 from ...export.bundles.writing import BundleModel, BundleParts, write_bundle
 from ...export.contracts import Frame
 from ...inspection.base.errors import BundleError, StorageError
+from ...inspection.base.storage import write_json
 from ...inspection.data.appearance import appearance_of
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
 from ..line.quick import QUICK
 from ..stages.job import RunJob
 from ..stages.results import RowResult
+from ..stages.stages import Stage, run_stage
 from .device_bundle import DeviceModel, DeviceOptions, device_model, golden_there, margin_for
 
 SUFFIX = ".beltline"
@@ -266,3 +278,17 @@ def _version() -> str:
         return version("beltline")
     except PackageNotFoundError:
         return "source"
+
+
+def transport_size(job: RunJob, result: RowResult) -> dict[str, int]:
+    """Give a candidate's `transport_bytes`; what nobody will send is not weighed."""
+    if result.plan.role != "candidate":
+        return {}
+    stage = Stage(name="pack", inputs={"artifact": result.artifact.digest})
+
+    def work(folder: Path) -> None:
+        files = [path.read_bytes() for path in files_of(result.artifact.path)]
+        write_json(folder / "packed.json", {"bytes": sum(len(packed(each) or each) for each in files)})
+
+    folder = run_stage(job.folder, stage, work, notify=job.console.detail)
+    return {"transport_bytes": int(json.loads((folder / "packed.json").read_text(encoding="utf-8"))["bytes"])}

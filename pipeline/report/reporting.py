@@ -19,7 +19,7 @@ from ...inspection.data.dataset import SPLITS
 from ...inspection.statistics.quality import Quality
 from ...inspection.statistics.quantile import quantile
 from ...inspection.statistics.threshold import OperatingPoint
-from ..deploy.transport import transport_size
+from ..deploy.bundling import transport_size
 from ..line.what_if import what_if
 from ..search.found import search_of_report
 from ..stages.job import RunJob

@@ -1,4 +1,4 @@
-"""Which CPUs the engine's threads keep to, and which are left to everything else of the station."""
+"""Which CPUs the engine's threads keep to, and what goes ahead of every ordinary program."""
 
 from __future__ import annotations
 
@@ -85,3 +85,21 @@ def keep_process_to(cpus: tuple[int, ...]) -> None:
     """Keep all threads of this process, and those to come, on these CPUs; none: leave them as they are."""
     for each in Path("/proc/self/task").iterdir() if cpus else ():
         os.sched_setaffinity(int(each.name), cpus)
+
+
+_LOWEST = 1
+
+
+def make_thread_realtime(thread: int = 0) -> bool:
+    """Put a thread ahead of ordinary ones; 0: the calling one. Whether the system allowed it."""
+    try:
+        os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(_LOWEST))
+    except PermissionError:
+        return False
+    return True
+
+
+def make_process_realtime() -> bool:
+    """Put all threads of this process ahead; whether the system allowed it."""
+    allowed = [make_thread_realtime(int(each.name)) for each in Path("/proc/self/task").iterdir()]
+    return all(allowed)

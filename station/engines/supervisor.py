@@ -16,12 +16,11 @@ from ..outcomes import Outcome
 from ..settings import StationSettings
 from ..versions.activation import Activation
 from ..versions.at_work import AtWork, BundleStore
-from ..versions.disk_rollback import roll_back_on_disk
+from ..versions.rollback import roll_back_on_disk
 from .engine import Engine
 from .pinning import Pinning
 from .slots import FrameSlots
-from .spare import Spare
-from .starter import EngineStarter
+from .starter import EngineStarter, Spare
 from .trial import Trial
 
 _JOIN_S = 10.0

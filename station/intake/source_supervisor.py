@@ -9,7 +9,7 @@ from threading import Event, Thread, current_thread
 
 from ...inspection.base.errors import BeltlineError, SourceError
 from ..counters import Counters
-from ..engines.realtime import make_thread_realtime
+from ..engines.pinning import make_thread_realtime
 from ..frames import FaultyFrame, OfferedFrame, Quiet, source_kinds
 from ..settings import SourceChoice, WatchdogSettings
 

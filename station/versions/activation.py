@@ -1,4 +1,4 @@
-"""Which version works: generations, and the one rename that switches between them."""
+"""Which version works: where versions lie, generations, and the one rename that switches between them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,57 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from ...export.bundles.proof import Proven
+from ...export.bundles.proof import Proven, Speed
 from ...export.bundles.reading import Unpacked, read_unpacked
-from ...export.bundles.speed import Speed
 from ...inspection.base.errors import BundleError, StorageError
 from ...inspection.base.storage import new_folder, sync, write_json
-from .places import Places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The tree below one folder.
+
+    Attributes:
+        root: The folder.
+    """
+
+    root: Path
+
+    @property
+    def versions(self) -> Path:
+        """Unpacked bundles, one folder each."""
+        return self.root / "versions"
+
+    @property
+    def generations(self) -> Path:
+        """What was put to work, by ascending number."""
+        return self.root / "generations"
+
+    @property
+    def engines(self) -> Path:
+        """Engines that were built here from the versions' models, see `export.tensor_rt.engine_store`."""
+        return self.root / "engines"
+
+    @property
+    def current(self) -> Path:
+        """The link that decides what works."""
+        return self.root / "current"
+
+    @property
+    def trusted_key(self) -> Path:
+        """Public key that bundles must be signed with; may not be there."""
+        return self.root / "trusted.pub.pem"
+
+
+def default_root() -> Path:
+    """Give the folder that versions are kept in where none is named.
+
+    `/opt/beltline` for root; for others `beltline` in `$XDG_DATA_HOME`, else in `~/.local/share`.
+    """
+    if os.geteuid() == 0:
+        return Path("/opt/beltline")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "beltline"
+
 
 Why = Literal["install", "rollback"]
 

@@ -12,10 +12,9 @@ from typing import Any
 from ...export.artifacts import backends, built_where_it_runs
 from ...export.bundles.fitness import cautions_for, require_architecture
 from ...export.bundles.manifest import Manifest
-from ...export.bundles.proof import Proven, prove_models, runtime_missing
+from ...export.bundles.proof import Proven, Speed, measure_models, prove_models, runtime_missing
 from ...export.bundles.reading import OpenBundle, Unpacked, open_bundle
 from ...export.bundles.signing import Signer
-from ...export.bundles.speed import Speed, measure_models
 from ...inspection.base.errors import BundleError, GraphError
 from ...targets.fingerprint import fingerprint
 

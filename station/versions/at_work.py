@@ -14,9 +14,8 @@ from ...export.bundles.proof import runtime_missing
 from ...export.bundles.reading import Unpacked, open_bundle
 from ...inspection.base.errors import BundleError, MissingPartError, StationError
 from ..settings import StationSettings
-from .activation import Activation, current_activation, earlier_activations, unpacked_of
+from .activation import Activation, Places, current_activation, default_root, earlier_activations, unpacked_of
 from .admission import require_machine
-from .places import Places, default_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,8 @@ from ...export.bundles.signing import public_pem
 from ...inspection.base.errors import BundleError, StorageError
 from ...inspection.base.locking import locked
 from ...inspection.base.storage import new_folder, sync, write_bytes
-from .activation import Activation, activate, current_activation
+from .activation import Activation, Places, activate, current_activation
 from .admission import Tell, Verified, proven_in, require_machine, say_nothing
-from .places import Places
 from .tidying import remove_leftovers
 
 _INSTEAD = "choose another folder with --root"

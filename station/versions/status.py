@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from ...export.bundles.fitness import cautions_for
-from ...export.bundles.speed import Speed
+from ...export.bundles.proof import Speed
 from ...inspection.base.errors import BundleError
 from ...targets.fingerprint import fingerprint
-from .activation import current_activation, earlier_activations, unpacked_of
-from .places import Places
+from .activation import Places, current_activation, earlier_activations, unpacked_of
 
 
 def status(places: Places) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from ...export.bundles.manifest import MANIFEST, Manifest, read_part
 from ...export.tensor_rt.engine_store import remove_engines
 from ...inspection.base.errors import BundleError, StorageError
 from ...inspection.base.locking import locked
-from .activation import Activation, current_activation, earlier_activations
-from .places import Places
+from .activation import Activation, Places, current_activation, earlier_activations
 
 
 def remove_leftovers(places: Places) -> None:

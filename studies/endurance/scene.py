@@ -15,9 +15,8 @@ from ...export.bundles.reading import Unpacked
 from ...inspection.base.errors import StationError
 from ...inspection.base.packages import missing_package
 from ...station.settings import StationSettings
-from ...station.versions.activation import Activation, activate, current_activation, unpacked_of
+from ...station.versions.activation import Activation, Places, activate, current_activation, unpacked_of
 from ...station.versions.installing import InstallOptions, install
-from ...station.versions.places import Places
 from .partners import LOOPBACK, Partner, broker, camera, free_port, plc
 from .plc import NODES
 from .small_disk import small_disk

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .answers import RefusalError, answer
+from . import RefusalError, answer
 
 _POLL_S = 0.2
 _BEAT_S = 5.0

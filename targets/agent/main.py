@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import keeper, runtimes, store
-from .answers import RefusalError, answer
+from . import RefusalError, answer, keeper, runtimes, store
 
 _REFUSED = 3
 

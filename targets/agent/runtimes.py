@@ -12,8 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import store
-from .answers import RefusalError
+from . import RefusalError, store
 
 _TAIL = 2_000
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .answers import RefusalError
+from . import RefusalError
 
 BEGIN = b"beltline: the file's bytes follow\n"
 

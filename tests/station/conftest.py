@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from beltline.export.bundles.writing import write_bundle
+from beltline.station.versions.activation import Places
 from beltline.station.versions.installing import InstallOptions, install
-from beltline.station.versions.places import Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,9 +29,8 @@ from typing import Any
 from beltline.export.bundles.proof import prove_models
 from beltline.export.bundles.reading import read_unpacked
 from beltline.inspection.base.errors import BeltlineError
-from beltline.station.versions.activation import current_activation
+from beltline.station.versions.activation import Places, current_activation
 from beltline.station.versions.installing import InstallOptions, install
-from beltline.station.versions.places import Places
 from beltline.station.versions.rollback import roll_back
 from beltline.station.versions.status import status
 from beltline.station.versions.tidying import prune

@@ -17,11 +17,10 @@ from beltline.export.tensor_rt.freezing import freeze
 from beltline.inspection.base.errors import BundleError, ParityError, TooSlowError
 from beltline.pipeline.deploy.device_bundle import trtexec_of
 from beltline.station.engines import building
-from beltline.station.versions.activation import current_activation
+from beltline.station.versions.activation import Places, current_activation
 from beltline.station.versions.admission import verify_bundle
 from beltline.station.versions.at_work import BundleStore
 from beltline.station.versions.installing import InstallOptions, install
-from beltline.station.versions.places import Places
 from beltline.station.versions.rollback import roll_back
 from beltline.station.versions.status import status, status_text
 from beltline.station.versions.tidying import prune

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from beltline.export.contracts import Frame
 from beltline.station.service import Service
+from beltline.station.versions.activation import Places
 from beltline.station.versions.installing import InstallOptions, install
-from beltline.station.versions.places import Places
 from stationing import engine_pid, eventually, offered, running, settings_of
 
 WITH_SPARE = {"engine": {"spare": True}, "switch": {"look_every_s": 0.05, "trial_frames": 3, "trial_late": 0}}

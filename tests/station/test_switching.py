@@ -14,10 +14,9 @@ from beltline.export.contracts import Frame
 from beltline.inspection.base.errors import BundleError
 from beltline.station.service import Service
 from beltline.station.settings import StationSettings
-from beltline.station.versions.activation import activate, current_activation
-from beltline.station.versions.disk_rollback import roll_back_on_disk
+from beltline.station.versions.activation import Places, activate, current_activation
 from beltline.station.versions.installing import InstallOptions, install
-from beltline.station.versions.places import Places
+from beltline.station.versions.rollback import roll_back_on_disk
 from stationing import engine_pid, eventually, frozen, offered, running, settings_of
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beltline.export.bundles.golden import Reference, reference_of
 from beltline.export.bundles.manifest import REFERENCE, canonical, read_part
 from beltline.export.bundles.reading import open_bundle
-from beltline.export.bundles.reference import Reference, reference_of
 from beltline.export.bundles.writing import write_bundle
 from beltline.inspection.base.errors import BundleError
 from beltline.inspection.data.appearance import APPEARANCE, appearance_of

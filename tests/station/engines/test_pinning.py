@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from beltline.inspection.base.errors import StationError
-from beltline.station.engines.pinning import keeping_to, pinning_for
-from beltline.station.engines.realtime import make_thread_realtime
+from beltline.station.engines.pinning import keeping_to, make_thread_realtime, pinning_for
 from beltline.station.settings import EngineSettings
 from stationing import engine_pid, running, settings_of
 

@@ -7,7 +7,7 @@ import time
 from threading import Thread
 
 import pytest
-from beltline.station.engines.prewake import Prewake
+from beltline.station.engines.process import Prewake
 
 
 @pytest.mark.parametrize("ready_ns", [0, 300_000, 10_000_000])

@@ -16,10 +16,9 @@ from beltline.export.bundles.golden import golden_of
 from beltline.export.bundles.signing import make_key
 from beltline.export.bundles.writing import write_bundle
 from beltline.inspection.base.errors import BundleError, ParityError, StorageError
-from beltline.station.versions.activation import activate, current_activation
+from beltline.station.versions.activation import Places, activate, current_activation, default_root
 from beltline.station.versions.admission import verify_bundle
 from beltline.station.versions.installing import InstallOptions, install
-from beltline.station.versions.places import Places, default_root
 from beltline.station.versions.rollback import roll_back
 from beltline.station.versions.status import status, status_text
 from beltline.station.versions.tidying import prune

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from beltline.export.bundles.reference import reference_of
+from beltline.export.bundles.golden import reference_of
 from beltline.inspection.data.appearance import APPEARANCE, appearance_of
 from beltline.station.watching.drift import DriftSettings, DriftWatch, Samples, smirnov_distance, smirnov_p_value
 from scipy import special, stats

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.export.bundles.reference import reference_of
+from beltline.export.bundles.golden import reference_of
 from beltline.export.bundles.writing import write_bundle
 from beltline.export.contracts import Frame
 from beltline.inspection.base.errors import MissingPartError

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from beltline.export.bundles.reference import reference_of
+from beltline.export.bundles.golden import reference_of
 from beltline.export.bundles.writing import write_bundle
 from beltline.export.contracts import Frame
 from beltline.inspection.data.appearance import appearance_of
