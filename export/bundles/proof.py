@@ -150,7 +150,7 @@ class Speed:
     deadline_ms: float
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """A sentence for people."""
         late = " (some decisions come too late)" if self.p99_ms > self.deadline_ms else ""
         return (

@@ -46,7 +46,7 @@ class Signer:
     trusted: bool
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """A sentence for people."""
         if self.key is None:
             return "not signed: nobody says where this bundle comes from"

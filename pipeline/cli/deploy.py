@@ -33,12 +33,12 @@ SshConfig = Annotated[
 HostPython = Annotated[str | None, typer.Option("--host-python", metavar="PATH", help="The hosts' Python.")]
 
 
-def roll_out_to(bundle: Path, host: list[str], hosts: Path | None, wish: RolloutOptions, *, as_json: bool) -> None:
+def roll_out_to(bundle: Path, host: list[str], hosts: Path | None, options: RolloutOptions, *, as_json: bool) -> None:
     """Roll a bundle out and exit with 0, or as the install that failed."""
     from ..deploy.rollout import read_hosts, roll_out, rollout_facts, rollout_text
 
     listed = [*host, *(read_hosts(hosts) if hosts is not None else [])]
-    outcomes = roll_out(bundle, listed, wish, notify=lambda text: typer.echo(text, err=True))
+    outcomes = roll_out(bundle, listed, options, notify=lambda text: typer.echo(text, err=True))
     facts = rollout_facts(outcomes)
     if as_json:
         print_json(facts)
@@ -110,8 +110,8 @@ def bundle(
 
         there = DeviceOptions(profile=device, workspace_mib=workspace_mib, dla_core=dla_core) if device else None
         rows = tuple(row or ())
-        wish = BundleOptions(rows=rows, anyway=anyway, key=key, output=output, licence=licence, device=there)
-        _bundle(line_file, wish, runs=runs, quick=quick, as_json=as_json, verbose=verbose)
+        options = BundleOptions(rows=rows, anyway=anyway, key=key, output=output, licence=licence, device=there)
+        _bundle(line_file, options, runs=runs, quick=quick, as_json=as_json, verbose=verbose)
 
 
 def verify(
@@ -121,8 +121,8 @@ def verify(
     with answered(as_json=as_json):
         from ...station.versions.admission import verify_bundle
 
-        verified = verify_bundle(bundle, key=key, other_device=other_device, notify=_say)
-        _notify({"bundle": str(bundle), **verified.to_json()}, _words(verified), as_json=as_json)
+        verified = verify_bundle(bundle, key=key, other_device=other_device, notify=_progress)
+        _notify({"bundle": str(bundle), **verified.to_json()}, _text_of(verified), as_json=as_json)
 
 
 def install(
@@ -168,16 +168,16 @@ def install(
         from ...station.versions.tidying import prune
 
         places = _places(root)
-        wish = InstallOptions(key=key, allow_unsigned=allow_unsigned, other_device=other_device)
-        installed = install_bundle(bundle, places, wish, notify=_say)
+        options = InstallOptions(key=key, allow_unsigned=allow_unsigned, other_device=other_device)
+        installed = install_bundle(bundle, places, options, notify=_progress)
         removed = prune(places, keep=keep) if keep is not None else ()
         facts = {
             "installed": installed.activation.version,
             "since": installed.activation.since,
             "removed": list(removed),
         }
-        words = f"{_words(installed.verified)}\ninstalled: {places.current} is {installed.activation.version}"
-        _notify({"root": str(places.root), **facts, **installed.verified.to_json()}, words, as_json=as_json)
+        text = f"{_text_of(installed.verified)}\ninstalled: {places.current} is {installed.activation.version}"
+        _notify({"root": str(places.root), **facts, **installed.verified.to_json()}, text, as_json=as_json)
 
 
 def rollback(root: RootFolder = None, as_json: Json = False) -> None:
@@ -205,11 +205,13 @@ def _make_key(path: Path, *, as_json: bool) -> None:
     from ...export.bundles.signing import make_key
 
     public = make_key(path)
-    words = f"private key: {path} (keep it to yourself)\npublic key: {public} (for everyone who installs your bundles)"
-    _notify({"private": str(path), "public": str(public)}, words, as_json=as_json)
+    text = f"private key: {path} (keep it to yourself)\npublic key: {public} (for everyone who installs your bundles)"
+    _notify({"private": str(path), "public": str(public)}, text, as_json=as_json)
 
 
-def _bundle(path: Path | None, wish: BundleOptions, *, runs: Path, quick: bool, as_json: bool, verbose: bool) -> None:
+def _bundle(
+    path: Path | None, options: BundleOptions, *, runs: Path, quick: bool, as_json: bool, verbose: bool
+) -> None:
     from ..console import Console
     from ..deploy.bundle_run import bundle_job
     from ..line.builtin import write_builtin_data
@@ -217,7 +219,7 @@ def _bundle(path: Path | None, wish: BundleOptions, *, runs: Path, quick: bool, 
     line_file = read_line_file(path, runs=runs)
     if path is None:
         write_builtin_data(runs)
-    made = bundle_job(line_file, runs=runs, quick=quick, wish=wish, console=Console(verbose=verbose))
+    made = bundle_job(line_file, runs=runs, quick=quick, options=options, console=Console(verbose=verbose))
     facts: dict[str, Any] = {
         "bundle": str(made.path),
         "size_bytes": made.path.stat().st_size,
@@ -225,30 +227,30 @@ def _bundle(path: Path | None, wish: BundleOptions, *, runs: Path, quick: bool, 
         **made.verified.to_json(),
     }
     sizes = f"{facts['size_bytes']:,} bytes to send, {facts['installed_bytes']:,} installed"
-    words = f"{_words(made.verified)}\nbundle: {made.path} ({sizes})"
+    text = f"{_text_of(made.verified)}\nbundle: {made.path} ({sizes})"
     if made.trtexec is not None:
         facts["trtexec"] = made.trtexec
-        words += f"\nthe same engine by hand, beside its model.onnx: {made.trtexec}"
-    _notify(facts, words, as_json=as_json)
+        text += f"\nthe same engine by hand, beside its model.onnx: {made.trtexec}"
+    _notify(facts, text, as_json=as_json)
 
 
-def _words(verified: Verified) -> str:
+def _text_of(verified: Verified) -> str:
     lines = [
         f"{verified.manifest.version}: {model.row} on {model.backend}, {model.precision}, verdict {model.verdict}"
         for model in verified.manifest.models
     ]
-    lines.append(verified.signer.words)
+    lines.append(verified.signer.text)
     lines += [f"caution: {sentence}" for sentence in verified.cautions]
     lines += [
         f"self-test: {each.row} on {each.backend} decided all {each.frames} golden frames as when it was measured "
         f"(largest score difference {each.max_abs:.2g})"
         for each in verified.proven
     ]
-    lines += [f"measured here: {each.words}" for each in verified.measured]
+    lines += [f"measured here: {each.text}" for each in verified.measured]
     return "\n".join(lines)
 
 
-def _say(text: str) -> None:
+def _progress(text: str) -> None:
     """Tell of work that takes its time."""
     typer.echo(text, err=True)
 
@@ -259,8 +261,8 @@ def _places(root: Path | None) -> Places:
     return Places(root=(root or default_root()).expanduser().absolute())
 
 
-def _notify(facts: dict[str, Any], words: str, *, as_json: bool) -> None:
+def _notify(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        typer.echo(words)
+        typer.echo(text)

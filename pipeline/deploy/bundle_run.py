@@ -33,18 +33,18 @@ class Bundled:
     trtexec: str | None = None
 
 
-def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleOptions, console: Console) -> Bundled:
+def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, options: BundleOptions, console: Console) -> Bundled:
     """Write a bundle of a line's run and verify it as any other machine would.
 
     Raises:
         BeltlineError: Anything that the user can mend, such as a row that does not fit.
     """
     asked = with_found(quickened(line_file) if quick else line_file, runs)
-    plans = _plans(asked, wish)
+    plans = _plans(asked, options)
     require_parts(plans, runs=True)
     with open_job(asked, runs=runs, console=console) as job:
         results = measured_rows(job, plans)
-        path, _ = bundle_rows(job, results, write_report(job, results), wish)
+        path, _ = bundle_rows(job, results, write_report(job, results), options)
     try:
         return Bundled(path=path, verified=verify_bundle(path, other_device=True), trtexec=trtexec_of(path))
     except BeltlineError:
@@ -52,9 +52,9 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, wish: BundleOpti
         raise
 
 
-def _plans(line_file: LineFile, wish: BundleOptions) -> tuple[RowPlan, ...]:
+def _plans(line_file: LineFile, options: BundleOptions) -> tuple[RowPlan, ...]:
     """Plan the rows of a plain run; where a wanted row is none of them, the baselines as well."""
-    wanted = {name.partition("@")[0] for name in wish.rows}
+    wanted = {name.partition("@")[0] for name in options.rows}
     for baselines in (False, True):
         plans = planned_rows(line_file, baselines=baselines)
         known = {plan.name for plan in plans}

@@ -65,7 +65,7 @@ class BundleOptions:
 
 
 def bundle_rows(
-    job: RunJob, results: Sequence[RowResult], report: Report, wish: BundleOptions
+    job: RunJob, results: Sequence[RowResult], report: Report, options: BundleOptions
 ) -> tuple[Path, Manifest]:
     """Write a bundle with the wanted rows.
 
@@ -75,13 +75,13 @@ def bundle_rows(
         GraphError: The device's runtime does not take the row.
         StorageError: The disk is full or the file cannot be written.
     """
-    chosen = _chosen(results, report, wish)
+    chosen = _chosen(results, report, options)
     measured = [_model(each, report) for each in chosen]
     with TemporaryDirectory(prefix="beltline-") as folder:
-        there = [] if wish.device is None else [device_model(measured[0], wish.device, job.dataset, Path(folder))]
-        parts = _parts(job, chosen, report, models=measured, there=there, licence=wish.licence)
-        path = wish.output or Path(f"{_file_name(parts, wish)}{SUFFIX}")
-        return path, write_bundle(path, parts, key=wish.key)
+        there = [] if options.device is None else [device_model(measured[0], options.device, job.dataset, Path(folder))]
+        parts = _parts(job, chosen, report, models=measured, there=there, licence=options.licence)
+        path = options.output or Path(f"{_file_name(parts, options)}{SUFFIX}")
+        return path, write_bundle(path, parts, key=options.key)
 
 
 def _parts(
@@ -125,8 +125,8 @@ def bundle_selected(job: RunJob, results: Sequence[RowResult], report: Report) -
     shutil.rmtree(folder, ignore_errors=True)
     if report.selected is None:
         return None
-    wish = BundleOptions(output=folder / f"{report_name(job)}-{report.selected}{SUFFIX}")
-    return bundle_rows(job, results, report, wish)[0]
+    options = BundleOptions(output=folder / f"{report_name(job)}-{report.selected}{SUFFIX}")
+    return bundle_rows(job, results, report, options)[0]
 
 
 def report_name(job: RunJob) -> str:
@@ -134,8 +134,8 @@ def report_name(job: RunJob) -> str:
     return job.line_file.run_name
 
 
-def _chosen(results: Sequence[RowResult], report: Report, wish: BundleOptions) -> list[RowResult]:
-    names = wish.rows or ((report.selected,) if report.selected is not None else ())
+def _chosen(results: Sequence[RowResult], report: Report, options: BundleOptions) -> list[RowResult]:
+    names = options.rows or ((report.selected,) if report.selected is not None else ())
     by_name = {result.name: result for result in results}
     if not names:
         msg = f"no row was selected, since none fits; name one of {', '.join(by_name)} with --row, and add --anyway"
@@ -144,7 +144,7 @@ def _chosen(results: Sequence[RowResult], report: Report, wish: BundleOptions) -
         msg = f"--row: wanted one of {', '.join(by_name)}, got {absent[0]!r}"
         raise BundleError(msg)
     verdicts = {row.name: row.verdict for row in report.rows}
-    if unfit := [name for name in names if verdicts[name] != "fits" and not wish.anyway]:
+    if unfit := [name for name in names if verdicts[name] != "fits" and not options.anyway]:
         msg = (
             f"row {unfit[0]}: wanted the verdict fits, got {verdicts[unfit[0]]}; mend it (the report says how), or add "
             "--anyway to bundle it: the bundle will say so to everyone who verifies it"
@@ -245,8 +245,8 @@ def _reference(job: RunJob, chosen: Sequence[RowResult], there: Sequence[DeviceM
     )
 
 
-def _file_name(parts: BundleParts, wish: BundleOptions) -> str:
-    device = f"-{wish.device.profile}" if wish.device is not None else ""
+def _file_name(parts: BundleParts, options: BundleOptions) -> str:
+    device = f"-{options.device.profile}" if options.device is not None else ""
     return f"{parts.name}-{parts.models[0].row}{device}"
 
 

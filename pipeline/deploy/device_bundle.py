@@ -69,12 +69,12 @@ class DeviceModel:
         )
 
 
-def device_model(model: BundleModel, wish: DeviceOptions, dataset: Dataset, folder: Path) -> DeviceModel:
+def device_model(model: BundleModel, options: DeviceOptions, dataset: Dataset, folder: Path) -> DeviceModel:
     """Freeze a row for a device.
 
     Args:
         model: The row, as it runs on ONNX Runtime.
-        wish: What the user wants.
+        options: What the user wants.
         dataset: The line's; sizes of its frames are those that the engine takes.
         folder: Existing, empty; outlives the bundle's writing.
 
@@ -82,10 +82,10 @@ def device_model(model: BundleModel, wish: DeviceOptions, dataset: Dataset, fold
         BundleError: The row is no ONNX file, or the device has no TensorRT.
         GraphError: No TensorRT takes it.
     """
-    profile = profile_of(wish.profile)
+    profile = profile_of(options.profile)
     if NAME not in (profile.backends or ()):
         suited = ", ".join(profile.backends or ("all",))
-        msg = f"--for: wanted a device that runs {NAME}, got {wish.profile} (it runs {suited}); bundle without --for"
+        msg = f"--for: wanted a device that runs {NAME}, got {options.profile} (it runs {suited}); bundle without --for"
         raise BundleError(msg)
     if model.artifact.path.suffix != ".onnx" or model.artifact.backend == NAME:
         msg = (
@@ -95,7 +95,9 @@ def device_model(model: BundleModel, wish: DeviceOptions, dataset: Dataset, fold
         raise BundleError(msg)
     graph = open_graph(model.artifact.path)
     target = Target(name=profile.name, threads=1, cpus=(0,))
-    asked = RecipeOptions(frames=frames_of_line(dataset), workspace_mib=wish.workspace_mib, dla_core=wish.dla_core)
+    asked = RecipeOptions(
+        frames=frames_of_line(dataset), workspace_mib=options.workspace_mib, dla_core=options.dla_core
+    )
     artifact = freeze(graph, target, folder, wish=asked)
     frozen = BundleModel(
         row=model.row, artifact=artifact, threshold=model.threshold, verdict="inconclusive", relies_on=(), runtime={}

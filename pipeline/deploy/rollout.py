@@ -93,7 +93,7 @@ def require_hosts(hosts: list[str], *, where: str) -> list[str]:
 
 
 def roll_out(
-    bundle: Path, hosts: Sequence[str], wish: RolloutOptions, *, notify: Callable[[str], None]
+    bundle: Path, hosts: Sequence[str], rollout: RolloutOptions, *, notify: Callable[[str], None]
 ) -> list[HostOutcome]:
     """Install a bundle on one host after the other, and stop at the first that does not take it.
 
@@ -105,7 +105,7 @@ def roll_out(
         if outcomes and outcomes[-1].state != "installed":
             outcomes.append(HostOutcome(host=host, state="untouched"))
             continue
-        outcomes.append(_install(bundle, host, wish, notify))
+        outcomes.append(_install(bundle, host, rollout, notify))
         notify(_words_of(outcomes[-1]))
     return outcomes
 
@@ -122,15 +122,15 @@ def rollout_text(outcomes: Sequence[HostOutcome]) -> str:
     return "\n".join([f"{len(outcomes)} hosts: {head}", *map(_words_of, outcomes)])
 
 
-def _install(bundle: Path, address: str, wish: RolloutOptions, notify: Callable[[str], None]) -> HostOutcome:
+def _install(bundle: Path, address: str, rollout: RolloutOptions, notify: Callable[[str], None]) -> HostOutcome:
     before: str | None = None
     try:
-        access = Access(address=parse_address(address), config=wish.config, python=wish.python)
-        with SshHost(access, wheelhouse=wish.wheelhouse, notify=lambda text: notify(f"{address}: {text}")) as host:
-            root = ["--root", wish.root] if wish.root else []
+        access = Access(address=parse_address(address), config=rollout.config, python=rollout.python)
+        with SshHost(access, wheelhouse=rollout.wheelhouse, notify=lambda text: notify(f"{address}: {text}")) as host:
+            root = ["--root", rollout.root] if rollout.root else []
             before = _said(host, ["status", *root]).get("version")
-            key = ["--key", str(host.put(wish.key))] if wish.key else []
-            said = _said(host, ["install", str(host.put(bundle)), *root, *key, *wish.options])
+            key = ["--key", str(host.put(rollout.key))] if rollout.key else []
+            said = _said(host, ["install", str(host.put(bundle)), *root, *key, *rollout.options])
     except BeltlineError as error:
         return HostOutcome(
             host=address, state="failed", before=before, now=before, error=str(error), exit_code=error.exit_code

@@ -44,7 +44,7 @@ def build_ahead(at_work: AtWork) -> None:
         msg = f"{at_work.version}: its engine was not built after {_LONGEST_S:g} s; build it by hand: {' '.join(argv)}"
         raise BundleError(msg) from error
     if done.returncode:
-        msg = f"{at_work.version}: its engine cannot be built: {_words(done.stdout, done.returncode)}"
+        msg = f"{at_work.version}: its engine cannot be built: {_error_of(done.stdout, done.returncode)}"
         raise BundleError(msg)
 
 
@@ -68,7 +68,7 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _words(answer: bytes, code: int) -> str:
+def _error_of(answer: bytes, code: int) -> str:
     try:
         return str(json.loads(answer)["error"])
     except (ValueError, KeyError, TypeError):

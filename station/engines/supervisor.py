@@ -119,7 +119,7 @@ class EngineSupervisor:
         if trial is None or verdict == "goes on":
             return
         if verdict == "failed":
-            self._go_back(trial, trial.words())
+            self._go_back(trial, trial.summary())
         else:
             self._trial = None
             self._tasks.put(partial(self._settle, trial))
@@ -177,7 +177,7 @@ class EngineSupervisor:
 
     def _settle(self, trial: Trial) -> None:
         trial.old.close()
-        self._counters.note_incident("bundle", f"{trial.new.at_work.version} passed its trial: {trial.words()}")
+        self._counters.note_incident("bundle", f"{trial.new.at_work.version} passed its trial: {trial.summary()}")
 
     def _go_back(self, trial: Trial, why: str) -> None:
         """Let the old engine work again at once; the rest has time."""

@@ -34,6 +34,6 @@ class Trial:
             return "failed"
         return "passed" if self._frames >= self._settings.trial_frames else "goes on"
 
-    def words(self) -> str:
-        """Say how it went."""
+    def summary(self) -> str:
+        """Sum it up in a sentence."""
         return f"{self._late:,} of its first {self._frames:,} frames were late"

@@ -45,7 +45,7 @@ class Installed:
     verified: Verified
 
 
-def install(path: Path, places: Places, wish: InstallOptions, *, notify: Tell = say_nothing) -> Installed:
+def install(path: Path, places: Places, options: InstallOptions, *, notify: Tell = say_nothing) -> Installed:
     """Install a bundle and put it to work.
 
     Whatever happens, power failure included, either what worked before or the new version works afterwards.
@@ -53,7 +53,7 @@ def install(path: Path, places: Places, wish: InstallOptions, *, notify: Tell = 
     Args:
         path: The bundle.
         places: Where versions are kept; made where there is nothing.
-        wish: What the user allows.
+        options: What the user allows.
         notify: Told what is built here and how far that is.
 
     Raises:
@@ -66,12 +66,14 @@ def install(path: Path, places: Places, wish: InstallOptions, *, notify: Tell = 
     make_root(places)
     with locked(places.root, instead=_INSTEAD):
         remove_leftovers(places)
-        key = wish.key or (places.trusted_key if places.trusted_key.exists() and not wish.allow_unsigned else None)
+        key = options.key or (
+            places.trusted_key if places.trusted_key.exists() and not options.allow_unsigned else None
+        )
         with open_bundle(path, key=key) as bundle:
-            _require_vouched(bundle, wish)
-            version, verified = _brought_in(bundle, places, wish, notify)
-        if wish.key is not None and not places.trusted_key.exists():
-            write_bytes(places.trusted_key, public_pem(wish.key))
+            _require_vouched(bundle, options)
+            version, verified = _brought_in(bundle, places, options, notify)
+        if options.key is not None and not places.trusted_key.exists():
+            write_bytes(places.trusted_key, public_pem(options.key))
         return Installed(activation=_put_to_work(places, version, verified), verified=verified)
 
 
@@ -91,18 +93,18 @@ def make_root(places: Places) -> None:
         raise StorageError(msg) from error
 
 
-def _require_vouched(bundle: OpenBundle, wish: InstallOptions) -> None:
-    if not bundle.signer.trusted and not wish.allow_unsigned:
+def _require_vouched(bundle: OpenBundle, options: InstallOptions) -> None:
+    if not bundle.signer.trusted and not options.allow_unsigned:
         msg = (
-            f"{bundle.signer.words}; give the public key of whoever makes your bundles with --key, "
+            f"{bundle.signer.text}; give the public key of whoever makes your bundles with --key, "
             "or pass --allow-unsigned to install it whoever made it"
         )
         raise BundleError(msg)
 
 
-def _brought_in(bundle: OpenBundle, places: Places, wish: InstallOptions, notify: Tell) -> tuple[str, Verified]:
+def _brought_in(bundle: OpenBundle, places: Places, options: InstallOptions, notify: Tell) -> tuple[str, Verified]:
     """Unpack and test a bundle under a name of its own; a version that is there already is tested as it lies there."""
-    machine = require_machine(bundle, other_device=wish.other_device)
+    machine = require_machine(bundle, other_device=options.other_device)
     folder = _folder_for(bundle, places)
     if folder.exists():
         sync(folder.parent)  # whoever put it there may have been killed before that
@@ -139,7 +141,7 @@ def _put_to_work(places: Places, version: str, verified: Verified) -> Activation
         version,
         why="install",
         previous=None if before is None else before.number,
-        signer=verified.signer.words,
+        signer=verified.signer.text,
         self_test=verified.proven,
         measured=verified.measured,
     )

@@ -54,7 +54,7 @@ def status_text(facts: dict[str, Any]) -> str:
         f"signer     {facts['signer']}",
         *(f"model      {_model(model)}" for model in facts["models"]),
         *(f"self-test  {_test(test)}" for test in facts["self_test"]),
-        *(f"measured   {Speed(**each).words}" for each in facts["measured"]),
+        *(f"measured   {Speed(**each).text}" for each in facts["measured"]),
         *(f"caution    {sentence}" for sentence in facts["cautions"]),
         f"back to    {', '.join(facts['back']) or 'nothing: it is the first'}",
         f"on disk    {', '.join(facts['versions'])}",

@@ -79,8 +79,8 @@ def follow(folder: Path, job: str, number: int, *, offset: int) -> None:
             offset += len(line)
             answer({"line": line.decode(errors="replace").rstrip("\n"), "next": offset})
         if ended is None and not _kept(run.parent):
-            words = "the process that keeps the job on the device is gone; was it killed, or the disk full? run again"
-            raise RefusalError(words)
+            text = "the process that keeps the job on the device is gone; was it killed, or the disk full? run again"
+            raise RefusalError(text)
         if ended is not None:
             answer({"ended": ended["code"], "errors": _tail(run / "errors")})
             return
@@ -128,8 +128,8 @@ def inside(folder: Path, job: str, name: str) -> Path:
     """Find a file by its path, which must lie in the job's folder."""
     path, home = Path(name).resolve(), folder_of(folder, job).resolve()
     if not path.is_relative_to(home) or not path.is_file():
-        words = f"{name}: not a file of this job"
-        raise RefusalError(words)
+        text = f"{name}: not a file of this job"
+        raise RefusalError(text)
     return path
 
 
@@ -141,8 +141,8 @@ def folder_of(folder: Path, job: str, *, must_exist: bool = True) -> Path:
     """
     path = folder / "jobs" / job
     if not _NAME.fullmatch(job) or (must_exist and not path.exists()):
-        words = f"job {job} is not here any more: was the device switched off, or away for too long? run again"
-        raise RefusalError(words)
+        text = f"job {job} is not here any more: was the device switched off, or away for too long? run again"
+        raise RefusalError(text)
     return path
 
 

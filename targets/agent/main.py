@@ -20,7 +20,7 @@ def main(argv: list[str]) -> int:
     """Do one verb and print its answer, one JSON object on one line.
 
     Returns:
-        0, or 3 with `{"error": words}` where the device cannot do what was asked.
+        0, or 3 with `{"error": text}` where the device cannot do what was asked.
     """
     folder, verb, *arguments = argv
     os.umask(0o077)
@@ -35,8 +35,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _refuse(words: str) -> int:
-    answer({"error": words})
+def _refuse(text: str) -> int:
+    answer({"error": text})
     return _REFUSED
 
 

@@ -89,6 +89,6 @@ def _install(folder: Path, facts: dict[str, Any], temporary: Path) -> Path:
         check=False,
     )
     if ended.returncode:
-        words = f"installing the runner's packages failed: {ended.stderr.decode(errors='replace')[-_TAIL:].strip()}"
-        raise RefusalError(words)
+        text = f"installing the runner's packages failed: {ended.stderr.decode(errors='replace')[-_TAIL:].strip()}"
+        raise RefusalError(text)
     return packages

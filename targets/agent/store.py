@@ -74,8 +74,8 @@ def place(folder: Path, job: Path, facts: dict[str, Any]) -> str:
     for name, digest in facts["files"].items():
         target = (home / name).absolute()
         if ".." in target.parts or not target.is_relative_to(home):
-            words = f"{name!r}: leaves its folder"
-            raise RefusalError(words)
+            text = f"{name!r}: leaves its folder"
+            raise RefusalError(text)
         target.parent.mkdir(parents=True, exist_ok=True)
         link(blob(folder, digest), target)
     return str(home)
@@ -117,8 +117,8 @@ def blob(folder: Path, digest: str) -> Path:
     """
     path = _blob(folder, digest)
     if not path.exists():
-        words = f"the file {digest[:16]} is not here any more; run again"
-        raise RefusalError(words)
+        text = f"the file {digest[:16]} is not here any more; run again"
+        raise RefusalError(text)
     return path
 
 
@@ -159,6 +159,6 @@ def _size(path: Path) -> int:
 
 def _blob(folder: Path, digest: str) -> Path:
     if not _DIGEST.fullmatch(digest):
-        words = f"{digest!r}: wanted a sha256 digest"
-        raise RefusalError(words)
+        text = f"{digest!r}: wanted a sha256 digest"
+        raise RefusalError(text)
     return folder / "blobs" / digest

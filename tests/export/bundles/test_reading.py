@@ -137,7 +137,7 @@ def test_an_unsigned_bundle_opens_unless_a_key_is_asked_for(bundle: Any, tmp_pat
     write_bundle(tmp_path / "unsigned.beltline", bundle.parts, key=None)
     with open_bundle(tmp_path / "unsigned.beltline") as unsigned:
         assert unsigned.signer.key is None
-        assert "not signed" in unsigned.signer.words
+        assert "not signed" in unsigned.signer.text
     with pytest.raises(BundleError, match="got one that nobody signed"):
         opened(tmp_path / "unsigned.beltline", key=bundle.public)
 

@@ -45,8 +45,8 @@ def test_a_signature_counts_for_its_manifest_and_purpose_only(keys: tuple[Path, 
     signature = sign(MANIFEST, private)
     signer = check_signature(MANIFEST, signature, key=public)
     assert signer.trusted
-    assert "the one given" in signer.words
-    assert "anybody" in check_signature(MANIFEST, signature, key=None).words
+    assert "the one given" in signer.text
+    assert "anybody" in check_signature(MANIFEST, signature, key=None).text
     with pytest.raises(BundleError, match="was changed"):
         check_signature(MANIFEST + b" ", signature, key=public)
 

@@ -41,7 +41,7 @@ measure: {minutes: 0.02}
 def bundled(home: Path, text: str = LINE, **wish: Any) -> Bundled:
     (home / "line.yaml").write_text(text)
     line_file = load_line_file(home / "line.yaml")
-    return bundle_job(line_file, runs=home / "runs", quick=False, wish=BundleOptions(**wish), console=Console())
+    return bundle_job(line_file, runs=home / "runs", quick=False, options=BundleOptions(**wish), console=Console())
 
 
 @pytest.fixture(scope="module")
