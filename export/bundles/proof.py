@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-
 from ...inspection.base.errors import BeltlineError, BundleError, MissingPartError, ParityError, TooSlowError
 from ...inspection.statistics.quantile import quantile
 from ..artifacts import backends, built_where_it_runs

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from beltline.inspection.base.errors import HostError
-from beltline.targets.agent import runtimes, store
-from beltline.targets.agent import RefusalError
+from beltline.targets.agent import RefusalError, runtimes, store
 from beltline.targets.own_wheel import own_wheel
 from beltline.targets.wheelhouse import Platform, chosen, minor_of, required
 from repacking import pip_wheel, repacked
