@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from typing_extensions import Self
 
 from ..inspection.base.plugins import plugins
 from ..inspection.data.dataset import Dataset
 from ..inspection.statistics.quality import Paired
 from .latency_table import LatencyTable
 from .networks.base.shape import NetworkShape
+from .training.fit_settings import FitSettings
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
@@ -107,6 +117,47 @@ class GraphContext:
     judge: EscapeJudge | None = None
 
 
+class StepSettings(BaseModel):
+    """What may be written below a method's name: the base of every method's `step_type`.
+
+    What a step asks for beyond its own work is declared here, and asks for nothing unless a method overrides it.
+
+    Attributes:
+        to_int8: The step makes an int8 graph, or works on one: without it the row is its own float sibling.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    to_int8: ClassVar[bool] = False
+
+    @property
+    def wanted_ms(self) -> float | None:
+        """Milliseconds in the engine that the step works towards: it gets `ModuleContext.timer`; None: no time."""
+        return None
+
+    @property
+    def judged(self) -> bool:
+        """Whether the step measures its cost on val: it gets `GraphContext.judge`, and is redone if a gate changes."""
+        return False
+
+    def unjudged(self) -> Self:
+        """Give the same settings without that; called where `judged`."""
+        return self
+
+    @property
+    def built_network(self) -> dict[str, Any] | None:
+        """Description of the network that the step builds, so that a change of its code is noticed; None: none."""
+        return None
+
+    @property
+    def training(self) -> FitSettings | None:
+        """How the step trains; None where it does not."""
+        return None
+
+    def trained_with(self, training: FitSettings) -> Self:  # noqa: ARG002  for those that train
+        """Give the same settings with another training, such as a shorter one; called where `training` is not None."""
+        return self
+
+
 class Method(Protocol):
     """A way to make a model smaller. One file in `compress/methods/` each, with the constant `METHOD`."""
 
@@ -121,8 +172,8 @@ class Method(Protocol):
         ...
 
     @property
-    def step_type(self) -> type[BaseModel]:
-        """What may be written below the method's name."""
+    def step_type(self) -> type[StepSettings]:
+        """What may be written below the method's name, and what such a step asks for."""
         ...
 
     def missing(self) -> str | None:
@@ -148,7 +199,7 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     method: str
-    settings: Any
+    settings: SerializeAsAny[StepSettings]
 
     @model_validator(mode="before")
     @classmethod
@@ -180,22 +231,9 @@ class Step(BaseModel):
         """What the step's method works on."""
         return methods()[self.method].works_on
 
-    @property
-    def engine_ms(self) -> float | None:
-        """Milliseconds in the engine that the step works towards; None where it asks for no time."""
-        found: float | None = getattr(self.settings, "engine_ms", None)
-        return found
-
-    @property
-    def judged(self) -> bool:
-        """Whether the step asks what it costs on val, and so depends on the teacher, the gates and val."""
-        return bool(getattr(self.settings, "keep_escapes", False))
-
     def unjudged(self) -> Step:
-        """Give the same step without asking what it costs on val."""
-        if not self.judged:
-            return self
-        return self.model_copy(update={"settings": self.settings.model_copy(update={"keep_escapes": False})})
+        """Give the same step without measuring its cost on val."""
+        return self.model_copy(update={"settings": self.settings.unjudged()}) if self.settings.judged else self
 
     def sentence(self) -> str:
         """Give the step in one line for reports.
@@ -204,7 +242,7 @@ class Step(BaseModel):
         'quantize'
         """
         options = self.settings.model_dump(mode="json", exclude_defaults=True)
-        network = options.pop("network", {})
+        network = dict(self.settings.built_network or {})
         words = [str(network.pop("family"))] if network else []
         named = {**network, **options}
         return " ".join([self.method, *words, *(f"{k}={v}" for k, v in named.items() if not isinstance(v, dict))])

@@ -12,7 +12,7 @@ from ..inspection.base.errors import GraphError, MissingPartError
 from ..inspection.base.plugins import plugins
 from ..inspection.base.storage import digest_of_file
 from ..targets.target import Target
-from .contracts import Artifact, Backend, Graph
+from .contracts import Artifact, Backend, BuildsOnDevice, Graph, RunsCheckpoint
 
 
 def backends() -> Mapping[str, Backend]:
@@ -21,13 +21,13 @@ def backends() -> Mapping[str, Backend]:
 
 
 def runs_checkpoint(name: str) -> bool:
-    """Whether a backend runs the checkpoint behind a graph, and so never sees what was done to the graph."""
-    return bool(getattr(backends()[name], "runs_checkpoint", False))
+    """Whether a backend is a `RunsCheckpoint`."""
+    return isinstance(backends()[name], RunsCheckpoint)
 
 
 def built_where_it_runs(name: str) -> bool:
-    """Whether a backend's artifacts are made into what runs on the device itself: it has `prepare`."""
-    return hasattr(backends().get(name), "prepare")
+    """Whether a backend is a `BuildsOnDevice`."""
+    return isinstance(backends().get(name), BuildsOnDevice)
 
 
 def require_installed(backend: Backend) -> None:

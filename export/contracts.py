@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,10 +105,7 @@ class Decision:
 
 
 class Session(Protocol):
-    """A loaded artifact; a context manager that frees the engine on exit. Not thread-safe.
-
-    One that knows which device executes it has `runs_on` besides; see `executing_device`.
-    """
+    """A loaded artifact; a context manager that frees the engine on exit. Not thread-safe. See also `NamesDevice`."""
 
     def __enter__(self) -> Self:
         """Take the engine."""
@@ -128,18 +126,25 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
+class NamesDevice(Protocol):
+    """What a session offers besides where its runtime says what executes it."""
+
+    @property
+    def runs_on(self) -> str:
+        """The device or provider, as the runtime calls it."""
+        ...
+
+
 def executing_device(session: Session) -> str | None:
-    """Name the device or provider that executes a session, as its runtime calls it; None where it does not say."""
-    found = getattr(session, "runs_on", None)
-    return None if found is None else str(found)
+    """Name the device or provider that executes a session; None where its runtime does not say."""
+    return session.runs_on if isinstance(session, NamesDevice) else None
 
 
 class Backend(Protocol):
     """A runtime. One file in `export/backends/` each, with the constant `BACKEND`.
 
-    One that runs the checkpoint behind the graph instead of the graph has `runs_checkpoint = True` besides. One whose
-    artifacts have to be built on the device itself has `prepare(artifact, *, tell)` besides, which does that ahead of
-    `load` and tells how far it is.
+    What some offer besides: `RunsCheckpoint`, `BuildsOnDevice`.
     """
 
     @property
@@ -165,4 +170,27 @@ class Backend(Protocol):
 
     def load(self, artifact: Artifact, *, threads: int) -> Session:
         """Open an artifact with that many engine threads."""
+        ...
+
+
+@runtime_checkable
+class RunsCheckpoint(Protocol):
+    """What marks a backend that runs the checkpoint behind a graph, and so never sees what was done to the graph."""
+
+    @property
+    def runs_checkpoint(self) -> Literal[True]:
+        """Always True."""
+        ...
+
+
+@runtime_checkable
+class BuildsOnDevice(Protocol):
+    """What a backend offers besides where its artifacts are made into what runs on the device itself."""
+
+    def prepare(self, artifact: Artifact, *, notify: Callable[[str], None]) -> None:
+        """Build ahead of `load`; `notify` is told how far that is.
+
+        Raises:
+            GraphError: The runtime does not take the model.
+        """
         ...

@@ -127,7 +127,7 @@ def open_job(line_file: LineFile, *, runs: Path, console: Console, measures: boo
     Raises:
         BeltlineError: The folder is in use, a device cannot be reached, or the data cannot be read.
     """
-    times = any(step.engine_ms is not None for recipe in line_file.recipes for step in recipe.steps)
+    times = any(step.settings.wanted_ms is not None for recipe in line_file.recipes for step in recipe.steps)
     with open_run(runs, line_file.run_name) as folder:
         targets = line_file.target if measures or times else [each for each in line_file.target if each.ssh is None]
         devices = meet(targets, threads=line_file.threads, console=console)

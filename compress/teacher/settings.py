@@ -64,7 +64,7 @@ class TeacherSettings(BaseModel):
             if step.works_on != "module":
                 msg = f"wanted steps on a torch network, such as distill or prune, got {step.method}; drop it"
                 raise ValueError(msg)
-            if step.engine_ms is not None:
+            if step.settings.wanted_ms is not None:
                 msg = "engine_ms is for what runs on the device, an assistant does not; write prune: {macs: 0.5}"
                 raise ValueError(msg)
         return assistant

@@ -13,7 +13,7 @@ import shutil
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...inspection.base.packages import missing_package
 from ...targets.target import Target
@@ -30,7 +30,7 @@ class TorchCompiled:
     """The backend; it keeps no state. Compiled code is kept between processes in a folder of this user alone."""
 
     name = "torch_compiled"
-    runs_checkpoint = True
+    runs_checkpoint: Literal[True] = True
 
     def missing(self) -> str | None:
         """Say what is not installed: PyTorch, a C++ compiler, or Python's headers."""

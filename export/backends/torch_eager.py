@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from ...inspection.base.packages import missing_package
 from ...targets.target import Target
@@ -15,7 +16,7 @@ class TorchEager:
     """The backend; it keeps no state."""
 
     name = "torch_eager"
-    runs_checkpoint = True
+    runs_checkpoint: Literal[True] = True
 
     def missing(self) -> str | None:
         """Say what is not installed."""

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from ...compress.recipe import RecipeSettings, methods
+from ...compress.recipe import RecipeSettings, StepSettings, methods
 from ...compress.teacher.settings import TeacherSettings
 from ...inspection.base.errors import LineFileError
 from ...inspection.base.plugins import plugins
@@ -191,6 +191,7 @@ def line_schema() -> dict[str, Any]:
     """
     schema = LineFile.model_json_schema()
     definitions = {**schema.pop("$defs"), **_step_definitions()}
+    definitions.pop(StepSettings.__name__)  # never written by itself
     explained: dict[str, Any] = _explained({**schema, "$defs": definitions})
     return {"$schema": _DIALECT, **explained}
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import BaseModel
-
 from ...compress.recipe import RecipeSettings, Step
 from ...compress.training.fit_settings import FitSettings
 from ..search.settings import SearchSettings
@@ -64,7 +60,6 @@ def _short_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def _short_step(step: Step) -> Step:
-    settings: Any = step.settings
-    if isinstance(settings, BaseModel) and isinstance(fit := getattr(settings, "fit", None), FitSettings):
-        return step.model_copy(update={"settings": settings.model_copy(update={"fit": _short(fit)})})
-    return step
+    if (training := step.settings.training) is None:
+        return step
+    return step.model_copy(update={"settings": step.settings.trained_with(_short(training))})

@@ -113,7 +113,7 @@ def _into_settings(location: Location, written: Any) -> Location:
 
 
 def _settings_type(title: str) -> type[BaseModel] | None:
-    known = [method.step_type for method in methods().values()]
+    known: list[type[BaseModel]] = [method.step_type for method in methods().values()]
     known += [family.settings_type for family in plugins("compress.networks", "NETWORK").values()]
     known += [kind.settings_type for kind in source_kinds().values()]
     known += [kind.settings_type for kind in result_kinds().values()]

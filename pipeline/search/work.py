@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ...benchmarks.timing.measurement import Measurement
 from ...benchmarks.timing.measuring import MeasureLimits, measure
 from ...benchmarks.timing.trace import write_trace
+from ...compress.methods.distill.settings import DistillStep
+from ...compress.methods.prune.settings import PruneStep
 from ...export.contracts import Artifact
 from ...inspection.base.errors import RecipeError
 from ...inspection.base.storage import digest_of_json, write_json
@@ -123,8 +125,8 @@ def drawn(job: RunJob, plan: RowPlan, teacher: Made) -> Artifact:
         RecipeError: Its pruning cannot be applied.
         BeltlineError: The backend does not take it.
     """
-    steps = {step.method: step.settings for step in plan.steps}
-    student, pruning = steps["distill"], steps.get("prune")
+    student = _student_of(plan)
+    pruning = next((step.settings for step in plan.steps if isinstance(step.settings, PruneStep)), None)
     shape: dict[str, Any] = {"network": student.network, "input_size": student.input_size}
     if pruning is not None:
         shape |= {"ratio": pruning.ratio, "round_to": pruning.round_to}
@@ -173,6 +175,10 @@ def timed(job: RunJob, plan: RowPlan, artifact: Artifact, *, paced: bool, traine
     return max(on_each(devices_of(plan, job.devices), on), key=lambda each: each.engine_p99_ms)
 
 
+def _student_of(plan: RowPlan) -> DistillStep:
+    return next(step.settings for step in plan.steps if isinstance(step.settings, DistillStep))
+
+
 def _built(job: RunJob, plan: RowPlan, module: Made) -> Artifact:
     exported, graph = make_graph(job, plan, module)
     return build_artifact(job, plan.backend, graph, module if graph is exported else None)
@@ -196,7 +202,7 @@ def _grade(
         against=TEACHER,
         confidence=gate.confidence,
     )
-    student = next(step.settings for step in plan.steps if step.method == "distill")
+    student = _student_of(plan)
     return Grade(
         epochs=student.fit.epochs,
         escapes=int(passed.sum()),

@@ -91,8 +91,8 @@ def _module_step(job: RunJob, step: Step, source: Made, teacher: Made, *, row: R
         "data": job.dataset.digest,
         "seed": job.line_file.seed,
     }
-    inputs.update(own_code(getattr(step.settings, "network", {})))
-    if timed := step.engine_ms is not None:
+    inputs.update(own_code(step.settings.built_network or {}))
+    if timed := step.settings.wanted_ms is not None:
         inputs["timed"] = timing_facts(job, row)
     stage = Stage(name=step.method, inputs=inputs)
 
@@ -175,4 +175,4 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
 def _judge_for(job: RunJob, step: Step, backend: str) -> ValJudge | None:
     """Give a step that asks what it costs somebody who says so."""
     quiet = replace(job, console=job.console.in_lines_only())  # a bar is up while the step asks
-    return ValJudge(job=quiet, backend=backend) if step.judged else None
+    return ValJudge(job=quiet, backend=backend) if step.settings.judged else None

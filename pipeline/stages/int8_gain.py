@@ -15,8 +15,6 @@ from ...inspection.statistics.quantile import quantile, quantile_interval
 from .results import Judged
 from .rows import RowPlan
 
-_TO_INT8 = frozenset({"quantize", "cluster"})
-
 
 def with_int8_weighed(judged: Sequence[Judged]) -> list[Judged]:
     """Say of each int8 row that is not faster than its float sibling, measured back to back, that it is no gain.
@@ -63,7 +61,7 @@ def _weighed(judged: Judged, others: Sequence[Judged]) -> Judged:
 
 def _in_float(plan: RowPlan) -> RowPlan:
     """Give what a row shares with its float sibling: all but its name, its role and the steps to int8."""
-    steps = tuple(step for step in plan.steps if step.method not in _TO_INT8)
+    steps = tuple(step for step in plan.steps if not step.settings.to_int8)
     return replace(plan, name="", role="candidate", steps=steps)
 
 

@@ -113,7 +113,7 @@ def _check_row(row: RowPlan, *, finished: bool) -> None:
             "before it; drop the step, or write backend: open_vino or onnx_runtime"
         )
         raise LineFileError(msg)
-    if runs_checkpoint(row.backend) and any(step.engine_ms is not None for step in row.steps):
+    if runs_checkpoint(row.backend) and any(step.settings.wanted_ms is not None for step in row.steps):
         msg = (
             f"recipe {row.name}: engine_ms wants a runtime of exported graphs, {row.backend} runs the checkpoint; "
             "write backend: open_vino or onnx_runtime, or prune by ratio or macs"

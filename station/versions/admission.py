@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...export.artifacts import backends, built_where_it_runs
+from ...export.artifacts import backends
 from ...export.bundles.fitness import cautions_for, require_architecture
 from ...export.bundles.manifest import Manifest
 from ...export.bundles.proof import Proven, Speed, measure_models, prove_models, runtime_missing
 from ...export.bundles.reading import OpenBundle, Unpacked, open_bundle
 from ...export.bundles.signing import Signer
+from ...export.contracts import BuildsOnDevice
 from ...inspection.base.errors import BundleError, GraphError
 from ...targets.fingerprint import fingerprint
 
@@ -123,9 +124,10 @@ def prepare_models(unpacked: Unpacked, *, notify: Tell) -> None:
         BundleError: The runtime does not take a model.
     """
     for model in unpacked.manifest.models:
-        if built_where_it_runs(model.backend) and runtime_missing(model) is None:
+        backend = backends().get(model.backend)
+        if isinstance(backend, BuildsOnDevice) and runtime_missing(model) is None:
             try:
-                backends()[model.backend].prepare(unpacked.artifact(model), notify=notify)  # type: ignore[attr-defined]
+                backend.prepare(unpacked.artifact(model), notify=notify)
             except GraphError as error:
                 msg = f"model {model.row}: {error}"
                 raise BundleError(msg) from error

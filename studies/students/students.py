@@ -97,7 +97,7 @@ def trained_students(job: RunJob, variants: Mapping[str, DistillStep], *, seeds:
 
 
 def _student_of(recipe: RecipeSettings) -> DistillStep | None:
-    return next((step.settings for step in recipe.steps if step.method == METHOD.name), None)
+    return next((step.settings for step in recipe.steps if isinstance(step.settings, DistillStep)), None)
 
 
 def _plan(name: str, step: DistillStep) -> RowPlan:

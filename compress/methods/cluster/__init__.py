@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ....inspection.base.errors import MissingPartError, RecipeError
 from ....inspection.base.packages import missing_package
 from ....inspection.base.storage import write_bytes
 from ...graph_bytes import graph_bytes, properties_of, with_line
-from ...recipe import EscapeJudge, GraphContext
+from ...recipe import EscapeJudge, GraphContext, StepSettings
 from ..quantize.escapes import escape_limit
 from .clusters import clustered, int8_weights
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ALL = 256
 
 
-class ClusterStep(BaseModel):
+class ClusterStep(StepSettings):
     """Settings of `cluster`.
 
     Attributes:
@@ -35,9 +35,18 @@ class ClusterStep(BaseModel):
             graph that came in misses it, until nothing is lost).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    to_int8: ClassVar[bool] = True
     levels: int = Field(default=64, ge=2, le=128)
     keep_escapes: bool = True
+
+    @property
+    def judged(self) -> bool:
+        """With `keep_escapes`."""
+        return self.keep_escapes
+
+    def unjudged(self) -> ClusterStep:
+        """Cluster to `levels`, whatever it costs."""
+        return self.model_copy(update={"keep_escapes": False})
 
 
 class Cluster:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-)
+from typing import Any
+
+from pydantic import Field
 
 from ...networks.base.families import NetworkSettings
+from ...recipe import StepSettings
 from ...training.fit_settings import Edge, FitSettings
 from ...training.teacher_terms import DistillWeights
 
 
-class DistillStep(BaseModel):
+class DistillStep(StepSettings):
     """Settings of one `distill` step.
 
     Attributes:
@@ -23,8 +22,21 @@ class DistillStep(BaseModel):
         input_size: The student's input `[height, width]`; None: the teacher's.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     network: NetworkSettings = Field(default={"family": "plain"}, validate_default=True)
     fit: FitSettings = FitSettings()
     teacher: DistillWeights = DistillWeights()
     input_size: tuple[Edge, Edge] | None = None
+
+    @property
+    def built_network(self) -> dict[str, Any]:
+        """The student."""
+        return self.network
+
+    @property
+    def training(self) -> FitSettings:
+        """How the student is trained."""
+        return self.fit
+
+    def trained_with(self, training: FitSettings) -> DistillStep:
+        """Give the same step with another training."""
+        return self.model_copy(update={"fit": training})

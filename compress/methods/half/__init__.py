@@ -14,13 +14,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ....inspection.base.errors import MissingPartError, RecipeError
 from ....inspection.base.packages import missing_package
 from ....inspection.base.storage import write_bytes
 from ...graph_bytes import FLOAT16_KEY, graph_bytes, properties_of, with_line
-from ...recipe import GraphContext
+from ...recipe import GraphContext, StepSettings
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NAMES_TOLD = 12
 
 
-class HalfStep(BaseModel):
+class HalfStep(StepSettings):
     """Settings of `half`.
 
     Attributes:
@@ -37,7 +37,6 @@ class HalfStep(BaseModel):
             brighter than all that were watched.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     frames: int = Field(default=64, ge=1, le=10_000)
     headroom: float = Field(default=8.0, ge=1, le=1000)
 

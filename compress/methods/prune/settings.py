@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
+from ...recipe import StepSettings
 from ...training.fit_settings import FitSettings
 from ...training.teacher_terms import DistillWeights
 
@@ -20,7 +16,7 @@ _USUAL_RATIO = 0.3
 _HOW_MUCH = ("ratio", "macs", "engine_ms")
 
 
-class PruneStep(BaseModel):
+class PruneStep(StepSettings):
     """Settings of one `prune` step: how much leaves is either `ratio`, `macs` or `engine_ms`.
 
     Attributes:
@@ -37,7 +33,6 @@ class PruneStep(BaseModel):
         teacher: The weights of the teacher's terms while fine-tuning.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     ratio: float | None = Field(default=None, gt=0, lt=1)
     macs: float | None = Field(default=None, gt=0, lt=1)
     engine_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -56,3 +51,17 @@ class PruneStep(BaseModel):
             msg = f"{' and '.join(given)} both say how much leaves; keep one of them"
             raise ValueError(msg)
         return written if given else {**written, "ratio": _USUAL_RATIO}
+
+    @property
+    def wanted_ms(self) -> float | None:
+        """`engine_ms`."""
+        return self.engine_ms
+
+    @property
+    def training(self) -> FitSettings:
+        """The fine-tuning."""
+        return self.fit
+
+    def trained_with(self, training: FitSettings) -> PruneStep:
+        """Give the same step with another fine-tuning."""
+        return self.model_copy(update={"fit": training})

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator
+
+from ...recipe import StepSettings
 
 Scheme = Literal["open_vino", "onnx_runtime", "tensor_rt"]
 Calibrator = Literal["min_max", "mean", "percentile", "histogram"]
 
 
-class QuantizeStep(BaseModel):
+class QuantizeStep(StepSettings):
     """Settings of `quantize`.
 
     Attributes:
@@ -35,7 +31,7 @@ class QuantizeStep(BaseModel):
         ranked_on: With `keep_escapes`: frames of val that layers are ranked on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    to_int8: ClassVar[bool] = True
     scheme: Scheme | None = None
     frames: int = Field(default=128, ge=1, le=10_000)
     calibrator: Calibrator = "min_max"
@@ -46,11 +42,20 @@ class QuantizeStep(BaseModel):
     keep_escapes: bool = False
     ranked_on: int = Field(default=200, ge=2, le=10_000)
 
+    @property
+    def judged(self) -> bool:
+        """With `keep_escapes`."""
+        return self.keep_escapes
+
+    def unjudged(self) -> QuantizeStep:
+        """Quantize every layer, whatever it costs."""
+        return self.model_copy(update={"keep_escapes": False})
+
     @field_validator("percentile")
     @classmethod
     def _only_where_it_is_used(cls, value: float, others: ValidationInfo) -> float:
-        """Refuse a percentile that nothing looks at; the default is no choice, and stands in every lock file."""
-        if others.data.get("calibrator") != "percentile" and value != cls.model_fields["percentile"].default:
+        """Refuse a percentile that nothing looks at."""
+        if value != cls.model_fields["percentile"].default and others.data.get("calibrator") != "percentile":
             msg = "only the calibrator percentile looks at it; write calibrator: percentile, or drop it"
             raise ValueError(msg)
         return value

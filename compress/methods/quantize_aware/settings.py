@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
+from ...recipe import StepSettings
 from ...training.fit_settings import FitSettings
 from ...training.teacher_terms import DistillWeights
 
 
-class QuantizeAwareStep(BaseModel):
+class QuantizeAwareStep(StepSettings):
     """Settings of one `quantize_aware` step.
 
     Attributes:
@@ -17,7 +16,15 @@ class QuantizeAwareStep(BaseModel):
         teacher: The weights of the teacher's terms.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     symmetric: bool = False
     fit: FitSettings = FitSettings(epochs=3, learning_rate=0.0005)
     teacher: DistillWeights = DistillWeights()
+
+    @property
+    def training(self) -> FitSettings:
+        """The fine-tuning."""
+        return self.fit
+
+    def trained_with(self, training: FitSettings) -> QuantizeAwareStep:
+        """Give the same step with another fine-tuning."""
+        return self.model_copy(update={"fit": training})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
+from ...recipe import StepSettings
 from ...training.fit_settings import FitSettings
 from ...training.teacher_terms import DistillWeights
 
 
-class SparsifyStep(BaseModel):
+class SparsifyStep(StepSettings):
     """Settings of one `sparsify` step.
 
     Attributes:
@@ -16,6 +15,14 @@ class SparsifyStep(BaseModel):
         teacher: The weights of the teacher's terms while fine-tuning.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     fit: FitSettings = FitSettings(epochs=6, learning_rate=0.001)
     teacher: DistillWeights = DistillWeights()
+
+    @property
+    def training(self) -> FitSettings:
+        """The fine-tuning."""
+        return self.fit
+
+    def trained_with(self, training: FitSettings) -> SparsifyStep:
+        """Give the same step with another fine-tuning."""
+        return self.model_copy(update={"fit": training})

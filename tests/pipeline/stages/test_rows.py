@@ -87,4 +87,4 @@ def test_an_engine_time_is_not_asked_of_what_torch_runs(line_file: LineFile) -> 
     with pytest.raises(LineFileError, match=r"recipe own: engine_ms wants a runtime of exported graphs, torch_eager"):
         planned_rows(with_recipe(line_file, name="own", backend="torch_eager", steps=steps), baselines=False)
     rows = planned_rows(with_recipe(line_file, name="own", backend="onnx_runtime", steps=steps), baselines=False)
-    assert [step.engine_ms for step in rows[-1].steps] == [2.0]
+    assert [step.settings.wanted_ms for step in rows[-1].steps] == [2.0]
