@@ -176,6 +176,11 @@ class Method(Protocol):
         """What may be written below the method's name, and what such a step asks for."""
         ...
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Distributions that decide the result, such as `nncf`: another version of one, and the step is done again."""
+        ...
+
     def missing(self) -> str | None:
         """Say what is not installed and how to get it, or None."""
         ...

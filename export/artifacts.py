@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ..inspection.base.errors import GraphError, MissingPartError
-from ..inspection.base.plugins import plugins
+from ..inspection.base.plugins import plugins, provider
 from ..inspection.base.storage import digest_of_file
+from ..targets.fingerprint import BASE
 from ..targets.target import Target
 from .contracts import Artifact, Backend, BuildsOnDevice, Graph, RunsCheckpoint
 
@@ -18,6 +19,17 @@ from .contracts import Artifact, Backend, BuildsOnDevice, Graph, RunsCheckpoint
 def backends() -> Mapping[str, Backend]:
     """List every backend by name: the files in `export/backends` and those that other packages add."""
     return plugins("export.backends", "BACKEND")
+
+
+def backend_packages(name: str) -> tuple[str, ...]:
+    """Name the distributions that decide a backend's results and times, and the one that brought the backend."""
+    backend = backends()[name]
+    return (*backend.packages, *provider("export.backends", backend))
+
+
+def runtime_packages() -> tuple[str, ...]:
+    """Name what measurements rest on, and what any backend runs on: all that a fingerprint notes the versions of."""
+    return tuple(sorted({*BASE, *(package for name in backends() for package in backend_packages(name))}))
 
 
 def runs_checkpoint(name: str) -> bool:

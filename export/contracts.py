@@ -152,6 +152,11 @@ class Backend(Protocol):
         """As written in line.yaml and report.json, such as `open_vino`."""
         ...
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Distributions that decide results and times, such as `openvino`; every fingerprint notes their versions."""
+        ...
+
     def missing(self) -> str | None:
         """Say what is not installed and the command that installs it, or None where all is there."""
         ...

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.timing.timer import examine_timer
+from ..export.artifacts import runtime_packages
 from ..inspection.base.packages import missing_package
 from ..inspection.base.plugins import plugins
 from ..targets.fingerprint import fingerprint
@@ -39,7 +40,7 @@ def examine() -> dict[str, Any]:
         (here), `gpus` (names), `parts` (each `kind`, `name` and `missing`: None, or what is not installed and the
         command that installs it), `notes` (plain sentences on what slows measurements or makes them unsteady).
     """
-    machine, timer = fingerprint(), asdict(examine_timer(frames=_TIMED_FRAMES))
+    machine, timer = fingerprint(runtime_packages()), asdict(examine_timer(frames=_TIMED_FRAMES))
     return {
         "machine": machine,
         "timer": timer,

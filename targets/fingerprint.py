@@ -6,15 +6,15 @@ import os
 import platform
 import re
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..inspection.base.packages import versions_of
 from .conditions import conditions, cpu_quota
 from .kernel_files import cpuinfo, numbers_of, text_of, words_of
 
-PACKAGES = ("beltline", "numpy", "opencv-python-headless", "openvino", "onnxruntime", "tensorrt", "torch")
-"""Packages that decide how fast and how exactly a model runs."""
+BASE = ("beltline", "numpy", "opencv-python", "opencv-python-headless")
+"""Distributions that every measurement rests on; `export.artifacts.runtime_packages` adds those of the backends."""
 
 _X86 = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16")
 _X86_NEWER = ("avx512_fp16", "amx_tile", "amx_int8", "amx_bf16")
@@ -22,7 +22,7 @@ _ARM = ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2")
 _ISA = frozenset(_X86 + _X86_NEWER + _ARM)
 
 
-def fingerprint(packages: Iterable[str] = PACKAGES, *, root: Path = Path("/")) -> dict[str, Any]:
+def fingerprint(packages: Iterable[str] = BASE, *, root: Path = Path("/")) -> dict[str, Any]:
     """Describe this machine without importing what it describes.
 
     Args:
@@ -48,7 +48,7 @@ def fingerprint(packages: Iterable[str] = PACKAGES, *, root: Path = Path("/")) -
         **power_facts(root=root),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "versions": {name: found for name in packages if (found := _version(name))},
+        "versions": versions_of(packages),
         "conditions": conditions(root=root),
     }
 
@@ -71,13 +71,6 @@ def _flat(facts: dict[str, Any]) -> dict[str, Any]:
     stable = {key: value for key, value in facts.items() if key not in ("conditions", "run")}
     versions = stable.pop("versions", {})
     return {**stable, **{f"versions.{name}": value for name, value in versions.items()}}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _cpu(root: Path) -> str:

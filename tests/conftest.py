@@ -82,13 +82,13 @@ def bundle(tiny_graph: Graph, frames: list[Frame], tmp_path_factory: pytest.Temp
 
 def bundle_parts(graph: Graph, frames: list[Frame], folder: Path) -> BundleParts:
     """Build for ONNX Runtime, score the frames, cut between them."""
-    from beltline.export.artifacts import backends
+    from beltline.export.artifacts import backends, runtime_packages
     from beltline.export.bundles.golden import GoldenFrame, golden_of
     from beltline.export.bundles.manifest import BudgetFacts, DeviceFacts
     from beltline.export.bundles.parts_list import parts_list
     from beltline.export.bundles.writing import BundleModel, BundleParts
 
-    machine = fingerprint()
+    machine = fingerprint(runtime_packages())
     artifact = backends()["onnx_runtime"].build(graph, Target(name="local", threads=1, cpus=(0,)), folder)
     with backends()["onnx_runtime"].load(artifact, threads=1) as session:
         scores = [session.infer(frame).score for frame in frames]

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ...export.artifacts import runtime_packages
 from ...export.contracts import Frame, Session
 from ...inspection.base.errors import BeltlineError, MeasurementError
 from ...inspection.base.storage import write_json
@@ -98,7 +99,7 @@ def run(job: Job, notify: Tell, output: int) -> int:
 
 
 def _plan(job: Job, arrivals: Arrivals) -> SoakPlan:
-    lasting = {name: value for name, value in fingerprint().items() if name != "conditions"}
+    lasting = {name: value for name, value in fingerprint(runtime_packages()).items() if name != "conditions"}
     return SoakPlan(
         artifact_digest=job.artifact.digest,
         backend=job.artifact.backend,
@@ -134,7 +135,7 @@ def _note_start(job: Job, orders: Orders, cold: Rows, timer: Timer) -> None:
     start = {
         "unix_s": now_s,
         "began": datetime.fromtimestamp(now_s, tz=timezone.utc).isoformat(timespec="seconds"),
-        "fingerprint": fingerprint(),
+        "fingerprint": fingerprint(runtime_packages()),
         "timer": asdict(timer),
         "garbage_collection": "frozen and off",
     }

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from ...export.artifacts import backends, runtime_packages
 from ...export.contracts import Backend, Frame, Session, executing_device
 from ...inspection.base.errors import BeltlineError, MeasurementError
-from ...inspection.base.plugins import plugins
 from ...inspection.line.arrivals import schedule_ns
 from ...targets.conditions import conditions
 from ...targets.fingerprint import fingerprint
@@ -67,7 +67,7 @@ def run(job: Job, notify: Tell) -> None:
         frames = read_frames(job.frames)
         timer = timer_holding(job.arrivals) if job.arrivals else None
         with backend.load(job.artifact, threads=job.threads) as session, undisturbed():
-            before = fingerprint()
+            before = fingerprint(runtime_packages())
             cold = warm_up(session, frames, job)
             with watching_disturbances(job.cpus) as disturbances:
                 rows, stopped = _measure(session, frames, job, timer, notify)
@@ -173,14 +173,13 @@ def installed_backend(name: str) -> Backend:
     Raises:
         MeasurementError: It is not known or not installed here.
     """
-    found = plugins("export.backends", "BACKEND")
+    found = backends()
     if name not in found:
         msg = f"backend: wanted one of {', '.join(found)}, got {name!r}; was the plug-in that built it removed?"
         raise MeasurementError(msg)
     if missing := found[name].missing():
         raise MeasurementError(missing)
-    backend: Backend = found[name]
-    return backend
+    return found[name]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.base.packages import missing_package
+from ...inspection.base.packages import imported_distributions, missing_package
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,6 +44,10 @@ class FactoryFamily:
         """Give the module's file or its package's, and the modules beside it, which it may import."""
         package = settings.folder / settings.factory.split(":")[0].split(".")[0]
         return tuple(sorted({*settings.folder.glob("*.py"), *package.rglob("*.py")}))
+
+    def packages(self, settings: FactorySettings) -> tuple[str, ...]:
+        """Give torch, the distribution of the user's module where it is installed, and what their own files import."""
+        return ("torch", *imported_distributions(self.sources(settings), module=settings.factory.split(":")[0]))
 
     def build(self, settings: FactorySettings, channels: int) -> nn.Module:  # noqa: ARG002  the user's module decides
         """Call the factory and put the adapter around its module.

@@ -42,6 +42,10 @@ class PlainFamily:
         """Nothing of the user's decides what it is."""
         return ()
 
+    def packages(self, settings: PlainSettings) -> tuple[str, ...]:  # noqa: ARG002  every family is asked alike
+        """Name what its modules come from."""
+        return ("torch",)
+
     def build(self, settings: PlainSettings, channels: int) -> nn.Module:
         """Make an untrained network: `[N, channels, h, w]` -> logits `[N, 1, h / stride, w / stride]`."""
         from .base.pyramid import PlainNetwork

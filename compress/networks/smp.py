@@ -49,6 +49,10 @@ class SmpFamily:
         """Nothing of the user's decides what it is."""
         return ()
 
+    def packages(self, settings: SmpSettings) -> tuple[str, ...]:  # noqa: ARG002  every family is asked alike
+        """Name what its modules come from."""
+        return ("torch", "segmentation-models-pytorch", "timm")
+
     def build(self, settings: SmpSettings, channels: int) -> nn.Module:
         """Make a network: `[N, channels, h, w]` -> logits `[N, 1, rows, columns]`.
 

@@ -45,6 +45,10 @@ class TimmFamily:
         """Nothing of the user's decides what it is."""
         return ()
 
+    def packages(self, settings: TimmSettings) -> tuple[str, ...]:  # noqa: ARG002  every family is asked alike
+        """Name what its modules come from."""
+        return ("torch", "timm")
+
     def build(self, settings: TimmSettings, channels: int) -> nn.Module:
         """Make a network: `[N, channels, h, w]` -> logits `[N, 1, h / 4, w / 4]`.
 

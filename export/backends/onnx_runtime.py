@@ -38,6 +38,7 @@ class OnnxRuntime:
     """The backend; it keeps no state."""
 
     name = "onnx_runtime"
+    packages = ("onnxruntime",)
 
     def missing(self) -> str | None:
         """Say what is not installed."""

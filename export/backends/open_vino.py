@@ -20,6 +20,7 @@ class OpenVino:
     """The backend; it keeps no state."""
 
     name = "open_vino"
+    packages = ("openvino",)
 
     def missing(self) -> str | None:
         """Say what is not installed."""

@@ -23,6 +23,7 @@ class OpenVinoGpu:
     """The backend; it keeps no state but compiled kernels."""
 
     name = "open_vino_gpu"
+    packages = ("openvino",)
 
     def missing(self) -> str | None:
         """Say what is not there: OpenVINO, a GPU, or its driver."""

@@ -25,6 +25,7 @@ class OpenVinoNpu:
     """The backend; it keeps no state but compiled models."""
 
     name = "open_vino_npu"
+    packages = ("openvino",)
 
     def missing(self) -> str | None:
         """Say what is not there: OpenVINO, an NPU, or its driver."""

@@ -28,6 +28,7 @@ class TensorRt:
     """The backend; it keeps no state."""
 
     name = NAME
+    packages = ("tensorrt",)
 
     def missing(self) -> str | None:
         """Say which of driver, GPU, library and CUDA's runtime is not here, and what to install on this JetPack."""

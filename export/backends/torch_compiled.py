@@ -30,6 +30,7 @@ class TorchCompiled:
     """The backend; it keeps no state. Compiled code is kept between processes in a folder of this user alone."""
 
     name = "torch_compiled"
+    packages = ("torch",)
     runs_checkpoint: Literal[True] = True
 
     def missing(self) -> str | None:

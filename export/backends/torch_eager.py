@@ -16,6 +16,7 @@ class TorchEager:
     """The backend; it keeps no state."""
 
     name = "torch_eager"
+    packages = ("torch",)
     runs_checkpoint: Literal[True] = True
 
     def missing(self) -> str | None:

@@ -12,6 +12,12 @@ from typing import Any
 from .errors import BeltlineError
 
 
+def provider(package: str, plugin: Any) -> tuple[str, ...]:
+    """Name the distribution that brought a plug-in by an entry point; empty for Beltline's own."""
+    entries = entry_points(group=f"beltline.{package.rsplit('.', 1)[-1]}")
+    return tuple(entry.dist.name for entry in entries if entry.dist is not None and entry.load() is plugin)
+
+
 @cache
 def plugins(package: str, constant: str) -> MappingProxyType[str, Any]:
     """List the plug-ins of a folder and those that other packages add to it.

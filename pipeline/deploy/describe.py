@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from ...export.artifacts import backends
+from ...export.artifacts import backends, runtime_packages
 from ...targets.fingerprint import fingerprint
 from ...targets.kernel_files import cpus_by_core
 
@@ -20,7 +20,7 @@ def describe() -> dict[str, Any]:
     """
     said = {name: backend.missing() for name, backend in backends().items()}
     return {
-        "facts": fingerprint(),
+        "facts": fingerprint(runtime_packages()),
         "cpus": [list(pair) for pair in cpus_by_core()],
         "missing": {name: words for name, words in said.items() if words is not None},
     }

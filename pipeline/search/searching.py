@@ -21,7 +21,8 @@ from ..stages.build import make_assistant
 from ..stages.job import Made, RunJob
 from ..stages.measure import Device
 from ..stages.rows import TEACHER
-from ..stages.score import fitted_on_val, lasting, score_val
+from ..stages.score import fitted_on_val, score_val
+from ..stages.versions import machine_digest, step_versions
 from .found import FOLDER, finalists, keep_found, search_facts
 from .halving import rung_epochs
 from .ledger import open_ledger
@@ -33,6 +34,9 @@ from .trials import Trial
 from .view import search_view
 from .work import Place, place_of
 from .workers import local_workers
+
+_METHODS = ("distill", "prune", "quantize")
+"""What the steps of trials are made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +167,11 @@ def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space
         "gates": track.gates.model_dump(mode="json"),
         "cut": job.line_file.val_overkill,
         "belt": [str(job.budget.arrivals), job.budget.deadline_ms],
-        "devices": [[each.name, each.target.threads, digest_of_json(lasting(each.facts))] for each in job.devices],
+        "devices": [
+            [each.name, each.target.threads, machine_digest(each.facts, *space.shared["backend"])]
+            for each in job.devices
+        ],
+        "methods": {name: step_versions(name, teacher.path) for name in _METHODS},
         "seed": job.line_file.seed,
     }
     if assistant != teacher:

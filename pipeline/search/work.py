@@ -19,7 +19,7 @@ from ...compress.methods.distill.settings import DistillStep
 from ...compress.methods.prune.settings import PruneStep
 from ...export.contracts import Artifact
 from ...inspection.base.errors import RecipeError
-from ...inspection.base.storage import digest_of_json, write_json
+from ...inspection.base.storage import write_json
 from ...inspection.data.dataset import Dataset, evenly
 from ...inspection.data.streaming import frames_of
 from ...inspection.line.line import budget_of
@@ -35,8 +35,9 @@ from ..stages.build import make_graph, make_module
 from ..stages.job import Made, RunJob
 from ..stages.measure import Device, devices_of, on_each
 from ..stages.rows import TEACHER, RowPlan
-from ..stages.score import fitted_on_val, lasting, score_val
+from ..stages.score import fitted_on_val, score_val
 from ..stages.stages import Stage, run_stage
+from ..stages.versions import machine_digest, network_versions
 from .trials import Grade, Timing
 
 
@@ -130,7 +131,10 @@ def drawn(job: RunJob, plan: RowPlan, teacher: Made) -> Artifact:
     shape: dict[str, Any] = {"network": student.network, "input_size": student.input_size}
     if pruning is not None:
         shape |= {"ratio": pruning.ratio, "round_to": pruning.round_to}
-    stage = Stage(name="draw", inputs={**shape, "teacher": teacher.key, "seed": job.line_file.seed})
+    versions = network_versions(student.network, "torch-pruning")
+    stage = Stage(
+        name="draw", inputs={**shape, "teacher": teacher.key, "seed": job.line_file.seed, "versions": versions}
+    )
 
     def work(folder: Path) -> None:
         from ...compress.methods.prune.untrained import Sketch, draw_student
@@ -222,7 +226,7 @@ def _times(job: RunJob, plan: RowPlan, artifact: Artifact, device: Device, *, pa
         "paced": [str(job.budget.arrivals), job.budget.deadline_ms] if paced else None,
         "limits": [limits.frames, limits.seconds, *([] if paced else [_STRETCHES])],
         "target": [device.name, device.target.threads, list(device.target.cpus)],
-        "machine": digest_of_json(lasting(device.facts)),
+        "machine": machine_digest(device.facts, artifact.backend),
         "data": job.dataset.digest,
     }
 

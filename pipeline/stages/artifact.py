@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ...export.artifacts import backends, require_installed
 from ...export.contracts import Artifact, Graph
 from ...export.graph_file import open_graph
 from ...inspection.base.storage import digest_of_file, write_json
-from ...targets.fingerprint import fingerprint
 from .job import Made, RunJob
 from .stages import Stage, run_stage
+from .versions import runtime_of
 
 
 def build_artifact(job: RunJob, backend_name: str, source: Made, checkpoint: Made | None = None) -> Artifact:
@@ -20,7 +19,8 @@ def build_artifact(job: RunJob, backend_name: str, source: Made, checkpoint: Mad
     backend = backends()[backend_name]
     require_installed(backend)
     target = job.target
-    inputs = {"runtime": runtime_of(backend_name), "source": source.key, "target": target.name}
+    runtime = runtime_of(backend_name, checkpoint.path if checkpoint else source.path)
+    inputs = {"runtime": runtime, "source": source.key, "target": target.name}
     stage = Stage(name=f"build {backend_name}", inputs=inputs)
 
     def work(folder: Path) -> None:
@@ -31,12 +31,6 @@ def build_artifact(job: RunJob, backend_name: str, source: Made, checkpoint: Mad
     folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     artifact = Artifact.from_json(json.loads((folder / "artifact.json").read_text(encoding="utf-8")))
     return artifact.moved_to(folder / artifact.path)
-
-
-def runtime_of(backend_name: str) -> dict[str, Any]:
-    """Name a backend and the versions of everything it may run on: another version may give other numbers."""
-    versions = {name: found for name, found in fingerprint()["versions"].items() if name != "beltline"}
-    return {"backend": backend_name, "versions": versions}
 
 
 def _graph_of(source: Made, checkpoint: Made | None) -> Graph:

@@ -22,6 +22,7 @@ from .job import Made, RunJob
 from .rows import RowPlan
 from .stages import Stage, run_resumable_stage, run_stage
 from .val_judge import ValJudge
+from .versions import checkpoint_versions, export_versions, step_versions
 
 _CALIBRATION_FRAMES = 512
 
@@ -62,7 +63,7 @@ def count(job: RunJob, module: Made) -> dict[str, int]:
     """Count a network's `parameters` and `macs`; empty for a finished ONNX file, whose network is not known."""
     if module.path.suffix == ".onnx":
         return {}
-    stage = Stage(name="count", inputs={"source": module.key})
+    stage = Stage(name="count", inputs={"source": module.key, "versions": checkpoint_versions(module.path)})
 
     def work(folder: Path) -> None:
         from ...compress.networks.base.counting import count_network
@@ -91,7 +92,8 @@ def _module_step(job: RunJob, step: Step, source: Made, teacher: Made, *, row: R
         "data": job.dataset.digest,
         "seed": job.line_file.seed,
     }
-    inputs.update(own_code(step.settings.built_network or {}))
+    network = step.settings.built_network or {}
+    inputs |= {**own_code(network), "versions": step_versions(step.method, source.path, network)}
     if timed := step.settings.wanted_ms is not None:
         inputs["timed"] = timing_facts(job, row)
     stage = Stage(name=step.method, inputs=inputs)
@@ -130,7 +132,7 @@ def _graphs(job: RunJob, row: RowPlan, checkpoint: Path) -> Graphs:
 
 
 def _export(job: RunJob, module: Made) -> Made:
-    stage = Stage(name="export", inputs={"source": module.key})
+    stage = Stage(name="export", inputs={"source": module.key, "versions": export_versions(module.path)})
 
     def work(folder: Path) -> None:
         export_graph(module.path, folder)
@@ -147,6 +149,7 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
         "source": source.key,
         "frames": [sample.digest for sample in samples],
         "for": backend,
+        "versions": step_versions(step.method, source.path),
     }
     judge = _judge_for(job, step, backend)
     if judge is not None:

@@ -12,6 +12,7 @@ from ...inspection.base.errors import DataError, LineFileError
 from ...inspection.base.storage import digest_of_file, write_json
 from .job import Made, RunJob
 from .stages import Stage, run_resumable_stage, run_stage
+from .versions import network_versions
 
 
 def make_teacher(job: RunJob) -> Made:
@@ -25,6 +26,7 @@ def make_teacher(job: RunJob) -> Made:
         "teacher": settings.model_dump(mode="json", include={"network", "fit", "input_size"}),
         "data": job.dataset.digest,
         "seed": job.line_file.seed,
+        "versions": network_versions(settings.network),
     }
     stage = Stage(name="teacher", inputs={**inputs, **own_code(settings.network)})
 
@@ -76,7 +78,8 @@ def _brought(job: RunJob, weights: Path) -> Made:
     if settings.factory is not None:
         chosen = {"factory", "folder", "output", "input_size"}
         network = {"family": "factory", "factory": settings.factory, "folder": settings.folder}
-        inputs.update(settings.model_dump(mode="json", include=chosen), data=job.dataset.digest, **own_code(network))
+        inputs |= {**settings.model_dump(mode="json", include=chosen), "data": job.dataset.digest, **own_code(network)}
+        inputs["versions"] = network_versions(network)
     stage = Stage(name="teacher", inputs=inputs)
 
     def work(folder: Path) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 from ...benchmarks.timing.engine_timing import EngineBench, Graphs
 from ...compress.recipe import Progress
-from ...inspection.base.storage import digest_of_json
 from ...inspection.data.dataset import evenly
 from ...inspection.data.streaming import frames_of
 from .job import RunJob
 from .measure import Device, devices_of, this_machine
 from .rows import RowPlan
+from .versions import machine_digest, machine_of
 
 _FRAMES = 16
 _CACHE = ".latency"
@@ -33,7 +33,7 @@ def engine_timer(job: RunJob, row: RowPlan, *, graphs: Callable[[Path], Graphs],
     return EngineBench(
         backend=row.backend,
         target=device.target,
-        machine=device.facts,
+        machine=machine_of(device.facts, row.backend),
         frames=tuple(frames_of(job.dataset, evenly(job.dataset.of("val"), _FRAMES))),
         graphs=graphs,
         host=lambda: device.host(job.console.in_lines_only()),
@@ -49,7 +49,7 @@ def timing_facts(job: RunJob, row: RowPlan) -> dict[str, Any]:
         "backend": row.backend,
         "graph_steps": [step.model_dump(mode="json") for step in row.steps if step.works_on == "graph"],
         "target": [device.name, device.target.threads, list(device.target.cpus)],
-        "machine": digest_of_json({key: value for key, value in device.facts.items() if key != "conditions"}),
+        "machine": machine_digest(device.facts, row.backend),
     }
 
 

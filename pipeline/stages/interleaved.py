@@ -20,13 +20,14 @@ from ...benchmarks.timing.interleaved import (
 )
 from ...benchmarks.timing.trace import read_trace, write_trace
 from ...export.contracts import Artifact
-from ...inspection.base.storage import digest_of_json, new_folder
+from ...inspection.base.storage import new_folder
 from ...inspection.data.dataset import evenly
 from ...inspection.data.streaming import frames_of
 from .job import RunJob
 from .measure import Device
 from .rows import TEACHER
 from .stages import Stage, run_resumable_stage
+from .versions import machine_digest
 
 ROUNDS = 8
 QUICK_ROUNDS = 3
@@ -79,7 +80,7 @@ def measure_interleaved(
         "rounds": rounds,
         "turn": asdict(TURN),
         "target": [device.name, device.target.threads, list(device.target.cpus)],
-        "machine": digest_of_json({key: value for key, value in device.facts.items() if key != "conditions"}),
+        "machine": machine_digest(device.facts, *(each.backend for each in artifacts.values())),
         "data": job.dataset.digest,
         **({"threads": dict(threads)} if threads else {}),
     }

@@ -19,15 +19,16 @@ from ...export.artifacts import backends
 from ...export.contracts import Artifact, Session
 from ...export.parity import Parity, compare_scores, require_no_flips
 from ...export.scoring import score_samples
-from ...inspection.base.storage import digest_of_json, write_json
+from ...inspection.base.storage import write_json
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
 from ...inspection.statistics.quantile import quantile
 from ...inspection.statistics.threshold import OperatingPoint, operating_point
-from .artifact import build_artifact, runtime_of
+from .artifact import build_artifact
 from .job import Made, RunJob
 from .measure import Device
 from .stages import Stage, run_stage
+from .versions import machine_digest, runtime_of
 
 _TIMED_FRAMES = 64
 _PARITY_FRAMES = 400
@@ -80,9 +81,16 @@ def check_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, 
     Raises:
         ParityError: A decision flipped in a stage that was not meant to change numbers; the message names it.
     """
-    inputs = {"module": module.key, "exported": exported.key, "artifact": artifact.digest, "data": job.dataset.digest}
+    runtimes = (("torch_eager", module.path), ("onnx_runtime", exported.path), (artifact.backend, artifact.path))
+    inputs = {
+        "module": module.key,
+        "exported": exported.key,
+        "artifact": artifact.digest,
+        "data": job.dataset.digest,
+        "runtimes": [runtime_of(backend, model) for backend, model in runtimes],
+    }
     cut = [job.line_file.val_overkill, job.line_file.gates.overkill.confidence]
-    stage = Stage(name="parity", inputs={**inputs, "cut": cut, "runtime": runtime_of(artifact.backend)})
+    stage = Stage(name="parity", inputs={**inputs, "cut": cut})
 
     def work(folder: Path) -> None:
         samples = evenly(job.dataset.of("val"), _PARITY_FRAMES)
@@ -132,7 +140,7 @@ def _measured(
         "gate": gate.model_dump(),
         "frames": limits.frames,
         "target": [device.name, device.target.threads, list(device.target.cpus)],
-        "machine": digest_of_json(lasting(device.facts)),
+        "machine": machine_digest(device.facts, artifact.backend),
         "data": job.dataset.digest,
     }
     stage = Stage(name=f"measure {mode}", inputs=inputs)
@@ -174,18 +182,13 @@ def _operating_point(job: RunJob, scores: NDArray[np.float64], defective: list[b
     return operating_point(scores, defective, max_overkill=job.line_file.val_overkill, confidence=confidence)
 
 
-def lasting(facts: Mapping[str, object]) -> dict[str, object]:
-    """Leave out what changes from minute to minute, such as the temperature."""
-    return {key: value for key, value in facts.items() if key != "conditions"}
-
-
 def _scored(
     job: RunJob, artifact: Artifact, parts: Mapping[str, tuple[Sample, ...]], name: str
 ) -> dict[str, NDArray[np.float64]]:
     """Score named parts of the data, once for each artifact, whichever rows it serves."""
     inputs = {
         "artifact": artifact.digest,
-        "runtime": runtime_of(artifact.backend),
+        "runtime": runtime_of(artifact.backend, artifact.path),
         "data": job.dataset.digest,
         "parts": {part: len(samples) for part, samples in parts.items()},
     }

@@ -17,11 +17,12 @@ from ...export.scoring import score_samples
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.statistics.paired import compare_escapes
 from ...inspection.statistics.quality import Paired
-from .artifact import build_artifact, runtime_of
+from .artifact import build_artifact
 from .build_teacher import make_teacher
 from .job import RunJob
 from .rows import TEACHER
 from .score import fitted_on_val, score_val
+from .versions import runtime_of
 
 _REFERENCE = "onnx_runtime"
 

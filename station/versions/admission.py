@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...export.artifacts import backends
+from ...export.artifacts import backends, runtime_packages
 from ...export.bundles.fitness import cautions_for, require_architecture
 from ...export.bundles.manifest import Manifest
 from ...export.bundles.proof import Proven, Speed, measure_models, prove_models, runtime_missing
@@ -95,7 +95,7 @@ def require_machine(bundle: OpenBundle, *, other_device: bool) -> Mapping[str, A
     Raises:
         BundleError: It was measured on another architecture, and that is not wished for.
     """
-    machine = fingerprint()
+    machine = fingerprint(runtime_packages())
     if not other_device:
         require_architecture(bundle.manifest, machine)
     return machine

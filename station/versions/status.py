@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from ...export.artifacts import runtime_packages
 from ...export.bundles.fitness import cautions_for
 from ...export.bundles.proof import Speed
 from ...inspection.base.errors import BundleError
@@ -40,7 +41,7 @@ def status(places: Places) -> dict[str, Any]:
         "self_test": [asdict(each) for each in now.self_test],
         "measured": [asdict(each) for each in now.measured],
         "models": [model.model_dump(mode="json", include=shown) for model in manifest.models],
-        "cautions": list(cautions_for(manifest, fingerprint())),
+        "cautions": list(cautions_for(manifest, fingerprint(runtime_packages()))),
         "back": [version for version in dict.fromkeys(earlier) if version != now.version],
         "versions": sorted(each.name for each in places.versions.iterdir() if not each.name.startswith(".")),
     }

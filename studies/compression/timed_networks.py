@@ -11,6 +11,7 @@ import numpy as np
 
 from ...benchmarks.timing.engine_timing import EngineBench, Graphs
 from ...compress.recipe import GraphContext, methods
+from ...export.artifacts import backend_packages
 from ...export.contracts import Frame
 from ...export.graph_file import open_graph
 from ...export.to_onnx import export_graph
@@ -37,7 +38,7 @@ def local_bench(backend: str, frames: Sequence[Frame], *, int8: bool, threads: i
     return EngineBench(
         backend=backend,
         target=target_of("local", threads=threads),
-        machine=fingerprint(),
+        machine=fingerprint(backend_packages(backend)),
         frames=tuple(frames),
         graphs=_graphs_in(folder / "graphs", backend, frames if int8 else ()),
         host=_here,

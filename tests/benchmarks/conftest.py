@@ -49,6 +49,7 @@ class Session:
 
 class Pretend:
     name = "pretend"
+    packages = ()
 
     def missing(self):
         return None

@@ -55,6 +55,7 @@ class Cluster:
     name = "cluster"
     works_on: Literal["graph"] = "graph"
     step_type = ClusterStep
+    packages = ("onnx",)
 
     def missing(self) -> str | None:
         """Say what is not installed."""

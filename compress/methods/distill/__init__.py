@@ -18,6 +18,7 @@ class Distill:
     name: str = "distill"
     works_on: Literal["module", "graph"] = "module"
     step_type: type[DistillStep] = DistillStep
+    packages: tuple[str, ...] = ("torch",)
 
     def missing(self) -> str | None:
         """Say whether torch is absent."""

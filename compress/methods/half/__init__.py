@@ -47,6 +47,7 @@ class Half:
     name = "half"
     works_on: Literal["graph"] = "graph"
     step_type = HalfStep
+    packages = ("onnx", "onnxruntime")
 
     def missing(self) -> str | None:
         """Say what is not installed."""

@@ -18,6 +18,7 @@ class Prune:
     name: str = "prune"
     works_on: Literal["module", "graph"] = "module"
     step_type: type[PruneStep] = PruneStep
+    packages: tuple[str, ...] = ("torch", "torch-pruning")
 
     def missing(self) -> str | None:
         """Say whether torch or torch-pruning is absent."""

@@ -31,6 +31,7 @@ class Quantize:
     name = "quantize"
     works_on: Literal["graph"] = "graph"
     step_type = QuantizeStep
+    packages = ("nncf", "onnx", "onnxruntime")
 
     def missing(self) -> str | None:
         """Say what is not installed."""

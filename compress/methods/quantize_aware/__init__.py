@@ -24,6 +24,7 @@ class QuantizeAware:
     name: str = "quantize_aware"
     works_on: Literal["module", "graph"] = "module"
     step_type: type[QuantizeAwareStep] = QuantizeAwareStep
+    packages: tuple[str, ...] = ("torch",)
 
     def missing(self) -> str | None:
         """Say whether torch is absent."""

@@ -23,6 +23,7 @@ class Sparsify:
     name: str = "sparsify"
     works_on: Literal["module", "graph"] = "module"
     step_type: type[SparsifyStep] = SparsifyStep
+    packages: tuple[str, ...] = ("torch",)
 
     def missing(self) -> str | None:
         """Say whether torch is absent."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from pydantic import AfterValidator, BaseModel, ValidationError
 
 from ....inspection.base.errors import LineFileError, MissingPartError
-from ....inspection.base.plugins import plugins
+from ....inspection.base.plugins import plugins, provider
 from ....inspection.base.storage import digest_of_file
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ class Family(Protocol):
 
     def sources(self, settings: Any) -> tuple[Path, ...]:
         """Give the user's own files that decide what the network is; none where Beltline and packages do."""
+        ...
+
+    def packages(self, settings: Any) -> tuple[str, ...]:
+        """Name the distributions that decide what the network is, such as `timm`."""
         ...
 
     def build(self, settings: Any, channels: int) -> nn.Module:
@@ -84,6 +88,17 @@ def own_code(network: Mapping[str, Any]) -> dict[str, list[str]]:
     family, options = _split(network)
     digests = [digest_of_file(path) for path in family.sources(family.settings_type.model_validate(options))]
     return {"code": digests} if digests else {}
+
+
+def network_packages(network: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the distributions behind a network: those that its family names, and the one that brought the family.
+
+    Raises:
+        LineFileError: No such family, or a value that its settings do not take.
+    """
+    family, options = _split(normal_network(dict(network)))
+    brought = provider("compress.networks", family)
+    return (*family.packages(family.settings_type.model_validate(options)), *brought)
 
 
 def build_network(network: dict[str, Any], channels: int) -> nn.Module:
