@@ -21,6 +21,7 @@ from pydantic import (
 from typing_extensions import Self
 
 from ..inspection.base.plugins import plugins
+from ..inspection.base.validation import describe_validation
 from ..inspection.data.dataset import Dataset
 from ..inspection.statistics.quality import Paired
 from .latency_table import LatencyTable
@@ -222,10 +223,7 @@ class Step(BaseModel):
         try:
             return {"method": name, "settings": known[name].step_type.model_validate(options or {})}
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join([str(name), *(str(part) for part in first["loc"])])
-            msg = f"{place}: {first['msg']}, got {first.get('input')!r:.80}"
-            raise ValueError(msg) from error
+            raise ValueError(describe_validation(error, below=str(name))) from error
 
     @model_serializer
     def _to_entry(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 from typing_extensions import Self
 
 from ..inspection.base.errors import MissingPartError
+from ..inspection.base.validation import describe_validation
 from .frames import source_kinds
 from .outcomes import Answer, result_kinds
 from .watching.drift import DriftSettings
@@ -238,10 +239,7 @@ def chosen(value: Any, known: Mapping[str, Any], *, example: str) -> dict[str, A
     try:
         return {"kind": name, "settings": known[name].settings_type.model_validate(options or {})}
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join([str(name), *(str(part) for part in first["loc"])])
-        msg = f"{place}: {first['msg']}, got {first.get('input')!r:.80}"
-        raise ValueError(msg) from error
+        raise ValueError(describe_validation(error, below=str(name))) from error
 
 
 def named_choices(choices: Sequence[ChosenT]) -> list[tuple[str, ChosenT]]:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..inspection.base.errors import LineFileError
+from ..inspection.base.validation import describe_validation
 from .fingerprint import fingerprint
 from .kernel_files import cpus_by_core
 from .roofline import Roofline
@@ -94,8 +95,7 @@ def read_profile(path: Path) -> DeviceProfile:
         msg = f"{path}: not a device profile: {error}"
         raise LineFileError(msg) from error
     except ValidationError as error:
-        places = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        msg = f"{path}: {places}; see targets/devices/local.yaml for an example"
+        msg = f"{path}: {describe_validation(error, most=10)}; see targets/devices/local.yaml for an example"
         raise LineFileError(msg) from error
     if profile.name != path.stem:
         msg = f"{path}: name must be the file's, {path.stem!r}, got {profile.name!r}"

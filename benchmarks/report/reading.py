@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...inspection.base.errors import DataError
+from ...inspection.base.validation import describe_validation
 from .schema import Report
 
 SCHEMA = 1
@@ -53,7 +54,9 @@ def checked_report(value: Mapping[str, Any], *, source: str = "report.json") -> 
     try:
         return Report.model_validate(dict(value))
     except ValidationError as error:
-        raise DataError(_complaint(error, source)) from error
+        problems = describe_validation(error, most=_PROBLEMS_SHOWN)
+        msg = f"{source}: {problems}; run `beltline bench` and `beltline report` again"
+        raise DataError(msg) from error
 
 
 def _parsed(text: str, *, source: str) -> dict[str, Any]:
@@ -66,18 +69,3 @@ def _parsed(text: str, *, source: str) -> dict[str, Any]:
         msg = f"{source}: wanted one JSON object, got {type(value).__name__}; give the report.json of a run folder"
         raise DataError(msg)
     return value
-
-
-def _complaint(error: ValidationError, source: str) -> str:
-    problems = error.errors(include_url=False)
-    notified = [_problem(problem["loc"], problem["msg"], problem["input"]) for problem in problems[:_PROBLEMS_SHOWN]]
-    more = len(problems) - len(notified)
-    tail = f"; and {more} more" if more else ""
-    return f"{source}: {'; '.join(notified)}{tail}; run `beltline bench` and `beltline report` again"
-
-
-def _problem(place: tuple[int | str, ...], message: str, got: object) -> str:
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-    what = message.removeprefix("Value error, ")
-    shown = "" if isinstance(got, (dict, list)) else f", got {str(got)[:60]!r}"
-    return f"{where}: {what}{shown}" if where else what

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...inspection.base.errors import MeasurementError
+from ...inspection.base.validation import describe_validation
 from ...inspection.line.gates import MissGate
 
 _MOST_BYTES = 32 << 20
@@ -159,9 +160,7 @@ def read_soak(path: Path) -> SoakSummary:
             raise MeasurementError(msg)
         return SoakSummary.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(each) for each in first["loc"])
-        msg = f"{path}: {place}: {first['msg']}; start the same soak again to have it written anew"
+        msg = f"{path}: {describe_validation(error)}; start the same soak again to have it written anew"
         raise MeasurementError(msg) from error
     except (OSError, ValueError) as error:
         msg = f"{path}: not a summary of a soak ({error}); start the same soak again to have it written anew"

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from ...inspection.base.errors import BundleError
+from ...inspection.base.validation import describe_validation
 from ...inspection.data.frame import FrameSpec
 from ...inspection.line.gates import Gates
 from ..contracts import Precision
@@ -213,13 +214,11 @@ def read_part(raw: bytes, kind: type[AnyPart], *, name: str) -> AnyPart:
 
 
 def _words(raw: bytes, name: str, error: ValidationError) -> str:
-    first: Any = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(each)[:40] for each in first["loc"][:6])
     found = _format_of(raw)
     if found not in (None, FORMAT, PACKED_FORMAT):
         wanted = f"{FORMAT} or {PACKED_FORMAT}"
         return f"{name}: wanted a bundle of format {wanted}, got format {found}; update Beltline on this machine"
-    return f"{name}: {place or 'the file'}: {str(first['msg'])[:200]}; get the bundle again from where it was made"
+    return f"{name}: {describe_validation(error)}; get the bundle again from where it was made"
 
 
 def _format_of(raw: bytes) -> int | None:

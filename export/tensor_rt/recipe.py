@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...inspection.base.errors import GraphError
+from ...inspection.base.validation import describe_validation
 from ...inspection.data.frame import FrameSpec
 from ..contracts import Precision
 
@@ -127,7 +128,5 @@ def read_recipe(path: Path) -> BuildRecipe:
     try:
         return BuildRecipe.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(each)[:40] for each in first["loc"][:6]) or "the file"
-        msg = f"{path}: {place}: {str(first['msg'])[:200]}; build the artifact again, or update Beltline here"
+        msg = f"{path}: {describe_validation(error)}; build the artifact again, or update Beltline here"
         raise GraphError(msg) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,27 +15,12 @@ from pydantic import BaseModel, ValidationError
 from ...compress.recipe import Step, methods
 from ...inspection.base.errors import LineFileError
 from ...inspection.base.plugins import plugins
+from ...inspection.base.validation import describe_problem, shown
 from ...station.frames import source_kinds
 from ...station.outcomes import result_kinds
 from .yaml_positions import Location, PlacedYaml
 
 _MOST_SHOWN = 10
-_LONGEST_SHOWN = 60
-_WANTED = {
-    "bool": "true or false",
-    "date": "a date",
-    "dict": "a block of keys (`key: value`)",
-    "float": "a number",
-    "int": "a whole number",
-    "list": "a list (lines that begin with `-`)",
-    "model": "a block of keys (`key: value`)",
-    "path": "a path",
-    "string": "text",
-    "tuple": "a list (lines that begin with `-`)",
-}
-_COMPARED = {"greater_than": (">", "gt"), "greater_than_equal": (">=", "ge"),
-             "less_than": ("<", "lt"), "less_than_equal": ("<=", "le")}  # fmt: skip
-
 
 _RENAMED = {"views": "augmentation", "light": "lighting", "negative": "invert", "strokes": "synthetic_defects"}
 """Keys as the first drafts of line files had them, and what they are called now."""
@@ -77,9 +61,9 @@ def problems_of(error: ValidationError, model: type[BaseModel], *, base: Locatio
 def problems_in_values(written: Any, checked: Any, *, base: Location = ()) -> list[Problem]:
     """Find what pydantic takes and a line must not: true for 1, numbers that are infinite or none."""
     if isinstance(checked, float) and not math.isfinite(checked):
-        return [Problem(location=base, text=f"wanted a finite number, got {_shown(written)}; write digits")]
+        return [Problem(location=base, text=f"wanted a finite number, got {shown(written)}; write digits")]
     if isinstance(checked, int | float) and isinstance(written, bool) and not isinstance(checked, bool):
-        return [Problem(location=base, text=f"wanted a number, got {_shown(written)}; write digits")]
+        return [Problem(location=base, text=f"wanted a number, got {shown(written)}; write digits")]
     pairs = ((part, old, new) for part, old, new in _children(written, checked))
     return list(chain.from_iterable(problems_in_values(old, new, base=(*base, part)) for part, old, new in pairs))
 
@@ -90,7 +74,7 @@ def one_of(location: Location, name: str, known: Iterable[str]) -> Problem | Non
     if name in names:
         return None
     return Problem(
-        location=location, text=f"wanted one of {', '.join(names)}, got {_shown(name)}{_nearest(name, names)}"
+        location=location, text=f"wanted one of {', '.join(names)}, got {shown(name)}{_nearest(name, names)}"
     )
 
 
@@ -121,27 +105,11 @@ def _settings_type(title: str) -> type[BaseModel] | None:
 
 
 def _text(error: Any, model: type[BaseModel], location: Location) -> str:
-    kind: str = error["type"]
-    if kind == "missing":
+    if error["type"] == "missing":
         return "is missing; add it"
-    if kind == "extra_forbidden":
+    if error["type"] == "extra_forbidden":
         return _unknown_key(str(location[-1]), model, location[:-1])
-    if kind in ("value_error", "assertion_error"):
-        return str(error.get("ctx", {}).get("error", error["msg"]))
-    return f"wanted {_wanted(error)}, got {_shown(error['input'])}{_way_out(kind, error['input'])}"
-
-
-def _wanted(error: Any) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    if kind in _COMPARED:
-        sign, key = _COMPARED[kind]
-        return f"a number {sign} {context[key]:g}"
-    if kind in ("literal_error", "enum"):
-        return str(context["expected"])
-    if kind == "string_pattern_mismatch":
-        return f"text that matches {context['pattern']}"
-    plainly: str = error["msg"].removeprefix("Input should be ")
-    return _WANTED.get(kind.split("_")[0], plainly)
+    return f"{describe_problem(error)}{_way_out(error['type'], error['input'])}"
 
 
 def _way_out(kind: str, written: Any) -> str:
@@ -199,10 +167,3 @@ def _children(written: Any, checked: Any) -> Iterator[tuple[str | int, Any, Any]
 
 def _entries(written: Any) -> Iterable[tuple[str, Any]]:
     return written.items() if isinstance(written, dict) else ()
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."

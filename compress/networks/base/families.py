@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 from ....inspection.base.errors import LineFileError, MissingPartError
 from ....inspection.base.plugins import plugins, provider
 from ....inspection.base.storage import digest_of_file
+from ....inspection.base.validation import describe_validation
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,9 +60,7 @@ def normal_network(network: dict[str, Any]) -> dict[str, Any]:
     try:
         settings = family.settings_type.model_validate(options)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        msg = f"network {family.name}: {place}: {first['msg']}, got {first.get('input')!r}"
+        msg = f"network {family.name}: {describe_validation(error)}"
         raise LineFileError(msg) from error
     return {"family": family.name, **settings.model_dump(mode="json")}
 

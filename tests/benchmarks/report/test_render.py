@@ -272,7 +272,7 @@ def test_evidence_against_a_row_is_not_called_promising(report: dict[str, Any]) 
 
 def test_a_wrong_report_is_refused(report: dict[str, Any]) -> None:
     del report["budget"]
-    with pytest.raises(DataError, match="budget: Field required"):
+    with pytest.raises(DataError, match="budget: is missing"):
         render_report(report)
 
 

@@ -131,7 +131,7 @@ def test_a_summary_comes_back_from_disk_and_gives_a_small_series(write_soak: Wri
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"schema": 2}, "schema"), ({"miss_upper": 1.5}, "miss_upper"), ({"points": [{}]}, "points.0.session")],
+    [({"schema": 2}, "schema"), ({"miss_upper": 1.5}, "miss_upper"), ({"points": [{}]}, r"points\[0\].session")],
 )
 def test_a_summary_that_is_none_is_refused_by_name(
     write_soak: Write, tmp_path: Path, change: dict[str, object], said: str
