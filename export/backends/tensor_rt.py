@@ -15,8 +15,8 @@ from ...targets.target import Target
 from ..artifacts import require_installed, require_intact, require_runs
 from ..contracts import Artifact, Graph, Session
 from ..tensor_rt.cuda import open_cuda
+from ..tensor_rt.engine_store import engine_for
 from ..tensor_rt.freezing import NAME, freeze
-from ..tensor_rt.getting import engine_for
 from ..tensor_rt.listening import Tell
 from ..tensor_rt.presence import gpu, import_tensorrt, missing_parts
 from ..tensor_rt.session import TensorRtSession

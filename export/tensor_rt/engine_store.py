@@ -18,7 +18,10 @@ from ...inspection.base.errors import StorageError
 from ...inspection.base.storage import digest_of_json, write_chunks
 from ...targets.kernel_files import l4t_release
 from ..contracts import Artifact
-from .presence import Gpu
+from .building import build_engine
+from .listening import Tell, said
+from .presence import Gpu, gpu
+from .recipe import read_recipe
 
 FOLDER = "engines"
 _FORMAT = 1
@@ -189,3 +192,33 @@ def _stem_of(digest: str) -> str:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def engine_for(trt: Any, artifact: Artifact, *, notify: Tell) -> bytes:
+    """Give an artifact's engine for this TensorRT and GPU; built where it is not there, or something has changed.
+
+    Args:
+        trt: The module `tensorrt`.
+        artifact: ONNX and recipe, intact.
+        notify: Told when an engine is built, how far that is, and what came of it.
+
+    Raises:
+        GraphError: TensorRT does not take the model.
+    """
+    stores, maker = stores_of(artifact), maker_here(trt.__version__, gpu())
+    kept = find_engine(stores, artifact, maker)
+    if kept is not None:
+        return kept
+    recipe = read_recipe(artifact.path.with_suffix(".json"))
+    notify(f"building the engine of {artifact.path.name} for {maker.words}: takes minutes on a small device")
+    timing = read_timing(stores, maker)
+    built = build_engine(trt, artifact.path, recipe, timing=timing, notify=notify)
+    keep_timing(stores, maker, built.timing)
+    path = keep_engine(stores, artifact, maker, built.engine)
+    kept_words = (
+        f"kept as {path}" if path else f"not kept, since neither of {', '.join(map(str, stores))} can be written"
+    )
+    notify(f"engine built in {built.seconds:.0f} s ({len(built.engine):,} bytes), {kept_words}")
+    if built.warnings:
+        notify(f"TensorRT warns: {said(list(built.warnings))}")
+    return built.engine

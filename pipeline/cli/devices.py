@@ -105,7 +105,7 @@ def _command(path: Path) -> str:
     """Give the command for a graph of the inspector contract: the sizes of its frames must be known."""
     from ...export.graph_file import open_graph
     from ...export.tensor_rt.freezing import PLAIN, recipe_for
-    from ...export.tensor_rt.trtexec import trtexec_command
+    from ...export.tensor_rt.recipe import trtexec_command
 
     return shlex.join(trtexec_command(recipe_for(open_graph(path), path, PLAIN), onnx=str(path)))
 

@@ -18,8 +18,7 @@ from ...export.bundles.writing import BundleModel
 from ...export.contracts import Precision
 from ...export.graph_file import open_graph
 from ...export.tensor_rt.freezing import NAME, RecipeOptions, freeze, require_taken
-from ...export.tensor_rt.recipe import WORKSPACE_MIB, FrameRange, read_recipe
-from ...export.tensor_rt.trtexec import trtexec_command
+from ...export.tensor_rt.recipe import WORKSPACE_MIB, FrameRange, read_recipe, trtexec_command
 from ...inspection.base.errors import BundleError
 from ...inspection.data.dataset import Dataset
 from ...targets.profile import profile_of

@@ -137,7 +137,7 @@ def drawn(job: RunJob, plan: RowPlan, teacher: Made) -> Artifact:
     )
 
     def work(folder: Path) -> None:
-        from ...compress.methods.prune.untrained import Sketch, draw_student
+        from ...compress.methods.prune.structured import Sketch, draw_student
 
         draw_student(teacher.path, Sketch(**shape), folder / "model.safetensors", seed=job.line_file.seed)
 

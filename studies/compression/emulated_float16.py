@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...compress.methods.half.tensor_types import tensor_types
+from ...compress.methods.half.form import tensor_types
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto

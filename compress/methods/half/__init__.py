@@ -66,10 +66,9 @@ class Half:
             raise MissingPartError(msg)
         import onnx
 
-        from ..quantize.calibration_frames import spread_frames
-        from .activation_ranges import largest_magnitudes
+        from ..quantize.calibration import spread_frames
         from .graph import cast_nodes, ready_for_float16
-        from .plan import plan_float16
+        from .plan import largest_magnitudes, plan_float16
 
         given = onnx.load(source, load_external_data=False)
         properties = properties_of(given)

@@ -10,9 +10,8 @@ import numpy as np
 
 from ...pixels_first import cast_pixels_first
 from ..quantize.scope import name_nodes
-from .form import float16_form
+from .form import float16_form, tensor_types
 from .plan import LARGEST
-from .tensor_types import tensor_types
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ....inspection.base.errors import RecipeError
 from ....inspection.statistics.roc import auroc
 from ...checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ...networks.base.counting import macs_of
+from ...networks.base.families import build_network
 from ...networks.base.inspector import Inspector
 from ...recipe import ModuleContext
 from ...training.loop import History
+from ...training.losses import Batch
 from ...training.scores import batch_scores
 from ..distill.students import fit_with_teacher
-from .norms import measure_norms
 from .settings import PruneStep
 from .shown_batches import shown_batches
 from .timed import narrowed_to_time
@@ -127,3 +131,66 @@ def _with_better_norms(inspector: Inspector, best: float, step: PruneStep, conte
 
 def _macs(inspector: Inspector) -> int:
     return macs_of(inspector.network, example_of(inspector))
+
+
+@torch.no_grad()
+def measure_norms(inspector: Inspector, batches: Iterable[Batch]) -> None:
+    """Replace each batch norm's running mean and variance by the plain averages over batches, in place.
+
+    Precise BatchNorm (Wu and Johnson 2021, arXiv 2105.07576): an exponential average forgets all but the last batches.
+    A network without batch norms is left as it is.
+    """
+    norms = [module for module in inspector.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    inspector.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for the plain average
+        norm.train()
+    for batch in batches:
+        inspector.network(batch.pixels)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    inspector.eval()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """A student's shape.
+
+    Attributes:
+        network: Description for `families.build_network`.
+        input_size: `[height, width]`; None: the teacher's.
+        ratio: Share of channels that will leave, in [0, 1); which ones is a guess yet, how many is not.
+        round_to: Channels left are a multiple of this.
+    """
+
+    network: dict[str, Any]
+    input_size: tuple[int, int] | None = None
+    ratio: float = 0.0
+    round_to: int = 8
+
+
+def draw_student(teacher: Path, sketch: Sketch, target_file: Path, *, seed: int) -> None:
+    """Write the checkpoint of an untrained student.
+
+    Args:
+        teacher: Its checkpoint gives the frame.
+        sketch: What to build.
+        target_file: Checkpoint to write.
+        seed: Of its weights.
+
+    Raises:
+        RecipeError: Pruning as asked removes nothing or cannot be done.
+    """
+    torch.manual_seed(seed)
+    frame = load_checkpoint(teacher).frame
+    if sketch.input_size is not None:
+        frame = replace(frame, height=sketch.input_size[0], width=sketch.input_size[1])
+    inspector = Inspector(build_network(sketch.network, frame.channels), frame).eval()
+    if sketch.ratio:
+        prune_channels(inspector, ratio=sketch.ratio, round_to=sketch.round_to)
+    lineage = ("an untrained sketch, to be timed",)
+    save_checkpoint(target_file, Checkpoint(network=sketch.network, frame=frame, lineage=lineage, inspector=inspector))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch_pruning
+from numpy.typing import NDArray
 
 from ....inspection.base.errors import RecipeError
 from ...checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ...latency_table import LatencyTable
+from ...networks.base.inspector import Inspector
 from ...recipe import EngineTimer, ModuleContext
+from ...training.losses import Batch, label_loss
 from .choosing import Importance, choose_widths
-from .importance import group_importance
 from .settings import PruneStep
 from .shown_batches import shown_batches
-from .width_groups import narrow, network_shape
+from .width_groups import ChannelGroup, channel_groups, narrow, network_shape, pruner_of
 
 _BATCHES = 16
 _CLOSE = 0.05
@@ -153,3 +160,48 @@ def _built(cut: _Cut, widths: dict[str, int]) -> _Trial:
 
 def _miss(trial: _Trial, asked_ms: float) -> float:
     return abs(trial.built_ms / asked_ms - 1)
+
+
+ImportanceKind = Literal["taylor", "norm"]
+
+
+def group_importance(inspector: Inspector, batches: Iterable[Batch], *, kind: ImportanceKind) -> Importance:
+    """Say how much each bundle of channels matters, comparable over groups.
+
+    `norm`: the group L2 norm of DepGraph (Fang et al. 2023, arXiv 2301.12900), each group's mean being 1. `taylor`: how
+    much the loss would change, to first order, if the channel were gone (Molchanov et al. 2019, arXiv 1906.10771): the
+    sum over a filter of weight times gradient, its size averaged over batches and added up over the group.
+
+    Args:
+        inspector: On the CPU; its gradients are left empty.
+        batches: What `taylor` looks at; `norm` looks at none.
+        kind: Which.
+
+    Returns:
+        Group to importance, float64 `[bundles]`, >= 0.
+
+    Raises:
+        RecipeError: A gradient is no number; the message names the group.
+    """
+    groups = channel_groups(inspector, pruner_of(inspector))
+    if kind == "norm":
+        measure = torch_pruning.importance.GroupMagnitudeImportance(p=2)
+        return {group.name: _of(group, measure) for group in groups}
+    measure = torch_pruning.importance.GroupTaylorImportance(group_reduction="sum", normalizer=None, multivariable=True)
+    found = {group.name: np.zeros(group.bundles) for group in groups}
+    inspector.eval()
+    for batch in batches:
+        inspector.zero_grad(set_to_none=False)
+        label_loss(inspector.network(batch.pixels), batch).backward()  # type: ignore[no-untyped-call]  # torch's own stub
+        for group in groups:
+            found[group.name] += _of(group, measure)
+    inspector.zero_grad(set_to_none=True)
+    return found
+
+
+def _of(group: ChannelGroup, measure: Any) -> NDArray[np.float64]:
+    found = group.bundled(measure(group.members).detach().double().numpy())
+    if not np.isfinite(found).all():
+        msg = f"prune: the importance of {group.name} is no number; were the weights damaged? Train the model again"
+        raise RecipeError(msg)
+    return found

@@ -13,8 +13,7 @@ from beltline.export.contracts import Artifact, Graph
 from beltline.export.tensor_rt import presence
 from beltline.export.tensor_rt.engine_store import remove_engines
 from beltline.export.tensor_rt.freezing import RecipeOptions, freeze
-from beltline.export.tensor_rt.recipe import BuildRecipe, FrameRange, frames_of_spec, read_recipe
-from beltline.export.tensor_rt.trtexec import trtexec_command
+from beltline.export.tensor_rt.recipe import BuildRecipe, FrameRange, frames_of_spec, read_recipe, trtexec_command
 from beltline.inspection.base.errors import GraphError
 from beltline.targets.target import Target
 from onnx import numpy_helper

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from beltline.compress.methods.cluster import METHOD, ClusterStep
-from beltline.compress.methods.cluster.clusters import int8_weights, nearest_levels
+from beltline.compress.methods.cluster import METHOD, ClusterStep, int8_weights, nearest_levels
 from beltline.compress.methods.quantize import METHOD as QUANTIZE
 from beltline.compress.methods.quantize.settings import QuantizeStep
 from beltline.compress.recipe import RecipeSettings

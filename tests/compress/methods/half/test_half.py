@@ -11,8 +11,8 @@ import onnx
 import onnxruntime
 import pytest
 from beltline.compress.methods.half import METHOD, HalfStep
+from beltline.compress.methods.half.form import tensor_types
 from beltline.compress.methods.half.graph import cast_nodes, ready_for_float16
-from beltline.compress.methods.half.tensor_types import tensor_types
 from beltline.compress.methods.quantize import METHOD as QUANTIZE
 from beltline.compress.methods.quantize import QuantizeStep
 from beltline.compress.recipe import GraphContext, Step

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from beltline.compress.methods.prune.importance import group_importance
-from beltline.compress.methods.prune.norms import measure_norms
+from beltline.compress.methods.prune.structured import measure_norms
+from beltline.compress.methods.prune.timed import group_importance
 from beltline.compress.methods.prune.width_groups import narrow, network_shape
 from beltline.compress.networks.base.families import build_network, normal_network
 from beltline.compress.networks.base.inspector import Inspector

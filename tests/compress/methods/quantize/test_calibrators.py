@@ -8,8 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from beltline.compress.methods.quantize import METHOD
-from beltline.compress.methods.quantize.calibration import Calibration, onnx_runtime_reader
-from beltline.compress.methods.quantize.calibration_frames import spread_frames
+from beltline.compress.methods.quantize.calibration import Calibration, onnx_runtime_reader, spread_frames
 from beltline.compress.methods.quantize.schemes import SCHEMES
 from beltline.compress.methods.quantize.settings import QuantizeStep
 from beltline.compress.recipe import Step

@@ -11,8 +11,7 @@ import pytest
 from beltline.compress.graph_bytes import graph_bytes, lineage_of, properties_of
 from beltline.compress.methods.quantize import METHOD
 from beltline.compress.methods.quantize.calibration import Calibration
-from beltline.compress.methods.quantize.escapes import keep_escapes, layer_shifts
-from beltline.compress.methods.quantize.floating import rounded_nodes
+from beltline.compress.methods.quantize.escapes import keep_escapes, layer_shifts, rounded_nodes
 from beltline.compress.methods.quantize.schemes import SCHEMES
 from beltline.compress.methods.quantize.scope import name_nodes, quantized_scope
 from beltline.compress.methods.quantize.settings import QuantizeStep

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from beltline.compress.graph_bytes import graph_bytes, properties_of
 from beltline.compress.methods.quantize.calibration import Calibration
-from beltline.compress.methods.quantize.floating import left_in_float, rounded_nodes
+from beltline.compress.methods.quantize.escapes import left_in_float, rounded_nodes
 from beltline.compress.methods.quantize.schemes import SCHEMES
 from beltline.compress.methods.quantize.scope import name_nodes, quantized_scope
 from beltline.compress.methods.quantize.settings import QuantizeStep
