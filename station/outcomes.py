@@ -25,7 +25,8 @@ class Outcome:
     """The answer to one frame; every frame offered gets exactly one.
 
     Attributes:
-        number: As of the frame.
+        number: Of the outcome, ascending within the station, given when it is decided; never given twice.
+        frame_number: Number of the frame within its source.
         source: As of the frame.
         name: As of the frame.
         answer: What the ejector is to do.
@@ -41,6 +42,7 @@ class Outcome:
     """
 
     number: int
+    frame_number: int
     source: str
     name: str
     answer: Answer
@@ -122,11 +124,13 @@ def outcome_facts(outcome: Outcome) -> dict[str, Any]:
     """Give what others are told: no monotonic clock, which means nothing outside of this machine.
 
     Returns:
-        JSON-able: `number`, `source`, `name`, `answer`, `standing`, `score` (None: the model did not say in time),
-        `threshold`, `latency_ms`, `engine_ms` (the model's own part), `decided` (ISO 8601, UTC), `bundle`, `detail`.
+        JSON-able: `number`, `frame_number`, `source`, `name`, `answer`, `standing`, `score` (None: the model did not
+        say in time), `threshold`, `latency_ms`, `engine_ms` (the model's own part), `decided` (ISO 8601, UTC),
+        `bundle`, `detail`.
     """
     return {
         "number": outcome.number,
+        "frame_number": outcome.frame_number,
         "source": outcome.source,
         "name": outcome.name,
         "answer": outcome.answer,

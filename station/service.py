@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from ..export.frame_check import require_frame
 from ..inspection.base.errors import DataError
@@ -20,6 +20,7 @@ from .engines.supervisor import EngineSupervisor
 from .frames import FaultyFrame, OfferedFrame
 from .in_flight import Finished
 from .intake.source_supervisor import SourceSupervisor
+from .numbers import OutcomeNumbers
 from .outcomes import Answer, Outcome, Seen
 from .publishing.outlets import Outlet
 from .settings import SourceChoice, StationSettings, named_choices
@@ -42,14 +43,20 @@ class Service:
         counters: What became of every frame.
     """
 
-    def __init__(self, settings: StationSettings) -> None:
+    def __init__(self, settings: StationSettings, numbers: OutcomeNumbers | None = None) -> None:
         """Load the bundle and start its engine; nothing is taken in before `start`.
+
+        Args:
+            settings: What it takes in, and how it answers.
+            numbers: Number the outcomes; None: from 1 on.
 
         Raises:
             BeltlineError: No bundle works here.
         """
         self.settings = settings
         self.counters = Counters()
+        self._numbers = numbers or OutcomeNumbers()
+        self._publishing = Lock()
         self._store = BundleStore(settings)
         self._slots = new_slots(settings.queue.frames, largest_bytes=int(settings.largest_frame_mb * 1_000_000))
         self._keeper = EngineSupervisor(settings, self._store, self._slots, self.counters)
@@ -163,19 +170,20 @@ class Service:
 
     def finished(self, ended: Finished) -> None:
         """Take a frame's end from the dispatcher and tell everyone."""
-        outcome = outcome_of(ended, safe=self.settings.late)
-        self.counters.note_outcome(outcome)
+        image = None  # of a faulty frame nobody knows what it is
+        if isinstance(ended.frame, OfferedFrame) and ended.standing != "faulty":
+            image = ended.frame.image
+        with self._publishing:  # every outlet gets the numbers in ascending order
+            outcome = outcome_of(ended, number=self._numbers.next(), safe=self.settings.late)
+            self.counters.note_outcome(outcome)
+            if self._outlets:
+                seen = Seen(outcome=outcome, image=image, heatmap=ended.heatmap)
+                for outlet in self._outlets:
+                    outlet.push(seen)
         if ended.future is not None:
             ended.future.set_result(outcome)
         if outcome.standing in ("answered", "late"):
             self._keeper.note(outcome)
-        if self._outlets:
-            image = None  # of a faulty frame nobody knows what it is
-            if isinstance(ended.frame, OfferedFrame) and ended.standing != "faulty":
-                image = ended.frame.image
-            seen = Seen(outcome=outcome, image=image, heatmap=ended.heatmap)
-            for outlet in self._outlets:
-                outlet.push(seen)
 
     def engine_lost(self, engine: Engine, why: str) -> None:
         """Take the loss of an engine from the dispatcher."""
@@ -247,14 +255,15 @@ class Service:
             time.sleep(_DRAIN_STEP_S)
 
 
-def outcome_of(ended: Finished, *, safe: Answer) -> Outcome:
+def outcome_of(ended: Finished, *, number: int, safe: Answer) -> Outcome:
     """Turn a frame's end into its answer; all that the model did not decide in time goes to the safe side."""
     model = ended.at_work.model
     answer: Answer = safe
     if ended.score is not None:
         answer = "reject" if ended.score >= model.threshold else "pass"
     return Outcome(
-        number=ended.frame.number,
+        number=number,
+        frame_number=ended.frame.number,
         source=ended.frame.source,
         name=ended.frame.name,
         answer=answer,

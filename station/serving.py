@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from threading import Event
 from typing import Any
 
-from ..inspection.base.errors import StationError
+from ..inspection.base.errors import StationError, StorageError
 from .counters import Tally
 from .engines.pinning import keeping_to
 from .frames import source_kinds
+from .numbers import OutcomeNumbers, default_state_folder
 from .outcomes import result_kinds
 from .publishing.systemd import notify
 from .publishing.wiring import Wiring
@@ -49,7 +51,13 @@ def serve(
     require_installed("result", settings.results, result_kinds())
     stopping = stop or Event()
     with _stopped_by_signals(stopping), ExitStack() as stack:
-        service = Service(settings)
+        problems: list[str] = []
+        numbers = _numbers(settings, problems.append)
+        stack.callback(numbers.close)
+        service = Service(settings, numbers)
+        numbers.note_problem = partial(service.counters.note_incident, "numbers")
+        for problem in problems:
+            numbers.note_problem(problem)
         stack.enter_context(keeping_to(service.other_cpus))
         try:
             front = Wiring(service)
@@ -69,6 +77,17 @@ def serve(
         _watch(service, say, stopping)
         notify("STOPPING=1")
     return service.counters.snapshot()
+
+
+def _numbers(settings: StationSettings, note_problem: Say) -> OutcomeNumbers:
+    """Open the numbers; a folder that nobody named does not keep a station from working where it cannot be written."""
+    if settings.state is not None:
+        return OutcomeNumbers(settings.state, note_problem=note_problem)
+    try:
+        return OutcomeNumbers(default_state_folder(), note_problem=note_problem)
+    except StorageError as error:
+        note_problem(f"outcomes are numbered from 1 at each start: {error}")
+        return OutcomeNumbers()
 
 
 def _watch(service: Service, say: Say, stopping: Event) -> None:

@@ -202,6 +202,8 @@ class StationSettings(BaseModel):
         http: The server; None: no server.
         ring: The last rejected frames; None: none are kept.
         drift: When parts count as other than those that the model was set up on; None: nobody looks.
+        state: Folder for what must survive a restart, the number of the last outcome; it belongs to one station alone.
+            None: systemd's state folder, else this user's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Beltline station file")
@@ -219,6 +221,7 @@ class StationSettings(BaseModel):
     http: HttpSettings | None = HttpSettings()
     ring: RingSettings | None = None
     drift: DriftSettings | None = DriftSettings()
+    state: Path | None = None
 
 
 def chosen(value: Any, known: Mapping[str, Any], *, example: str) -> dict[str, Any]:

@@ -70,14 +70,15 @@ _CONTAINER = """\
 #   beltline wheels wheels --station --with onnxruntime --with station --with line --python 3.12 --glibc 2.36
 #   pip wheel --no-deps --wheel-dir wheels FOLDER-OF-BELTLINE
 #   podman build -t beltline-station . && podman run -d --restart=always --read-only --tmpfs /tmp --network=host \\
-#     -v /opt/beltline:/opt/beltline:ro -v /etc/beltline:/etc/beltline:ro beltline-station
+#     -v /opt/beltline:/opt/beltline:ro -v /etc/beltline:/etc/beltline:ro \\
+#     -v /var/lib/beltline:/var/lib/beltline:U beltline-station
 # (The host's network: cameras speak GigE Vision there, and the station's own server listens on 127.0.0.1 alone.)
 FROM docker.io/library/python:3.12-slim
 COPY wheels /wheels
 RUN pip install --no-cache-dir --no-index --no-compile --find-links /wheels /wheels/*.whl && rm -r /wheels \\
  && useradd --system --uid 10001 --no-create-home --groups video beltline
 USER 10001
-ENV PYTHONDONTWRITEBYTECODE=1 XDG_DATA_HOME=/opt
+ENV PYTHONDONTWRITEBYTECODE=1 XDG_DATA_HOME=/opt STATE_DIRECTORY=/var/lib/beltline
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["beltline", "serve"]
 CMD ["/etc/beltline/station.yaml"]
@@ -101,8 +102,9 @@ def systemd_unit(command: list[str], *, writable: tuple[Path, ...] = ()) -> str:
 
 
 def writable_by(settings: StationSettings) -> tuple[Path, ...]:
-    """Name the folders that a station writes to: results, the ring of rejects, watched folders that it empties."""
-    folders = [] if settings.ring is None else [settings.ring.folder]
+    """Name the folders that a station writes to: state, results, rejects, watched folders that it empties."""
+    folders = [] if settings.state is None else [settings.state]
+    folders += [] if settings.ring is None else [settings.ring.folder]
     folders += [each.settings.path.parent for each in settings.results if hasattr(each.settings, "path")]
     folders += [each.settings.path for each in settings.sources if getattr(each.settings, "then", "") == "remove"]
     return tuple(dict.fromkeys(folders))

@@ -21,6 +21,7 @@ from ...inspection.base.errors import DeliveryError
 from ...inspection.base.packages import missing_package
 from ..outcomes import Outcome, Sink
 from ..publishing.delivery import Delivery, Link
+from ..publishing.handshake import Progress, hand_over
 from ..secret_files import read_secret
 
 if TYPE_CHECKING:
@@ -28,7 +29,20 @@ if TYPE_CHECKING:
     from asyncua.client.client import Client
     from asyncua.common.node import Node
 
-Variable = Literal["reject", "score", "latency_ms", "standing", "source", "name", "bundle", "number"]
+Variable = Literal[
+    "reject",
+    "score",
+    "latency_ms",
+    "standing",
+    "source",
+    "frame_number",
+    "name",
+    "bundle",
+    "number",
+    "valid",
+    "acknowledge",
+]
+_HANDSHAKE = ("valid", "acknowledge")
 _UNHEARD = logging.NullHandler()
 _NO_SCORE = -1.0
 _ANSWER_S, _CONNECT_S, _CLOSE_S = 2.0, 10.0, 3.0
@@ -44,15 +58,17 @@ class OpcUaSettings(BaseModel):
     Attributes:
         url: Such as `opc.tcp://192.168.0.10:4840`.
         variables: What is written where: `reject` (whether to eject), `number`, `score` (-1 where the model did not say
-            in time), `latency_ms`, `standing`, `source`, `name`, `bundle`; each with a node such as
-            `ns=3;s="Station"."Reject"`. Each value takes the type of its variable; a number too large for it starts
-            again from 0.
+            in time), `latency_ms`, `standing`, `source`, `frame_number` (the camera's own), `name`, `bundle`; each with
+            a node such as `ns=3;s="Station"."Reject"`. For a handshake also `valid`, which the station raises when an
+            outcome is there to be read, and `acknowledge`, which the PLC raises when it has read it. Each value takes
+            the type of its variable; a number too large for it starts again from 0.
         user: To log in as; None: anonymous.
         password_file: Holds the password.
         certificate: Of this station, PEM or DER; with it everything is signed and encrypted (Basic256Sha256).
         private_key: That belongs to it.
         application_uri: Name of the station; stands in its certificate as a subject alternative name.
         server_certificate: The one that the server must show; None: the one that it shows is believed.
+        acknowledge_s: So long the PLC may take for each step of the handshake.
         keep_s: A PLC has no use for an answer older than this: it is counted as dropped.
     """
 
@@ -65,6 +81,7 @@ class OpcUaSettings(BaseModel):
     private_key: Path | None = None
     application_uri: str = "urn:beltline:station"
     server_certificate: Path | None = None
+    acknowledge_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     keep_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
 
     @model_validator(mode="after")
@@ -72,14 +89,18 @@ class OpcUaSettings(BaseModel):
         if (self.certificate is None) != (self.private_key is None):
             msg = "certificate and private_key belong together; name both"
             raise ValueError(msg)
+        shaking = [name for name in _HANDSHAKE if name in self.variables]
+        if len(shaking) == 1 or (shaking and "number" not in self.variables):
+            msg = "a handshake needs the variables valid, acknowledge and number; name all three"
+            raise ValueError(msg)
         return self
 
 
 class _Plc:
-    """A session with the server: a link of `delivery`. Its event loop runs in a thread of its own."""
+    """A session with the server: a link of `delivery`, a port of `handshake`. Its event loop has its own thread."""
 
-    def __init__(self, settings: OpcUaSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: OpcUaSettings, progress: Progress) -> None:
+        self._settings, self._progress = settings, progress
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="opc-ua", daemon=True)
         self._thread.start()
@@ -91,8 +112,27 @@ class _Plc:
             raise
 
     def deliver(self, outcome: Outcome) -> None:
+        if "acknowledge" in self._settings.variables:
+            hand_over(self, outcome, self._progress, within_s=self._settings.acknowledge_s)
+        else:
+            self.show(outcome)
+
+    def show(self, outcome: Outcome) -> None:
         values = values_of(outcome)
-        self._finished(self._write([values[name] for name, _, _ in self._variables]), within_s=_ANSWER_S)
+        self._write({name: value for name, value in values.items() if name in self._variables})
+
+    def shows(self, outcome: Outcome) -> bool:
+        _, kind = self._variables["number"]
+        return bool(self._read("number") == fitting(outcome.number, kind.name))
+
+    def valid(self) -> bool:
+        return bool(self._read("valid"))
+
+    def set_valid(self, *, valid: bool) -> None:
+        self._write({"valid": valid})
+
+    def acknowledged(self) -> bool:
+        return bool(self._read("acknowledge"))
 
     def close(self) -> None:
         try:
@@ -106,7 +146,7 @@ class _Plc:
             self._thread.join()
             self._loop.close()
 
-    async def _open(self) -> list[tuple[Variable, Node, ua.VariantType]]:
+    async def _open(self) -> dict[Variable, tuple[Node, ua.VariantType]]:
         from asyncua.client.client import Client
 
         settings = self._settings
@@ -121,9 +161,8 @@ class _Plc:
         if settings.certificate is not None and settings.private_key is not None:
             await self._encrypt(client, settings.certificate, settings.private_key)
         await client.connect()
-        named = sorted(settings.variables.items(), key=lambda pair: pair[0] == "number")
-        nodes = [(name, client.get_node(place)) for name, place in named]
-        return [(name, node, await node.read_data_type_as_variant_type()) for name, node in nodes]
+        nodes = {name: client.get_node(place) for name, place in settings.variables.items()}
+        return {name: (node, await node.read_data_type_as_variant_type()) for name, node in nodes.items()}
 
     async def _encrypt(self, client: Client, certificate: Path, private_key: Path) -> None:
         from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
@@ -136,15 +175,21 @@ class _Plc:
             server_certificate=None if shown is None else str(shown),
         )
 
-    async def _write(self, values: list[Any]) -> None:
+    def _write(self, values: Mapping[Variable, Any]) -> None:
+        """Write variables in one call, in the order given."""
         from asyncua import ua
 
-        assert self._client is not None  # noqa: S101 - deliver is only called on an open session
+        assert self._client is not None  # noqa: S101 - only called on an open session
+        nodes = [self._variables[name][0] for name in values]
+        kinds = [self._variables[name][1] for name in values]
         typed = [
             ua.DataValue(ua.Variant(fitting(value, kind.name), kind))
-            for value, (_, _, kind) in zip(values, self._variables, strict=True)
+            for value, kind in zip(values.values(), kinds, strict=True)
         ]
-        await self._client.write_values([node for _, node, _ in self._variables], typed)
+        self._finished(self._client.write_values(nodes, typed), within_s=_ANSWER_S)
+
+    def _read(self, name: Variable) -> Any:
+        return self._finished(self._variables[name][0].read_value(), within_s=_ANSWER_S)
 
     async def _cancelled(self) -> None:
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -174,21 +219,23 @@ class OpcUa:
 
     def open(self, settings: OpcUaSettings) -> Sink:
         """Connect with the first outcome."""
+        progress = Progress()
 
         def connect() -> Link:
-            return _Plc(settings)
+            return _Plc(settings, progress)
 
         return Delivery(f"OPC UA server {settings.url}", connect, keep_s=settings.keep_s)
 
 
 def values_of(outcome: Outcome) -> Mapping[Variable, Any]:
-    """Give what each variable is set to, before its type is known."""
+    """Give what each variable of an outcome is set to, before its type is known; `number` last."""
     return {
         "reject": outcome.answer == "reject",
         "score": _NO_SCORE if outcome.score is None else outcome.score,
         "latency_ms": outcome.latency_ms,
         "standing": outcome.standing,
         "source": outcome.source,
+        "frame_number": outcome.frame_number,
         "name": outcome.name,
         "bundle": outcome.bundle,
         "number": outcome.number,

@@ -77,7 +77,7 @@ def _frame(shown: Shown) -> dict[str, Any]:
     outcome = shown.outcome
     return {
         "key": shown.key,
-        "name": outcome.name or f"{outcome.source} {outcome.number}",
+        "name": outcome.name or f"{outcome.source} {outcome.frame_number}",
         "answer": outcome.answer,
         "standing": outcome.standing,
         "score": outcome.score,

@@ -70,7 +70,7 @@ class Audit:
         self._standings[outcome.standing] += 1
         if self._calm:
             self._calm_standings[outcome.standing] += 1
-        self._numbers.setdefault(outcome.source, array("q")).append(outcome.number)
+        self._numbers.setdefault(outcome.source, array("q")).append(outcome.frame_number)
         if outcome.standing in ("answered", "late"):
             self._time(outcome)
 

@@ -86,6 +86,7 @@ def shuffled(dataset: Dataset, split: str, *, count: int, defective: float) -> l
 def _seen(frame: NDArray[np.uint8], score: float, bundle: str) -> Seen:
     outcome = Outcome(
         number=0,
+        frame_number=0,
         source="",
         name="",
         answer="pass",

@@ -13,7 +13,7 @@ _KINDS = [pytest.param(kind, id=name) for name, kind in result_kinds().items()]
 
 
 def test_the_built_in_ones_are_there() -> None:
-    assert {"json_lines", "mqtt", "opc_ua"} <= set(result_kinds())
+    assert {"json_lines", "modbus_tcp", "mqtt", "opc_ua"} <= set(result_kinds())
 
 
 @pytest.mark.parametrize("kind", _KINDS)
@@ -44,5 +44,5 @@ def test_unknown_keys_are_answered_with_their_place(kind: ResultKind) -> None:
 
 
 def test_unknown_kinds_are_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValidationError, match="json_lines, mqtt, opc_ua"):
+    with pytest.raises(ValidationError, match="json_lines, modbus_tcp, mqtt, opc_ua"):
         ResultChoice.model_validate({"carrier_pigeon": {}})

@@ -149,6 +149,43 @@ class Plc:
                 self.written.append((name, each.Value.Value.Value))
 
 
+class ShakingPlc(Plc):
+    """One with a program behind it that reads an outcome when it is valid, and acknowledges it."""
+
+    def __init__(self) -> None:
+        super().__init__({"reject": "Boolean", "number": "UInt32", "valid": "Boolean", "acknowledge": "Boolean"})
+        self.read: list[tuple[int, bool]] = []
+
+    async def _set_up(self) -> None:
+        await super()._set_up()
+        self._program = asyncio.ensure_future(self._scan())
+
+    async def _scan(self) -> None:
+        nodes = {name: self._server.get_node(place) for name, place in self.variables.items()}
+        while True:
+            await asyncio.sleep(0.001)
+            valid, acknowledged = [await nodes[name].read_value() for name in ("valid", "acknowledge")]
+            if valid and not acknowledged:
+                number = await nodes["number"].read_value()
+                if number not in [seen for seen, _ in self.read]:
+                    self.read.append((number, await nodes["reject"].read_value()))
+            if valid != acknowledged:
+                await nodes["acknowledge"].write_value(bool(valid))
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._program.cancel)
+        super().close()
+
+
+@pytest.fixture
+def handshaking_plc() -> Iterator[ShakingPlc]:
+    pytest.importorskip("asyncua")
+    made = ShakingPlc()
+    made.start()
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="module")
 def started_plc() -> Iterator[Plc]:
     pytest.importorskip("asyncua")

@@ -80,7 +80,7 @@ def test_partners_that_are_away_delay_nobody(bundle: Any, frames: list[Frame], t
         eventually(lambda: len((tmp_path / "out.jsonl").read_text().splitlines()) == WINDOW)
         assert running.service.counters.snapshot().answered == WINDOW
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [line["number"] for line in lines] == list(range(WINDOW))
+    assert [line["frame_number"] for line in lines] == list(range(WINDOW))
     eventually(lambda: running.service.counters.snapshot().dropped == {"mqtt": WINDOW})
 
 
