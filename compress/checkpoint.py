@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from ..inspection.base.packages import missing_package
 from ..inspection.base.storage import write_bytes
 from ..inspection.data.frame import FrameSpec
 from .networks.base.families import build_network
+from .state_dicts import read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _KEY = "beltline"
-_MAX_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -
         "frame": checkpoint.frame.to_json(),
         "lineage": list(checkpoint.lineage),
     }
-    tensors = {name: _stored(tensor, half=half) for name, tensor in checkpoint.inspector.state_dict().items()}
+    tensors = _stored(checkpoint.inspector.state_dict(), half=half)
     write_bytes(path, save(tensors, {_KEY: json.dumps(header, sort_keys=True)}))
 
 
@@ -111,36 +112,6 @@ def read_header(path: Path) -> dict[str, Any]:
         msg = f"{path}: wanted checkpoint format {FORMAT}, got {header!r:.80}; train it again with this version"
         raise WeightsError(msg)
     return header
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a weights file: safetensors, or a plain state dict of torch by any other name.
-
-    Raises:
-        WeightsError: It cannot be read, is larger than 4 GiB, damaged, or holds objects, which are never loaded.
-    """
-    from pickle import UnpicklingError
-
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            msg = f"{path}: larger than {_MAX_BYTES >> 30} GiB; that is no inspector"
-            raise WeightsError(msg)
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror or error})"
-        raise WeightsError(msg) from error
-    except SafetensorError as error:
-        msg = f"{path}: damaged safetensors file: {error}"
-        raise WeightsError(msg) from error
-    except UnpicklingError as error:
-        msg = f"{path}: not a plain state dict (objects in it are never loaded); save it as .safetensors"
-        raise WeightsError(msg) from error
 
 
 def fit_shapes(network: nn.Module, tensors: dict[str, Tensor]) -> None:
@@ -200,6 +171,14 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return header, {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
-def _stored(tensor: Tensor, *, half: bool) -> Tensor:
-    stored = tensor.detach().cpu().contiguous()
-    return stored.half() if half and stored.is_floating_point() else stored
+def _stored(tensors: Mapping[str, Tensor], *, half: bool) -> dict[str, Tensor]:
+    """Bring tensors to what safetensors takes: in one piece, and numbers that two names share written twice."""
+    stored: dict[str, Tensor] = {}
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        each = tensor.detach().cpu().contiguous()
+        each = each.half() if half and each.is_floating_point() else each
+        place = each.untyped_storage().data_ptr()
+        stored[name] = each.clone() if place in places else each
+        places.add(place)
+    return stored

@@ -14,19 +14,37 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+OutputKind = Literal[
+    "mask_logit",
+    "mask_probability",
+    "mask_class_logits",
+    "mask_class_probabilities",
+    "class_logits",
+    "class_probabilities",
+    "anomaly_map",
+]
+ChannelOrder = Literal["rgb", "bgr"]
+
+
 class FactorySettings(BaseModel):
     """Where the user's function is and what its module returns.
 
     Attributes:
         factory: `module:function`, called without arguments.
         folder: Looked in before the installed packages.
-        output: See `TeacherSettings.output`.
+        output: What it returns, see `TeacherSettings.output`.
+        output_at: See `TeacherSettings.output_at`.
+        good_class: See `TeacherSettings.good_class`.
+        channels: The order in which it takes colours.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     factory: str = Field(default="my_models:build", pattern=r"^[\w.]+:\w+$")
     folder: Path = Path()
-    output: Literal["mask_logit", "class_logits", "anomaly_map"] = "mask_logit"
+    output: OutputKind = "mask_logit"
+    output_at: str | int | None = None
+    good_class: int = Field(default=0, ge=0, le=10_000)
+    channels: ChannelOrder = "rgb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +68,19 @@ class FactoryFamily:
         return ("torch", *imported_distributions(self.sources(settings), module=settings.factory.split(":")[0]))
 
     def build(self, settings: FactorySettings, channels: int) -> nn.Module:  # noqa: ARG002  the user's module decides
-        """Call the factory and put the adapter around its module.
+        """Call the factory and put the adapter around its module, all of it free to learn.
+
+        What a factory froze is trainable here: what is pruned or quantized must be fine-tuned with the rest.
 
         Raises:
             LineFileError: There is no such module or function, or it does not return a `torch.nn.Module`.
         """
-        from ..teacher.bring import AdaptedNetwork, made_by
+        from ..teacher.adapter import AdaptedNetwork, made_by
 
-        return AdaptedNetwork(made_by(settings.factory, settings.folder), settings.output)
+        module = made_by(settings.factory, settings.folder)
+        for parameter in module.parameters():
+            parameter.requires_grad_(parameter.is_floating_point())
+        return AdaptedNetwork(module, settings)
 
 
 NETWORK = FactoryFamily()

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ...inspection.base.errors import LineFileError
 from ..networks.base.families import NetworkSettings
+from ..networks.factory import ChannelOrder, OutputKind
 from ..recipe import Step
 from ..training.fit_settings import Edge, FitSettings
 
-OutputKind = Literal["mask_logit", "class_logits", "anomaly_map"]
+_SOURCE_KEYS = ("output", "output_at", "good_class", "normalisation", "mean", "std", "channels", "weights_at")
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_IMAGENET_GREY = ((0.449,), (0.226,))  # their means, as is usual for one channel
+_ASK = (
+    "teacher: factory needs to know what its weights were trained with; write normalisation: imagenet (mean 0.485, "
+    "0.456, 0.406), unit (pixels in 0..1), data (mean and deviation of this data set), or mean: and std: on the scale "
+    "0..1; and channels: bgr where frames came from OpenCV unchanged"
+)
+
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+Moments = tuple[float, ...]
 
 
 class TeacherSettings(BaseModel):
@@ -25,8 +40,19 @@ class TeacherSettings(BaseModel):
         weights: A checkpoint of ours (`.safetensors`), or with `factory` a state dict. Nothing is trained then.
         factory: `module:function` that gives the user's own `torch.nn.Module`.
         folder: Where the factory's module is looked for first; relative to line.yaml.
-        output: What that module returns, batch first: a mask logit `[N, 1, h, w]`, class logits `[N, classes]`
-            with class 0 = good, or an anomaly map `[N, 1, h, w]`, larger = stranger.
+        weights_at: With `factory`: the key or prefix of the weights to take, where the file holds several that fit,
+            such as `state_dict_ema`.
+        output: What that module returns, batch first. `mask_logit` `[N, 1, h, w]`, `mask_probability` the same after a
+            sigmoid; `mask_class_logits` `[N, classes, h, w]`, `mask_class_probabilities` after a softmax;
+            `class_logits` `[N, classes]`, or one logit of the defect `[N, 1]` or `[N]`, `class_probabilities` after a
+            softmax or sigmoid; `anomaly_map` `[N, 1, h, w]`, larger = stranger.
+        output_at: Key, attribute or place of that output where the module returns several.
+        good_class: The class of good parts. With one logit or probability, 1 says that it is the good parts'.
+        normalisation: What the weights were trained with: `imagenet`, `unit` (pixels 0..1 as they are), `data` (mean
+            and deviation of the training frames here). With `factory` this, or `mean` and `std`, must be given.
+        mean: Per channel on the scale 0..1, in the order of `channels`.
+        std: Likewise, > 0.
+        channels: The order in which that module takes colours: `rgb`, or `bgr` as OpenCV reads them.
         onnx: A finished model that keeps the inspector contract; only graph steps apply to it.
         assistant: Steps on the teacher's module; what comes of them teaches the candidates in its place (Mirzadeh et
             al. 2020, arXiv 1902.03393): smaller, so that they are trained sooner. Rows are compared with the teacher.
@@ -40,7 +66,14 @@ class TeacherSettings(BaseModel):
     weights: Path | None = None
     factory: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     folder: Path = Path()
+    weights_at: str | None = None
     output: OutputKind = "mask_logit"
+    output_at: str | int | None = None
+    good_class: int = Field(default=0, ge=0, le=10_000)
+    normalisation: Literal["imagenet", "unit", "data"] | None = None
+    mean: tuple[Share, ...] | None = Field(default=None, min_length=1, max_length=3)
+    std: tuple[Share, ...] | None = Field(default=None, min_length=1, max_length=3)
+    channels: ChannelOrder = "rgb"
     onnx: Path | None = None
     assistant: tuple[Step, ...] = ()
 
@@ -55,7 +88,60 @@ class TeacherSettings(BaseModel):
         if self.factory is not None and self.weights is None:
             msg = "teacher: factory needs weights (a .safetensors or .pt state dict)"
             raise ValueError(msg)
+        fields = type(self).model_fields
+        idle = [name for name in _SOURCE_KEYS if getattr(self, name) != fields[name].default]
+        if self.factory is None and idle:
+            msg = f"teacher: {', '.join(idle)} only go with factory; a checkpoint holds its own; drop them"
+            raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _one_normalisation(self) -> TeacherSettings:
+        if (self.mean is None) != (self.std is None) or (self.mean and len(self.mean) != len(self.std or ())):
+            msg = f"teacher: mean and std go together, one value per channel, got {self.mean} and {self.std}"
+            raise ValueError(msg)
+        if self.mean is not None and self.normalisation is not None:
+            msg = f"teacher: mean and std, or normalisation: {self.normalisation}; keep one of the two"
+            raise ValueError(msg)
+        if self.std is not None and min(self.std) <= 0:
+            msg = f"teacher: std must be > 0, got {self.std}"
+            raise ValueError(msg)
+        if self.factory is not None and self.mean is None and self.normalisation is None:
+            raise ValueError(_ASK)
+        return self
+
+    @field_validator("mean", "std", mode="before")
+    @classmethod
+    def _scale(cls, written: Any) -> Any:
+        values = written if isinstance(written, (list, tuple)) else ()
+        if any(isinstance(each, (int, float)) and each > 1 for each in values):
+            scaled = [round(each / 255, 5) for each in values]
+            msg = f"wanted values on the scale 0..1, got {list(values)}; for pixels 0..255 write {scaled}"
+            raise ValueError(msg)
+        return written
+
+    def moments(self, measured: tuple[Moments, Moments]) -> tuple[Moments, Moments]:
+        """Give mean and deviation per channel of the frame, RGB order, from what is asked for.
+
+        Args:
+            measured: Those of the training frames.
+
+        Raises:
+            LineFileError: There are more or fewer values than the frames have channels.
+        """
+        count = len(measured[0])
+        if self.mean is not None and self.std is not None:
+            if len(self.mean) != count:
+                msg = (
+                    f"teacher: mean has {len(self.mean)} values, the frames have {count} channels; "
+                    f"write data.channels: {len(self.mean)}, or one value per channel"
+                )
+                raise LineFileError(msg)
+            step = -1 if self.channels == "bgr" else 1
+            return self.mean[::step], self.std[::step]
+        if self.normalisation == "imagenet":
+            return _IMAGENET if count == len(_IMAGENET[0]) else _IMAGENET_GREY
+        return ((0.0,) * count, (1.0,) * count) if self.normalisation == "unit" else measured
 
     @field_validator("assistant")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,8 +59,22 @@ def train_teacher(
     return history
 
 
-def take_teacher(settings: TeacherSettings, dataset: Dataset, target_file: Path) -> None:
+def take_teacher(
+    settings: TeacherSettings,
+    dataset: Dataset,
+    target_file: Path,
+    *,
+    learns: bool,
+    notify: Callable[[str], None],
+) -> None:
     """Take a finished teacher: one of our checkpoints, or a factory's module with its state dict.
+
+    Args:
+        settings: With `weights`.
+        dataset: Its train split is looked at.
+        target_file: Checkpoint to write.
+        learns: Whether a step of the recipes will train the network.
+        notify: Called with what is to be known of a factory's module.
 
     Raises:
         WeightsError: The weights cannot be read, do not fit, take another number of channels than the frames have, or
@@ -73,7 +88,9 @@ def take_teacher(settings: TeacherSettings, dataset: Dataset, target_file: Path)
     own = settings.factory is None
     if own:
         _refuse_code(settings.weights)
-    checkpoint = load_checkpoint(settings.weights) if own else bring_teacher(settings, dataset)
+    checkpoint = (
+        load_checkpoint(settings.weights) if own else bring_teacher(settings, dataset, learns=learns, notify=notify)
+    )
     check_channels(checkpoint, dataset, settings.weights)
     save_checkpoint(target_file, checkpoint)
 

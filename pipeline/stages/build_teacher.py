@@ -74,18 +74,22 @@ def _taken(job: RunJob, source: Path, name: str) -> Made:
 
 def _brought(job: RunJob, weights: Path) -> Made:
     settings = job.line_file.teacher
+    steps = [step for recipe in job.line_file.recipes for step in recipe.steps]
+    learns = job.line_file.search is not None or any(
+        step.works_on == "module" and step.method != "distill" for step in (*settings.assistant, *steps)
+    )
     inputs: dict[str, Any] = {"weights": _digest_of_given(weights), "channels": job.dataset.channels}
     if settings.factory is not None:
-        chosen = {"factory", "folder", "output", "input_size"}
+        own = settings.model_dump(mode="json", exclude={"network", "fit", "device", "onnx", "assistant", "weights"})
         network = {"family": "factory", "factory": settings.factory, "folder": settings.folder}
-        inputs |= {**settings.model_dump(mode="json", include=chosen), "data": job.dataset.digest, **own_code(network)}
+        inputs |= {**own, "data": job.dataset.digest, "learns": learns, **own_code(network)}
         inputs["versions"] = network_versions(network)
     stage = Stage(name="teacher", inputs=inputs)
 
     def work(folder: Path) -> None:
         from ...compress.teacher.teacher import take_teacher
 
-        take_teacher(settings, job.dataset, folder / "teacher.safetensors")
+        take_teacher(settings, job.dataset, folder / "teacher.safetensors", learns=learns, notify=job.console.notify)
 
     folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     return Made(path=folder / "teacher.safetensors", key=stage.digest)

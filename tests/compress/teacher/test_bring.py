@@ -62,10 +62,16 @@ def state(models: Path, function: str) -> dict[str, torch.Tensor]:
     return module.state_dict()
 
 
-def settings(models: Path, function: str, output: str, weights: Path) -> TeacherSettings:
-    return TeacherSettings.model_validate(
-        {"factory": f"their_models:{function}", "folder": models, "output": output, "weights": weights}
-    )
+def settings(models: Path, function: str, output: str, weights: Path, **more: object) -> TeacherSettings:
+    given = {"factory": f"their_models:{function}", "folder": models, "output": output, "weights": weights}
+    return TeacherSettings.model_validate({"normalisation": "data", **given, **more})
+
+
+def take(teacher: TeacherSettings, data: Dataset, target: Path, *, learns: bool = False) -> list[str]:
+    """Take a teacher and give what was said of it."""
+    notes: list[str] = []
+    take_teacher(teacher, data, target, learns=learns, notify=notes.append)
+    return notes
 
 
 def decision(path: Path, frame: torch.Tensor) -> tuple[float, torch.Tensor]:
@@ -85,7 +91,7 @@ def test_each_kind_of_output_becomes_an_inspector(
     tensors = state(models, function)
     save_file(tensors, weights) if suffix == ".safetensors" else torch.save(tensors, weights)
     target = tmp_path / "teacher.safetensors"
-    take_teacher(settings(models, function, output, weights), line_data, target)
+    take(settings(models, function, output, weights), line_data, target)
     score, heatmap = decision(target, torch.full((128, 128, 1), 90, dtype=torch.uint8))
     assert 0 <= score <= 1
     assert heatmap.dtype == torch.uint8
@@ -97,7 +103,7 @@ def test_anomalies_are_brought_to_a_scale_that_good_parts_are_low_on(
 ) -> None:
     weights = tmp_path / "weights.pt"
     torch.save(state(models, "anomaly"), weights)
-    take_teacher(settings(models, "anomaly", "anomaly_map", weights), line_data, tmp_path / "t.safetensors")
+    take(settings(models, "anomaly", "anomaly_map", weights), line_data, tmp_path / "t.safetensors")
     odd = torch.zeros((128, 128, 1), dtype=torch.uint8)
     odd[40:80, 40:80] = 255
     plain = torch.full((128, 128, 1), 90, dtype=torch.uint8)
@@ -119,14 +125,14 @@ def test_a_factory_that_does_not_fit_is_named(
     weights = tmp_path / "weights.pt"
     torch.save(state(models, "mask"), weights)
     with pytest.raises(error, match=words):
-        take_teacher(settings(models, function, output, weights), line_data, tmp_path / "t.safetensors")
+        take(settings(models, function, output, weights), line_data, tmp_path / "t.safetensors")
 
 
 def test_weights_of_another_module_are_refused(line_data: Dataset, models: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pt"
     torch.save(state(models, "classes"), weights)
     with pytest.raises(WeightsError, match="does not fit"):
-        take_teacher(settings(models, "mask", "mask_logit", weights), line_data, tmp_path / "t.safetensors")
+        take(settings(models, "mask", "mask_logit", weights), line_data, tmp_path / "t.safetensors")
 
 
 class Trap:
@@ -138,8 +144,8 @@ def test_a_pickle_with_code_in_it_never_runs(line_data: Dataset, models: Path, t
     weights = tmp_path / "weights.pt"
     torch.save({"weight": Trap()}, weights)
     with pytest.raises(WeightsError, match="never loaded"):
-        take_teacher(settings(models, "mask", "mask_logit", weights), line_data, tmp_path / "t.safetensors")
+        take(settings(models, "mask", "mask_logit", weights), line_data, tmp_path / "t.safetensors")
     weights.write_bytes(pickle.dumps(Trap(), protocol=2))
     with pytest.raises(WeightsError):
-        take_teacher(settings(models, "mask", "mask_logit", weights), line_data, tmp_path / "t.safetensors")
+        take(settings(models, "mask", "mask_logit", weights), line_data, tmp_path / "t.safetensors")
     assert not (tmp_path / "t.safetensors").exists()

@@ -55,7 +55,9 @@ def test_the_example_of_the_contract_reads_with_its_defaults(tmp_path: Path) -> 
 
 
 def test_paths_start_from_the_files_folder(tmp_path: Path) -> None:
-    line_file = load(tmp_path, GOOD + "teacher: {factory: 'my_models:build', weights: ../teacher.safetensors}\n")
+    line_file = load(
+        tmp_path, GOOD + "teacher: {factory: 'my_models:build', weights: ../teacher.safetensors, normalisation: unit}\n"
+    )
     assert line_file.teacher.folder == tmp_path
     assert line_file.data.root == tmp_path / "frames"
     assert line_file.teacher.weights == tmp_path.parent / "teacher.safetensors"

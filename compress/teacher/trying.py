@@ -1,0 +1,225 @@
+"""A user's module on real frames, before anything is built on it: batches of one and two, judging and learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...inspection.base.errors import WeightsError
+from ...inspection.data.dataset import Dataset, evenly
+from ...inspection.data.streaming import frames_of
+from ..networks.base.inspector import Inspector
+from .adapter import AdaptedNetwork, chosen_output, failure
+
+_EACH = 8
+_USUAL_EDGES = (224, 256, 384, 512, 640)
+_SUMS_TO_ONE = 1e-3
+_CELLS = 3
+
+
+def try_on_frames(inspector: Inspector, dataset: Dataset, *, name: str, folder: Path, learns: bool) -> tuple[str, ...]:
+    """Let an adapted module see frames of the train split.
+
+    Args:
+        inspector: Around an `AdaptedNetwork`, in evaluation mode; left as it was.
+        dataset: Eight good and eight defective frames of its train split are looked at.
+        name: The factory's, for messages.
+        folder: Where the user's code is, to name the line that fails.
+        learns: Whether a step of the recipes will train the module; what stops training is refused then.
+
+    Returns:
+        What is to be known of it, one sentence each.
+
+    Raises:
+        WeightsError: It fails, or its output is not what `output` says; the message holds the line to write.
+    """
+    adapted = inspector.network
+    if not isinstance(adapted, AdaptedNetwork):
+        msg = "try_on_frames needs an adapted network"
+        raise TypeError(msg)
+    pixels = _frames(inspector, dataset)
+    trial = _Trial(adapted, name, folder)
+    with torch.inference_mode():
+        trial.run(pixels[:1], "one frame")
+        pair = trial.run(pixels[:2], "two frames at once")
+        trial.require_kind(pair, frames=2)
+        raw = torch.cat([pair.float(), *(adapted.raw(frame).float() for frame in torch.split(pixels[2:], 1))])
+    trial.require_numbers(raw)
+    return trial.learning(pixels[:2], required=learns)
+
+
+def _frames(inspector: Inspector, dataset: Dataset) -> Tensor:
+    train = dataset.of("train")
+    kinds = ([sample for sample in train if sample.defective is kind] for kind in (False, True))
+    chosen = [sample for samples in kinds for sample in evenly(samples, _EACH)]
+    frames = (torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0) for frame in frames_of(dataset, chosen))
+    with torch.no_grad():
+        return torch.cat([inspector.prepare(frame) for frame in frames])
+
+
+class _Trial:
+    """The questions asked of one module, each answered with a refusal that holds the way out."""
+
+    def __init__(self, adapted: AdaptedNetwork, name: str, folder: Path) -> None:
+        self.adapted = adapted
+        self.name = name
+        self.folder = folder
+        self.output: str = adapted.settings.output
+
+    def run(self, pixels: Tensor, what: str) -> Tensor:
+        """Give the chosen output; it is one tensor."""
+        try:
+            returned = self.adapted.raw(pixels)
+        except Exception as error:
+            raise WeightsError(self._failed(error, pixels, what)) from error
+        if not isinstance(returned, Tensor):
+            raise WeightsError(self._several(returned))
+        return returned
+
+    def require_kind(self, raw: Tensor, *, frames: int) -> None:
+        """Refuse a shape that `output` does not say."""
+        shape, masks = list(raw.shape), raw.ndim in (3, 4)
+        if not raw.ndim or shape[0] != frames:
+            msg = f"teacher: {self.name} gives {shape} for {frames} frames; let its forward take a batch, [N, ...]"
+            raise WeightsError(msg)
+        channels = 1 if raw.ndim in (1, 3) else shape[1]
+        wants_classes = self.output.startswith("class")
+        fits = masks is not wants_classes and raw.ndim in (1, 2, 3, 4)
+        if fits and (wants_classes or channels == 1 or self.output.startswith("mask_class")):
+            self._require_cells(raw)
+            if self.adapted.settings.good_class < max(channels, 2):
+                return
+            msg = f"teacher: {self.name} gives {channels} classes; good_class must be below that"
+            raise WeightsError(msg)
+        way = _kind_of(raw.ndim, channels)
+        do = f"write output: {way}" if way else "return one mask [N, 1, h, w] or class logits [N, classes]"
+        msg = f"teacher: {self.name} gives {shape}, which is no {self.output}; {do}"
+        raise WeightsError(msg)
+
+    def require_numbers(self, raw: Tensor) -> None:
+        """Refuse what is not finite, probabilities taken for logits, and the other way round."""
+        if not bool(torch.isfinite(raw).all()):
+            msg = (
+                f"teacher: {self.name} gives nan or infinity on real frames; check its weights and the normalisation "
+                "they were trained with"
+            )
+            raise WeightsError(msg)
+        probable = _are_probabilities(raw)
+        if "logit" in self.output and probable and float(raw.max()) > float(raw.min()):
+            other = {"mask_logit": "mask_probability"}.get(self.output, self.output.replace("logits", "probabilities"))
+            msg = (
+                f"teacher: {self.name}: all its values on {len(raw)} real frames lie in [0, 1]"
+                f"{' and sum to 1' if raw.ndim in (2, 4) and raw.shape[1] > 1 else ''}: probabilities, not logits "
+                f"(no good part would score below a half); write output: {other}"
+            )
+            raise WeightsError(msg)
+        if "probabilit" in self.output and not probable:
+            other = {"mask_probability": "mask_logit"}.get(self.output, self.output.replace("probabilities", "logits"))
+            msg = (
+                f"teacher: {self.name}: wanted probabilities, got values from {float(raw.min()):.3g} to "
+                f"{float(raw.max()):.3g}; write output: {other}"
+            )
+            raise WeightsError(msg)
+
+    def learning(self, pixels: Tensor, *, required: bool) -> tuple[str, ...]:
+        """Take the gradient of one step without taking the step; the module is left as it was."""
+        inner = self.adapted.inner
+        state = {name: each.clone() for name, each in inner.state_dict().items()}
+        inner.train()
+        try:
+            with torch.enable_grad():
+                self.run(pixels, "two frames in training mode")
+                logits = self.adapted(pixels)
+                untouched = _without_gradient(inner, logits)
+        except Exception as error:
+            said = str(error) if isinstance(error, WeightsError) else self._failed(error, pixels, "a training step")
+            if required:
+                raise WeightsError(said) from error
+            return (f"{said}; it can be quantized, not pruned or fine-tuned",)
+        finally:
+            inner.load_state_dict(state)
+            inner.zero_grad(set_to_none=True)
+            inner.eval()
+        if not untouched:
+            return ()
+        note = (
+            f"teacher: {len(untouched)} of the parameters of {self.name} get no gradient, such as {untouched[0]} "
+            "(no_grad, detach, or unused in its forward)"
+        )
+        if required and logits.grad_fn is None:
+            msg = f"{note}: nothing of it can be pruned or fine-tuned; take no_grad out of its forward"
+            raise WeightsError(msg)
+        return (f"{note}: prune and fine-tuning leave them as they are",)
+
+    def _require_cells(self, raw: Tensor) -> None:
+        if raw.ndim in (3, 4) and min(raw.shape[-2:]) < _CELLS:
+            msg = (
+                f"teacher: {self.name} gives a map of {list(raw.shape[-2:])}, wanted at least {_CELLS} x {_CELLS} "
+                "cells; write a larger input_size"
+            )
+            raise WeightsError(msg)
+
+    def _failed(self, error: Exception, pixels: Tensor, what: str) -> str:
+        said = f"teacher: {self.name} fails on {what}, {list(pixels.shape)}: {failure(error, self.folder)}"
+        if len(pixels) > 1 and not self.adapted.inner.training:
+            return f"{said}; one frame alone works: let its forward take a batch"
+        edge = next((each for each in _USUAL_EDGES if self._takes(pixels, each)), None)
+        return said if edge is None else f"{said}; frames of {edge} x {edge} work: write input_size: [{edge}, {edge}]"
+
+    def _takes(self, pixels: Tensor, edge: int) -> bool:
+        if tuple(pixels.shape[-2:]) == (edge, edge) or self.adapted.inner.training:
+            return False
+        try:
+            self.adapted.raw(nn.functional.interpolate(pixels, size=(edge, edge)))
+        except Exception:  # noqa: BLE001  whatever it raises, this size is none of its own either
+            return False
+        return True
+
+    def _several(self, returned: Any) -> str:
+        at, mode = self.adapted.settings.output_at, "in training mode " if self.adapted.inner.training else ""
+        places = _places(returned)
+        if not places:
+            return f"teacher: {self.name} {mode}returns {type(returned).__name__}, wanted a tensor; return one"
+        listed = ", ".join(f"{place} {list(each.shape)}" for place, each in places.items())
+        first = next(iter(places))
+        wrong = f"nothing at output_at: {at} in it" if at is not None else "wanted one tensor"
+        return f"teacher: {self.name} {mode}returns {listed}; {wrong}; write output_at: {first}"
+
+
+def _places(returned: Any) -> dict[str | int, Tensor]:
+    """Give the tensors among several outputs by what `output_at` may be."""
+    pairs: Sequence[tuple[str | int, Any]]
+    if isinstance(returned, Mapping):
+        pairs = [(str(key), value) for key, value in returned.items()]
+    elif isinstance(returned, (tuple, list)):
+        pairs = list(enumerate(returned))
+    else:
+        pairs = sorted(vars(returned).items()) if hasattr(returned, "__dict__") else []
+    return {place: value for place, value in pairs if isinstance(chosen_output(value, None), Tensor)}
+
+
+def _kind_of(dimensions: int, channels: int) -> str | None:
+    """Name the `output` that a shape is, as logits."""
+    if dimensions in (1, 2):
+        return "class_logits"
+    if dimensions in (3, 4):
+        return "mask_logit (or anomaly_map)" if channels == 1 else "mask_class_logits"
+    return None
+
+
+def _are_probabilities(raw: Tensor) -> bool:
+    if float(raw.min()) < 0 or float(raw.max()) > 1:
+        return False
+    several = raw.ndim in (2, 4) and raw.shape[1] > 1
+    return not several or bool(((raw.sum(dim=1) - 1).abs() < _SUMS_TO_ONE).all())
+
+
+def _without_gradient(module: nn.Module, logits: Tensor) -> list[str]:
+    """Give the names of the parameters that the logits do not depend on as far as torch can see."""
+    if logits.grad_fn is not None:
+        logits.sum().backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
+    return [name for name, parameter in module.named_parameters() if parameter.grad is None]
