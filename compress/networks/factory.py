@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from ...inspection.base.packages import imported_distributions, missing_package
 
@@ -14,37 +14,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-OutputKind = Literal[
-    "mask_logit",
-    "mask_probability",
-    "mask_class_logits",
-    "mask_class_probabilities",
-    "class_logits",
-    "class_probabilities",
-    "anomaly_map",
-]
-ChannelOrder = Literal["rgb", "bgr"]
-
-
-class FactorySettings(BaseModel):
-    """Where the user's function is and what its module returns.
+class FactorySettings(OutputSettings):
+    """Where the user's function is, beside what its module returns.
 
     Attributes:
         factory: `module:function`, called without arguments.
         folder: Looked in before the installed packages.
-        output: What it returns, see `TeacherSettings.output`.
-        output_at: See `TeacherSettings.output_at`.
-        good_class: See `TeacherSettings.good_class`.
-        channels: The order in which it takes colours.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     factory: str = Field(default="my_models:build", pattern=r"^[\w.]+:\w+$")
     folder: Path = Path()
-    output: OutputKind = "mask_logit"
-    output_at: str | int | None = None
-    good_class: int = Field(default=0, ge=0, le=10_000)
-    channels: ChannelOrder = "rgb"
 
 
 @dataclass(frozen=True, slots=True)

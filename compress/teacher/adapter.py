@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...inspection.base.errors import LineFileError
-from ..networks.factory import FactorySettings
+from ..networks.base.output_settings import OutputSettings
 
 _EPSILON = 1e-6
 """Probabilities are kept so far from 0 and 1 before they become logits: +-13.8."""
@@ -33,7 +33,7 @@ class AdaptedNetwork(nn.Module):
     gain: Tensor
     offset: Tensor
 
-    def __init__(self, inner: nn.Module, settings: FactorySettings) -> None:
+    def __init__(self, inner: nn.Module, settings: OutputSettings) -> None:
         super().__init__()
         self.inner = inner
         self.settings = settings

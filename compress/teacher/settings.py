@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ...inspection.base.errors import LineFileError
 from ..networks.base.families import NetworkSettings
-from ..networks.factory import ChannelOrder, OutputKind
+from ..networks.base.output_settings import ChannelOrder, OutputKind
 from ..recipe import Step
 from ..training.fit_settings import Edge, FitSettings
 
