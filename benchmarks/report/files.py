@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ...inspection.base.errors import MeasurementError, StorageError
 from ..soak.schema import SoakSummary, read_soak
-from ..timing.measurement import Measurement, Mode
-from ..timing.trace import read_trace
+from ..timing.measurement import Measurement, Mode, read_trace
 
 
 def trace_file(folder: Path, row: str, *, mode: Mode = "belt") -> Path:

@@ -9,7 +9,6 @@ from pathlib import Path
 from ...export.contracts import Artifact, Frame
 from ...inspection.base.errors import MeasurementError
 from ...inspection.line.arrivals import Arrivals
-from ...inspection.line.gates import MissGate
 from ...targets.host import LocalHost
 from ...targets.target import Target
 from ..timing.job import Job, write_frames, write_job
@@ -60,8 +59,6 @@ def soak(
             artifact=artifact.moved_to(artifact.path.absolute()),
             arrivals=arrivals,
             deadline_ns=round(deadline_ms * 1e6),
-            gate=MissGate(),
-            looks=(),
             seconds=seconds,
             warmup_frames=_WARMUP_FRAMES,
             threads=target.threads,
@@ -71,7 +68,7 @@ def soak(
         )
         write_job(job_file, job)
         try:
-            run_worker(LocalHost(), "soak.worker", job_file, target=target, progress=progress)
+            run_worker(LocalHost(), "soak.worker", job_file, threads=target.threads, progress=progress)
         finally:
             _wait_for_recorder(folder)
 

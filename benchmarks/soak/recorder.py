@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from ...inspection.base.errors import BeltlineError, MeasurementError
+from ...inspection.base.errors import MeasurementError
 from ...targets.conditions import conditions, counters
-from ..timing.clock import Clocks, clock_problem, read_clocks
-from ..timing.progress import BAD_INPUT, Tell, channel, error_facts
-from ..timing.trace import TIMES
+from ..timing.disturbances import Clocks, clock_problem, read_clocks
+from ..timing.measurement import TIMES
+from ..timing.process import Channel, serve
 from .folder import held, segment_file, session_folder
 from .histogram import EMPTY, Histogram, histogram_of, merged, quantile_ns
 from .segment import Rows, Segment, SegmentFacts, write_segment
@@ -38,7 +38,7 @@ _CHUNK_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """What a recorder is told.
+    """What a recorder has to do.
 
     Attributes:
         folder: The soak's folder.
@@ -114,37 +114,32 @@ class _Writer:
         }
 
 
-def main(argv: list[str]) -> int:
-    """Record one session.
+def run(text: str, channel: Channel) -> int:
+    """Record one session until the pipe on stdin is closed.
 
     Args:
-        argv: The orders as JSON.
+        text: The orders as JSON.
+        channel: Gets progress facts.
 
     Returns:
-        0, or 2 after an error that a user can fine-tune (a full disk); it is told on stdout as `{"error": ...}`.
+        0.
     """
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    notify = channel()
-    try:
-        (text,) = argv
-        orders = _orders(text)
-        _step_aside(orders.keep_off)
-        with held(Path(orders.folder)):
-            record(sys.stdin.fileno(), orders, notify)
-    except BeltlineError as error:
-        notify(error_facts(error))
-        return BAD_INPUT
+    orders = _orders(text)
+    _step_aside(orders.keep_off)
+    with held(Path(orders.folder)):
+        record(sys.stdin.fileno(), orders, channel)
     return 0
 
 
-def record(source: int, orders: Orders, notify: Tell) -> None:
+def record(source: int, orders: Orders, channel: Channel) -> None:
     """Write what comes through a pipe into segments until it is closed; holds one segment at a time.
 
     Args:
         source: Descriptor to read rows from, 5 x int64 in the machine's byte order each.
         orders: Where they go.
-        notify: Told once a second how it stands.
+        channel: Gets once a second how it stands.
 
     Raises:
         MeasurementError: The machine was suspended or its clock was set.
@@ -158,11 +153,11 @@ def record(source: int, orders: Orders, notify: Tell) -> None:
             writer.write()
             written_s = now_s
         if now_s - notified_s >= _TELL_EVERY_S:
-            notify(writer.progress())
+            channel(writer.progress())
             notified_s = now_s
     if len(writer.waiting) >= ROW_BYTES:
         writer.write()
-    notify(writer.progress())
+    channel(writer.progress())
 
 
 def _orders(text: str) -> Orders:
@@ -170,7 +165,7 @@ def _orders(text: str) -> Orders:
         value: dict[str, Any] = json.loads(text)
         return Orders(**{**value, "keep_off": tuple(value["keep_off"])})
     except (ValueError, KeyError, TypeError) as error:
-        msg = f"not a recorder's orders: {error}; it is started by a soak, not by hand"
+        msg = f"not a recorder's orders: {error}; `beltline bench --soak` starts it"
         raise MeasurementError(msg) from error
 
 
@@ -199,4 +194,4 @@ def _step_aside(keep_off: tuple[int, ...]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(serve(sys.argv[1:], run))

@@ -1,7 +1,7 @@
 """A stretch of a soak on disk: some seconds of frames with the conditions they ran under, in one small file.
 
-Of each frame the five times of `trace.TIMES` are kept, all of them, to the nanosecond. They are stored as steps (from
-frame to frame, then from mark to mark), byte by byte of equal weight, which a general compressor makes small.
+Of each frame the five times of `measurement.TIMES` are kept, all of them, to the nanosecond. They are stored as steps
+(from frame to frame, then from mark to mark), byte by byte of equal weight, which a general compressor makes small.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from ...inspection.base.errors import MeasurementError
 from ...inspection.base.storage import write_bytes
-from ..timing.trace import TIMES
+from ..timing.measurement import TIMES
 
 SEGMENT_FORMAT = 1
 _MOST_FRAMES = 1 << 20
 _MOST_BYTES = 64 << 20
 
 Rows = NDArray[np.int64]
-"""Times of frames, int64 `[frames, 5]` in the order of `trace.TIMES`."""
+"""Times of frames, int64 `[frames, 5]` in the order of `measurement.TIMES`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Engine times of networks as they will run, and of the same network at other widths.
 
-Each is a fresh process, pinned and alone (`measuring.measure`), back to back. What else runs on the machine can only
-add time, so of each network the quietest stretch counts.
+Each is measured in a fresh process, pinned and alone, back to back. What else runs on the machine can only add time,
+so of each network the quietest stretch counts.
 """
 
 from __future__ import annotations
@@ -24,20 +24,23 @@ from ...export.contracts import Artifact, Frame, Graph
 from ...export.graph_reading import parse_model
 from ...export.narrowing import layer_nodes, narrowed
 from ...inspection.base.storage import digest_of_file, digest_of_json, write_bytes, write_json
-from ...inspection.line.gates import MissGate
 from ...targets.host import Host
 from ...targets.target import Target
-from .graph_form import graph_form
-from .measuring import MeasureLimits, measure
-from .sampled_widths import sampled_widths
+from .measuring import MeasureLimits, measure_back_to_back
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
 _TURN = MeasureLimits(frames=300, seconds=2)
 _ROUNDS = 3
 _STRETCH_FRAMES = 9
-_NEVER_LATE_MS = 3_600_000.0
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are."""
@@ -136,16 +139,7 @@ class EngineBench:
             return self._turn_ms(backends()[self.backend].build(thinner, self.target, built), host)
 
     def _turn_ms(self, artifact: Artifact, host: Host) -> float:
-        measured = measure(
-            artifact,
-            self.frames,
-            arrivals=None,
-            deadline_ms=_NEVER_LATE_MS,
-            gate=MissGate(),
-            target=self.target,
-            limits=_TURN,
-            host=host,
-        )
+        measured = measure_back_to_back(artifact, self.frames, target=self.target, limits=_TURN, host=host)
         return quietest_ms(measured.engine_ns)
 
 
@@ -169,3 +163,57 @@ def _kept_samples(path: Path, wanted: Sequence[Widths]) -> list[TimedWidths]:
         return []
     alike = [sample.widths == widths for sample, widths in zip(samples, wanted, strict=False)]
     return samples if all(alike) and len(samples) <= len(wanted) else []
+
+
+def graph_form(model: ModelProto) -> str:
+    """Give `sha256:<hex>` of a graph's operators, their settings and how they hang together, and its weights' shapes.
+
+    Two trainings of one network, exported and quantized alike, have the same form.
+    """
+    graph = model.graph
+    numbers: dict[str, int] = {}
+
+    def number(name: str) -> int:
+        return numbers.setdefault(name, len(numbers))
+
+    nodes: list[Any] = [
+        [node.op_type, [number(name) for name in node.input], [number(name) for name in node.output], _settings(node)]
+        for node in graph.node
+    ]
+    shapes = sorted((number(tensor.name), tensor.data_type, tuple(tensor.dims)) for tensor in graph.initializer)
+    return digest_of_json([nodes, [[at, kind, list(dims)] for at, kind, dims in shapes]])
+
+
+def _settings(node: Any) -> list[list[str]]:
+    settled = sorted((each.name, each.SerializeToString(deterministic=True).hex()) for each in node.attribute)
+    return [list(each) for each in settled]
+
+
+_SEED = 0
+_FEWEST = 0.1
+_SPREAD = 0.35
+_BY_CHANCE = 3
+
+
+def sampled_widths(shape: NetworkShape) -> tuple[dict[str, int], ...]:
+    """Choose the full widths, the least, and five networks for each group.
+
+    One of the five has this group alone at its narrowest and one has it alone at its full width, which tells the groups
+    apart; the others are narrow all over by chance, each group to its own degree, as pruned networks are.
+    """
+    random = np.random.default_rng(_SEED)
+    found = [shape.full, shape.least]
+    for group in shape.groups:
+        found += [{**shape.full, group.name: group.fewest}, {**shape.least, group.name: group.channels}]
+        found += [random_widths(shape, random) for _ in range(_BY_CHANCE)]
+    return tuple(found)
+
+
+def random_widths(shape: NetworkShape, random: np.random.Generator) -> dict[str, int]:
+    """Draw a network: a degree from a tenth to all of it, and each group's share around that degree."""
+    degree = random.uniform(_FEWEST, 1.0)
+    shares = np.clip(degree + random.uniform(-_SPREAD, _SPREAD, len(shape.groups)), 0, 1)
+    return {
+        group.name: min(group.choices(), key=lambda width: abs(width - share * group.channels))
+        for group, share in zip(shape.groups, shares, strict=True)
+    }

@@ -1,8 +1,8 @@
 """Several models measured interleaved, A B C, C B A, ...: what the machine does meanwhile befalls all of them alike.
 
-A turn is a fresh process, pinned and alone, as `measuring.measure` makes it, with its warm-up apart: memory layout and
-start-up differ from process to process and belong into the interval. That costs about a second per turn for OpenVINO
-and ONNX Runtime, and some four for torch. Every other round runs backwards, so that a steady drift favours nobody.
+Each turn has a fresh process, pinned and alone, and its warm-up apart: memory layout and start-up differ from process
+to process and belong into the interval. That costs about a second per turn for OpenVINO and ONNX Runtime, and some four
+for torch. Every other round runs backwards, so that a steady drift favours nobody.
 """
 
 from __future__ import annotations
@@ -14,22 +14,19 @@ from typing import Any
 
 from ...export.contracts import Artifact, Frame
 from ...inspection.base.errors import MeasurementError
-from ...inspection.line.gates import MissGate
 from ...inspection.statistics.quantile import quantile
 from ...targets.fingerprint import differences
 from ...targets.host import Host
 from ...targets.target import Target
 from ..proof.ratio import Ratio, ratio_of_rounds
 from .measurement import Measurement
-from .measuring import MeasureLimits, measure
+from .measuring import MeasureLimits, measure_back_to_back
 
 SHARES: Mapping[str, float] = MappingProxyType({"p50": 0.5, "p99": 0.99})
 """The times that are compared, by name."""
 
 TURN = MeasureLimits(frames=200, seconds=3)
 """How long one turn lasts: 200 frames, or 3 seconds of a slow model."""
-
-_NEVER_LATE_MS = 3_600_000.0  # models are compared here, no belt waits for them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +82,7 @@ def measured_rounds(
 
     Args:
         artifacts: Name to model, at least two; the order is that of the even rounds.
-        frames: Real camera frames; see `measure`.
+        frames: Real camera frames; see `measuring.measure_at_line_rate`.
         numbers: Which rounds to run; those that are there already are left out.
         target: Threads and CPUs.
         limits: Of one turn.
@@ -107,15 +104,8 @@ def measured_rounds(
         turns = {}
         for name in names:
             progress(number, name)
-            turns[name] = measure(
-                artifacts[name],
-                frames,
-                arrivals=None,
-                deadline_ms=_NEVER_LATE_MS,
-                gate=MissGate(),
-                target=target.with_threads(threads.get(name)),
-                limits=limits,
-                host=host,
+            turns[name] = measure_back_to_back(
+                artifacts[name], frames, target=target.with_threads(threads.get(name)), limits=limits, host=host
             )
         yield Round(number=number, turns=MappingProxyType(turns))
 

@@ -1,10 +1,10 @@
-"""What a measuring process is told: one JSON file, and the frames beside it."""
+"""What a measuring process has to do: one JSON file, and the frames beside it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ...inspection.line.gates import MissGate
 from ..proof.interim_looks import InterimLook
 from .measurement import Mode
 
+_NEVER_NS = 1 << 62
 _MOST_FRAME_BYTES = 1 << 30
 
 
@@ -26,30 +27,31 @@ class Job:
     """One measurement to be made.
 
     Attributes:
-        artifact: What to run; its path is one on the measuring machine.
-        arrivals: When frames are due; None: back to back.
-        deadline_ns: Response times above it are misses.
-        gate: What the looks were planned for.
-        looks: When the run may end early; the last one is its end. Back to back only that end counts.
-        seconds: Longest duration after warming up; a backlog cannot stretch the run beyond it.
+        artifact: What to run; its path, like the other two, is one on the measuring machine.
+        seconds: Longest duration after warming up (a backlog cannot stretch a run beyond it); of a soak the time in
+            all sessions together.
         warmup_frames: Least number of cold frames.
         threads: Of the engine.
         cpus: That the process is pinned to.
-        frames: Path of the `.npz` with the frames.
-        trace: Where the measurement goes.
+        arrivals: When frames are due; None: back to back.
+        deadline_ns: Response times above it are misses.
+        gate: What the looks were planned for.
+        looks: When a run may end early; the last one is its end. Back to back only that end counts; a soak has none.
+        frames: The `.npz` with the frames.
+        trace: Where the measurement goes: a file, or the folder of a soak.
     """
 
     artifact: Artifact
-    arrivals: Arrivals | None
-    deadline_ns: int
-    gate: MissGate
-    looks: tuple[InterimLook, ...]
     seconds: float
     warmup_frames: int
     threads: int
     cpus: tuple[int, ...]
-    frames: Path
-    trace: Path
+    arrivals: Arrivals | None = None
+    deadline_ns: int = _NEVER_NS
+    gate: MissGate = field(default_factory=MissGate)
+    looks: tuple[InterimLook, ...] = ()
+    frames: Path = Path()
+    trace: Path = Path()
 
     @property
     def mode(self) -> Mode:

@@ -19,7 +19,7 @@ _SLACK_NS = 300_000
 """So much must be left before the pacer spins for the next frame, or nothing but measuring is done."""
 
 Note = Callable[[int, int, int, int, int], str | None]
-"""Takes a frame's times in the order of `trace.TIMES`; gives the reason to stop, or None to go on."""
+"""Takes a frame's times in the order of `measurement.TIMES`; gives the reason to stop, or None to go on."""
 
 
 def offer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,7 @@ from ..proof.interim_looks import InterimLook, end_look, plan_looks
 from ..proof.late_bursts import allowed_burst_frames
 from ..proof.miss_rate import Proof, prove
 from .job import Job, write_frames, write_job
-from .measurement import Measurement
-from .trace import read_trace
+from .measurement import Measurement, read_trace
 
 _FIRST_LOOK_SECONDS = 2.0
 _FIRST_LOOK_FRAMES = 16
@@ -53,16 +52,26 @@ class MeasureLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Offer:
-    """How frames are offered to an artifact and what is asked of it; see `measure`."""
+class Demand:
+    """What a line asks of an artifact, and how long that may be measured.
 
-    arrivals: Arrivals | None
+    Attributes:
+        arrivals: When frames are due (open loop).
+        deadline_ms: Decisions that come later are misses; > 0.
+        gate: Allowed miss rate and confidence: they decide when the run may stop.
+        limits: How long it may last at most.
+        work_ms: Median work on a frame, back to back, where that was measured before: how busy the device will be
+            decides how many frames a stall delays. None: half of the time.
+    """
+
+    arrivals: Arrivals
     deadline_ms: float
     gate: MissGate
-    limits: MeasureLimits
-    work_ms: float | None
+    limits: MeasureLimits = MeasureLimits()
+    work_ms: float | None = None
 
     def __post_init__(self) -> None:
+        """Refuse a line that leaves no time."""
         if not self.deadline_ms > 0:
             msg = f"deadline_ms must be > 0, got {self.deadline_ms:g}; the fixed times leave none: move the ejector"
             raise MeasurementError(msg)
@@ -73,42 +82,32 @@ class _Offer:
         It may first end in `misses` after two seconds of the belt, 16 frames at least. Frames that one stall of the
         gate's length makes late are one event.
         """
-        if self.arrivals is None:
-            return end_look(self.gate, frames=self.limits.frames)
+        rate = self.arrivals.frames_per_s
         busy = planned_utilisation(self.arrivals, deadline_ms=self.deadline_ms, back_to_back_ms=self.work_ms)
         burst = burst_frames(self.gate.stall_ms, arrivals=self.arrivals, deadline_ms=self.deadline_ms, utilisation=busy)
-        limit = max(1, min(self.limits.frames, int(self.limits.seconds * self.arrivals.frames_per_s)))
-        first = max(_FIRST_LOOK_FRAMES, ceil(_FIRST_LOOK_SECONDS * self.arrivals.frames_per_s))
+        limit = max(1, min(self.limits.frames, int(self.limits.seconds * rate)))
+        first = max(_FIRST_LOOK_FRAMES, ceil(_FIRST_LOOK_SECONDS * rate))
         return plan_looks(self.gate, limit_frames=limit, first_frames=first, burst_frames=burst)
 
 
-def measure(
+def measure_at_line_rate(
     artifact: Artifact,
     frames: Sequence[Frame],
     *,
-    arrivals: Arrivals | None,
-    deadline_ms: float,
-    gate: MissGate,
+    demand: Demand,
     target: Target,
-    limits: MeasureLimits | None = None,
-    work_ms: float | None = None,
     progress: Progress = lambda _: None,
     host: Host | None = None,
 ) -> Measurement:
-    """Measure an artifact in a fresh process that is pinned and alone.
+    """Measure an artifact under a line's load, in a fresh process that is pinned and alone.
 
-    On a belt the run ends as soon as the gate is certainly held or certainly missed, else at its limits.
+    The run ends as soon as the gate is certainly held or certainly missed, else at its limits.
 
     Args:
         artifact: What to run.
         frames: Real camera frames, uint8 `[height, width, channels]` each; at least 2 different ones. Rotated.
-        arrivals: When frames are due (open loop); None: back to back.
-        deadline_ms: Decisions that come later are misses; > 0.
-        gate: Allowed miss rate and confidence: they decide when the run may stop.
+        demand: What the line asks.
         target: Threads and CPUs.
-        limits: How long it may last at most.
-        work_ms: Median work on a frame, back to back, where that was measured before: how busy the device will be
-            decides how many frames a stall delays. None: half of the time.
         progress: Called now and then while it runs.
         host: Where to measure; None: here.
 
@@ -116,37 +115,59 @@ def measure(
         Every frame's times; the looks of the test and how the run stopped stand in its fingerprint under `run`.
 
     Raises:
-        MeasurementError: A number that cannot be measured with, a period shorter than the timer there holds, or the
-            measuring process failed (in its words).
+        MeasurementError: A period shorter than the timer there holds, or the measuring process failed; its message is
+            passed on.
     """
-    offer = _Offer(
-        arrivals=arrivals, deadline_ms=deadline_ms, gate=gate, limits=limits or MeasureLimits(), work_ms=work_ms
+    job = Job(
+        artifact=artifact,
+        arrivals=demand.arrivals,
+        deadline_ns=round(demand.deadline_ms * 1e6),
+        gate=demand.gate,
+        looks=demand.looks(),
+        seconds=demand.limits.seconds,
+        warmup_frames=demand.limits.warmup_frames,
+        threads=target.threads,
+        cpus=target.cpus,
     )
-    where = host or LocalHost()
-    with tempfile.TemporaryDirectory(prefix="beltline-measure-") as folder:
-        frames_file, job_file, trace = (Path(folder) / name for name in ("frames.npz", "job.json", "trace.npz"))
-        write_frames(frames_file, frames)
-        frames_there = where.put(frames_file)
-        trace_there = frames_there.with_name(trace.name)
-        there = artifact.moved_to(where.put(artifact.path.absolute().parent) / artifact.path.name)
-        write_job(job_file, _job(there, offer, target, frames_there, trace_there))
-        run_worker(where, "timing.worker", where.put(job_file), target=target, progress=progress)
-        where.get(trace_there, trace)
-        return read_trace(trace)
+    return _measured(job, frames, host or LocalHost(), progress)
 
 
-def run_worker(host: Host, module: str, job: Path, *, target: Target, progress: Progress) -> None:
+def measure_back_to_back(
+    artifact: Artifact,
+    frames: Sequence[Frame],
+    *,
+    target: Target,
+    limits: MeasureLimits,
+    progress: Progress = lambda _: None,
+    host: Host | None = None,
+) -> Measurement:
+    """Measure an artifact as fast as it goes: each frame is offered when the one before is decided.
+
+    Arguments, return value and errors are those of `measure_at_line_rate`; it ends at its limits.
+    """
+    job = Job(
+        artifact=artifact,
+        looks=end_look(MissGate(), frames=limits.frames),
+        seconds=limits.seconds,
+        warmup_frames=limits.warmup_frames,
+        threads=target.threads,
+        cpus=target.cpus,
+    )
+    return _measured(job, frames, host or LocalHost(), progress)
+
+
+def run_worker(host: Host, module: str, job: Path, *, threads: int, progress: Progress) -> None:
     """Run a measuring process on a host to its end.
 
     Args:
         host: Where.
         module: Which one, below `benchmarks`: `timing.worker` or `soak.worker`.
         job: The job file, there.
-        target: Its threads.
-        progress: Gets what the process tells.
+        threads: That native libraries may start.
+        progress: Gets what the process reports.
 
     Raises:
-        MeasurementError: The process failed, in its own words where it had any.
+        MeasurementError: The process failed; its own message where it had one.
     """
     failure: dict[str, str] = {}
 
@@ -158,7 +179,7 @@ def run_worker(host: Host, module: str, job: Path, *, target: Target, progress: 
             progress(facts)
 
     argv = [host.python, "-m", f"{__name__.split('.')[0]}.benchmarks.{module}", str(job)]
-    ended = host.run(argv, environment=_environment(host, target), on_line=on_line)
+    ended = host.run(argv, environment=_environment(host, threads), on_line=on_line)
     if failure or ended.code:
         raise _failed(failure, ended)
 
@@ -169,7 +190,7 @@ def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: Mis
     For a back-to-back run, another gate, or another deadline than the run's own, there is one look at its last frame.
 
     Args:
-        measurement: Made by `measure`, or read from a trace.
+        measurement: Just made, or read from a trace.
         deadline_ms: Responses above it are late.
         gate: Allowed miss rate and confidence.
     """
@@ -183,20 +204,18 @@ def prove_measurement(measurement: Measurement, *, deadline_ms: float, gate: Mis
     return prove(late, gate=gate, looks=looks, cameras=cameras)
 
 
-def _job(artifact: Artifact, offer: _Offer, target: Target, frames: Path, trace: Path) -> Job:
-    return Job(
-        artifact=artifact,
-        arrivals=offer.arrivals,
-        deadline_ns=round(offer.deadline_ms * 1e6),
-        gate=offer.gate,
-        looks=offer.looks(),
-        seconds=offer.limits.seconds,
-        warmup_frames=offer.limits.warmup_frames,
-        threads=target.threads,
-        cpus=target.cpus,
-        frames=frames,
-        trace=trace,
-    )
+def _measured(job: Job, frames: Sequence[Frame], host: Host, progress: Progress) -> Measurement:
+    """Bring artifact, frames and job to the host, run the worker there, and fetch its trace."""
+    with tempfile.TemporaryDirectory(prefix="beltline-measure-") as folder:
+        frames_file, job_file, trace = (Path(folder) / name for name in ("frames.npz", "job.json", "trace.npz"))
+        write_frames(frames_file, frames)
+        frames_there = host.put(frames_file)
+        trace_there = frames_there.with_name(trace.name)
+        artifact = job.artifact.moved_to(host.put(job.artifact.path.absolute().parent) / job.artifact.path.name)
+        write_job(job_file, replace(job, artifact=artifact, frames=frames_there, trace=trace_there))
+        run_worker(host, "timing.worker", host.put(job_file), threads=job.threads, progress=progress)
+        host.get(trace_there, trace)
+        return read_trace(trace)
 
 
 def _failed(failure: dict[str, str], ended: Ended) -> BeltlineError:
@@ -206,11 +225,9 @@ def _failed(failure: dict[str, str], ended: Ended) -> BeltlineError:
     return MeasurementError(f"the measuring process ended with code {ended.code}: {cause}")
 
 
-def _environment(host: Host, target: Target) -> dict[str, str]:
-    """Hand over the import path and the number of threads that native libraries may start."""
-    threads = str(target.threads)
-    path = host.import_path
-    return {"PYTHONPATH": path, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+def _environment(host: Host, threads: int) -> dict[str, str]:
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {"PYTHONPATH": host.import_path, **dict.fromkeys(names, str(threads))}
 
 
 def _looks_of(measurement: Measurement, deadline_ms: float, gate: MissGate) -> tuple[InterimLook, ...]:

@@ -1,7 +1,7 @@
 """The process that measures: `python -m beltline.benchmarks.timing.worker JOB.json`.
 
 It is fresh, pinned, alone on its machine (one lock for all measurements of a user), and does nothing between two
-frames but note times. It tells its progress as JSON lines on stdout, only in the slack before a frame is due.
+frames but note times. It reports its progress as JSON lines on stdout, only in the slack before a frame is due.
 """
 
 from __future__ import annotations
@@ -9,71 +9,151 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...export.artifacts import backends, runtime_packages
 from ...export.contracts import Backend, Frame, Session, executing_device
-from ...inspection.base.errors import BeltlineError, MeasurementError
+from ...inspection.base.errors import MeasurementError
 from ...inspection.line.arrivals import schedule_ns
 from ...targets.conditions import conditions
 from ...targets.fingerprint import fingerprint
+from ..proof.interim_looks import InterimLook
+from ..proof.miss_rate import decide
 from .disturbances import watching_disturbances
-from .isolation import alone, pin, require_parent, undisturbed
 from .job import Job, read_frames, read_job
 from .loop import AT_ONCE, offer
-from .measurement import Measurement
+from .measurement import TIMES, Measurement, write_trace
 from .pacing import SPIN_NS
-from .progress import BAD_INPUT, Tell, channel, error_facts
-from .recording import Recorder, Rows, room_for
+from .process import Channel, alone, pin, require_parent, serve, undisturbed
 from .timer import Timer, timer_holding
-from .trace import write_trace
 
+Rows = NDArray[np.int64]
+"""Times of frames, int64 `[frames, 5]` in the order of `measurement.TIMES`."""
+
+_TOUCHED_ROWS = 1_000_000
 _WARMUP_NS = 500_000_000
 _MOST_WARMUP_FRAMES = 2_000
 _PROGRESS_NS = 500_000_000
 _LEAD_NS = 10_000_000
 
 
-def main(argv: list[str]) -> int:
-    """Run one job.
+@dataclass(slots=True, kw_only=True)
+class Recorder:
+    """Rows noted so far and the counts that a look needs; the one thing in a measuring process that changes.
 
-    Args:
-        argv: The job file.
-
-    Returns:
-        0, or 2 after an error that a user can mend; it is told on stdout as `{"error": ...}`.
+    Attributes:
+        rows: Room for every frame of the run.
+        end_ns: The run ends with the first frame decided later.
+        deadline_ns: Response times above it are misses.
+        looks: When the run may end early; empty: only at its end.
+        count: Frames noted.
+        misses: Late frames among them.
+        bursts: Series of late frames among them; one ends when a whole trigger is in time.
+        cameras: Frames that fall due together, >= 1.
     """
-    notify = channel()
-    try:
-        (job_file,) = argv
-        run(read_job(Path(job_file)), notify)
-    except BeltlineError as error:
-        notify(error_facts(error))
-        return BAD_INPUT
-    return 0
+
+    rows: Rows
+    end_ns: int
+    deadline_ns: int = 0
+    looks: Sequence[InterimLook] = ()
+    count: int = 0
+    misses: int = 0
+    bursts: int = 0
+    cameras: int = 1
+    _in_time: int = 1 << 62
+    _looks_by_frames: dict[int, InterimLook] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Index the looks."""
+        self._looks_by_frames = {look.frames: look for look in self.looks}
+
+    def note(
+        self, due_ns: int, started_ns: int, engine_start_ns: int, engine_end_ns: int, decided_ns: int
+    ) -> str | None:
+        """Keep a frame's times; see `loop.Note`."""
+        self.rows[self.count] = due_ns, started_ns, engine_start_ns, engine_end_ns, decided_ns
+        self.count += 1
+        late = decided_ns - due_ns > self.deadline_ns
+        self.misses += late
+        self.bursts += late and self._in_time >= self.cameras
+        self._in_time = 0 if late else self._in_time + 1
+        if look := self._looks_by_frames.get(self.count):
+            outcome = decide(look, misses=self.misses, bursts=self.bursts)
+            if outcome != "inconclusive":
+                return outcome
+        return "time" if decided_ns > self.end_ns else None
+
+    def progress(self) -> dict[str, Any]:
+        """Say how far the run is, JSON-able."""
+        due_ns, *_, decided_ns = self.rows[self.count - 1].tolist()
+        return {
+            "frames": self.count,
+            "of": len(self.rows),
+            "misses": self.misses,
+            "response_ms": (decided_ns - due_ns) / 1e6,
+        }
 
 
-def run(job: Job, notify: Tell) -> None:
-    """Measure a job and write its trace; `tell` gets progress facts."""
+def room_for(frames: int) -> Rows:
+    """Make room for rows; the pages of the first million are touched, so that none faults while frames come."""
+    rows: Rows = np.empty((frames, len(TIMES)), dtype=np.int64)
+    rows[:_TOUCHED_ROWS] = 0
+    return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What a job needs before its engine is opened.
+
+    Attributes:
+        backend: Installed here.
+        frames: To be rotated through.
+        timer: Of this machine, which holds the job's arrivals; None where it is not needed, back to back.
+    """
+
+    backend: Backend
+    frames: list[Frame]
+    timer: Timer | None
+
+
+@contextmanager
+def prepared(job: Job, channel: Channel) -> Iterator[Prepared]:
+    """Pin this process and keep other measurements off the machine until the block ends; for runs and soaks alike.
+
+    Raises:
+        MeasurementError: A CPU or the backend is not there, or the timer cannot offer frames as the belt brings them.
+    """
     pin(job.cpus)
-    with alone(lambda: notify({"waiting": "another measurement runs on this machine"})):
-        backend: Backend = installed_backend(job.artifact.backend)
-        frames = read_frames(job.frames)
+    with alone(lambda: channel({"waiting": "another measurement runs on this machine"})):
+        backend, frames = _installed_backend(job.artifact.backend), read_frames(job.frames)
         timer = timer_holding(job.arrivals) if job.arrivals else None
-        with backend.load(job.artifact, threads=job.threads) as session, undisturbed():
-            before = fingerprint(runtime_packages())
-            cold = warm_up(session, frames, job)
-            with watching_disturbances(job.cpus) as disturbances:
-                rows, stopped = _measure(session, frames, job, timer, notify)
-    found = {"timer": asdict(timer) if timer else None, "disturbances": disturbances}
-    notes = {**_notes(job, rows, stopped), **found, "runs_on": executing_device(session)}
-    write_trace(job.trace, _measurement(job, cold, rows, {**before, "run": notes}))
+        yield Prepared(backend=backend, frames=frames, timer=timer)
+
+
+def run(job_file: str, channel: Channel) -> int:
+    """Measure a job and write its trace; gives 0."""
+    job = read_job(Path(job_file))
+    with (
+        prepared(job, channel) as given,
+        given.backend.load(job.artifact, threads=job.threads) as session,
+        undisturbed(),
+    ):
+        before = fingerprint(runtime_packages())
+        cold = warm_up(session, given.frames, job)
+        with watching_disturbances(job.cpus) as disturbances:
+            rows, stopped = _measure(session, given, job, channel)
+        notes = {**_notes(job, rows, stopped), "disturbances": disturbances, "runs_on": executing_device(session)}
+    timer = asdict(given.timer) if given.timer else None
+    write_trace(job.trace, _measurement(job, cold, rows, {**before, "run": {**notes, "timer": timer}}))
+    return 0
 
 
 def _notes(job: Job, rows: Rows, stopped: str) -> dict[str, Any]:
@@ -108,7 +188,7 @@ def warm_up(session: Session, frames: list[Frame], job: Job) -> Rows:
     return cold.rows[: cold.count]
 
 
-def _measure(session: Session, frames: list[Frame], job: Job, timer: Timer | None, notify: Tell) -> tuple[Rows, str]:
+def _measure(session: Session, given: Prepared, job: Job, channel: Channel) -> tuple[Rows, str]:
     """Offer frames as the job's mode says until a look decides, the limit of frames or the time is reached."""
     limit = job.looks[-1].frames
     rows = room_for(limit)
@@ -122,11 +202,11 @@ def _measure(session: Session, frames: list[Frame], job: Job, timer: Timer | Non
     )
     stopped = offer(
         session.infer,
-        frames,
+        given.frames,
         _schedule(job, limit, first_ns),
         note=recorder.note,
-        in_slack=_reporting(recorder, notify),
-        spin_ns=timer.spin_ns if timer else SPIN_NS,
+        in_slack=_reporting(recorder, channel),
+        spin_ns=given.timer.spin_ns if given.timer else SPIN_NS,
     )
     return rows[: recorder.count], stopped or "frames"
 
@@ -137,7 +217,7 @@ def _schedule(job: Job, limit: int, first_ns: int) -> Iterable[int]:
     return islice(schedule_ns(job.arrivals, first_ns=first_ns + job.arrivals.jitter_ns), limit)
 
 
-def _reporting(recorder: Recorder, notify: Tell) -> Callable[[], None]:
+def _reporting(recorder: Recorder, channel: Channel) -> Callable[[], None]:
     parent, notified_ns = os.getppid(), 0
 
     def in_slack() -> None:
@@ -146,7 +226,7 @@ def _reporting(recorder: Recorder, notify: Tell) -> Callable[[], None]:
         if now_ns - notified_ns > _PROGRESS_NS:
             notified_ns = now_ns
             require_parent(parent)
-            notify(recorder.progress())
+            channel(recorder.progress())
 
     return in_slack
 
@@ -167,7 +247,7 @@ def _measurement(job: Job, cold: Rows, rows: Rows, facts: dict[str, Any]) -> Mea
     )
 
 
-def installed_backend(name: str) -> Backend:
+def _installed_backend(name: str) -> Backend:
     """Find the backend of an artifact.
 
     Raises:
@@ -183,4 +263,4 @@ def installed_backend(name: str) -> Backend:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(serve(sys.argv[1:], run))

@@ -73,9 +73,8 @@ def _answer(line_file: LineFile, *, as_json: bool, verbose: bool) -> None:
 
 
 def _answer_what_if(line_file: LineFile, trace: Path, question: Question, *, as_json: bool) -> None:
-    from ...benchmarks.timing.trace import read_trace
-    from ..line.what_if import what_if
-    from ..line.what_if_text import what_if_text
+    from ...benchmarks.timing.measurement import read_trace
+    from ..line.what_if import what_if, what_if_text
 
     gate = line_file.gates.deadline_miss
     facts = what_if(read_trace(trace), line_file.line, gate, question=question, seed=line_file.seed)

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...benchmarks.timing.measurement import Measurement
-from ...benchmarks.timing.measuring import MeasureLimits, measure
-from ...benchmarks.timing.trace import write_trace
+from ...benchmarks.timing.measurement import Measurement, write_trace
+from ...benchmarks.timing.measuring import Demand, MeasureLimits, measure_at_line_rate, measure_back_to_back
 from ...compress.methods.distill.settings import DistillStep
 from ...compress.methods.prune.settings import PruneStep
 from ...export.contracts import Artifact
@@ -243,17 +242,13 @@ def _times(job: RunJob, plan: RowPlan, artifact: Artifact, device: Device, *, pa
 
 def _measured(job: RunJob, artifact: Artifact, device: Device, limits: MeasureLimits, *, paced: bool) -> Measurement:
     samples = evenly(job.dataset.of("val"), _TIMED_FRAMES)
+    frames = list(frames_of(job.dataset, samples))
     with device.host(job.console) as host:
-        return measure(
-            artifact,
-            list(frames_of(job.dataset, samples)),
-            arrivals=job.budget.arrivals if paced else None,
-            target=device.target,
-            host=host,
-            gate=job.line_file.gates.deadline_miss,
-            deadline_ms=job.budget.deadline_ms,
-            limits=limits,
-        )
+        if not paced:
+            return measure_back_to_back(artifact, frames, target=device.target, limits=limits, host=host)
+        gate, budget = job.line_file.gates.deadline_miss, job.budget
+        demand = Demand(arrivals=budget.arrivals, deadline_ms=budget.deadline_ms, gate=gate, limits=limits)
+        return measure_at_line_rate(artifact, frames, demand=demand, target=device.target, host=host)
 
 
 def _summary(measurement: Measurement, *, stretches: int) -> dict[str, float]:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from ...benchmarks.timing.engine_timing import Graphs
+from ...benchmarks.timing.engine_timing import EngineBench, Graphs
 from ...compress.networks.base.families import own_code
-from ...compress.recipe import GraphContext, ModuleContext, Step, methods
+from ...compress.recipe import GraphContext, ModuleContext, Progress, Step, methods
 from ...export.contracts import Frame
 from ...export.graph_file import open_graph
 from ...export.to_onnx import export_graph
 from ...inspection.base.storage import digest_of_file, write_json
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
-from .engine_timer import engine_timer, timing_facts
 from .job import Made, RunJob
+from .measure import Device, devices_of, this_machine
 from .rows import RowPlan
 from .stages import Stage, run_resumable_stage, run_stage
 from .val_judge import ValJudge
-from .versions import checkpoint_versions, export_versions, step_versions
+from .versions import checkpoint_versions, export_versions, machine_digest, machine_of, step_versions
 
 _CALIBRATION_FRAMES = 512
 
@@ -179,3 +180,46 @@ def _judge_for(job: RunJob, step: Step, backend: str) -> ValJudge | None:
     """Give a step that asks what it costs somebody who says so."""
     quiet = replace(job, console=job.console.in_lines_only())  # a bar is up while the step asks
     return ValJudge(job=quiet, backend=backend) if step.settings.judged else None
+
+
+_FRAMES = 16
+_CACHE = ".latency"
+"""Folder beside the runs: a network's times hang on the device and the versions, not on the run."""
+
+
+def engine_timer(job: RunJob, row: RowPlan, *, graphs: Callable[[Path], Graphs], progress: Progress) -> EngineBench:
+    """Make what times a row's networks.
+
+    Args:
+        job: The run.
+        row: Says the backend.
+        graphs: Exports a checkpoint and goes through the row's steps on the graph.
+        progress: Told which network is being timed.
+    """
+    device = _timed_on(job, row)
+    return EngineBench(
+        backend=row.backend,
+        target=device.target,
+        machine=machine_of(device.facts, row.backend),
+        frames=tuple(frames_of(job.dataset, evenly(job.dataset.of("val"), _FRAMES))),
+        graphs=graphs,
+        host=lambda: device.host(job.console.in_lines_only()),
+        cache=job.folder.parent / _CACHE,
+        progress=progress,
+    )
+
+
+def timing_facts(job: RunJob, row: RowPlan) -> dict[str, Any]:
+    """Name what a row's engine times hang on, for the stage that goes by them."""
+    device = _timed_on(job, row)
+    return {
+        "backend": row.backend,
+        "graph_steps": [step.model_dump(mode="json") for step in row.steps if step.works_on == "graph"],
+        "target": [device.name, device.target.threads, list(device.target.cpus)],
+        "machine": machine_digest(device.facts, row.backend),
+    }
+
+
+def _timed_on(job: RunJob, row: RowPlan) -> Device:
+    """Give the first device of the line; this machine where the run has not met any."""
+    return next(iter(devices_of(row, job.devices)), None) or this_machine(job.devices)

@@ -18,7 +18,7 @@ from ...benchmarks.timing.interleaved import (
     measured_rounds,
     rounds_of,
 )
-from ...benchmarks.timing.trace import read_trace, write_trace
+from ...benchmarks.timing.measurement import read_trace, write_trace
 from ...export.contracts import Artifact
 from ...inspection.base.storage import new_folder
 from ...inspection.data.dataset import evenly

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...benchmarks.report.files import keep_trace
-from ...benchmarks.timing.measurement import Measurement, Mode
-from ...benchmarks.timing.measuring import MeasureLimits, measure
-from ...benchmarks.timing.trace import read_trace, write_trace
+from ...benchmarks.timing.measurement import Measurement, Mode, read_trace, write_trace
+from ...benchmarks.timing.measuring import Demand, MeasureLimits, measure_at_line_rate, measure_back_to_back
 from ...export.artifacts import backends
 from ...export.contracts import Artifact, Session
 from ...export.parity import Parity, compare_scores, require_no_flips
@@ -118,36 +117,40 @@ def measure_latency(job: RunJob, artifact: Artifact, name: str, device: Device) 
     How long a frame takes back to back says how busy the device will be, and with that how many frames a stall delays:
     the proof at line rate is planned for it.
     """
-    back_to_back = _measured(job, artifact, "back_to_back", name, device)
-    work_ms = quantile(back_to_back.response_ns, 0.5) / 1e6
-    return Timed(belt=_measured(job, artifact, "belt", name, device, work_ms=work_ms), back_to_back=back_to_back)
+    back_to_back = _measured(job, artifact, name, device)
+    settings, budget = job.line_file.measure, job.budget
+    brought = max(1, round(settings.minutes * 60 * budget.arrivals.frames_per_s))
+    demand = Demand(
+        arrivals=budget.arrivals,
+        deadline_ms=budget.deadline_ms,
+        gate=job.line_file.gates.deadline_miss,
+        limits=MeasureLimits(frames=min(settings.frames or brought, brought), seconds=settings.minutes * 60 + 30),
+        work_ms=quantile(back_to_back.response_ns, 0.5) / 1e6,
+    )
+    return Timed(belt=_measured(job, artifact, name, device, demand=demand), back_to_back=back_to_back)
 
 
 def _measured(
-    job: RunJob, artifact: Artifact, mode: Mode, name: str, device: Device, *, work_ms: float | None = None
+    job: RunJob, artifact: Artifact, name: str, device: Device, *, demand: Demand | None = None
 ) -> Measurement:
-    settings, gate = job.line_file.measure, job.line_file.gates.deadline_miss
-    limits = _BACK_TO_BACK
-    if mode == "belt":
-        brought = max(1, round(settings.minutes * 60 * job.budget.arrivals.frames_per_s))
-        limits = MeasureLimits(frames=min(settings.frames or brought, brought), seconds=settings.minutes * 60 + 30)
-    inputs = {
+    mode: Mode = "back_to_back" if demand is None else "belt"
+    inputs: dict[str, Any] = {
         "artifact": artifact.digest,
         "backend": artifact.backend,
         "mode": mode,
-        "arrivals": asdict(job.budget.arrivals),
-        "deadline_ms": job.budget.deadline_ms,
-        "gate": gate.model_dump(),
-        "frames": limits.frames,
         "target": [device.name, device.target.threads, list(device.target.cpus)],
         "machine": machine_digest(device.facts, artifact.backend),
         "data": job.dataset.digest,
+        "frames": (demand.limits if demand else _BACK_TO_BACK).frames,
     }
+    if demand is not None:
+        asked = {"arrivals": asdict(demand.arrivals), "deadline_ms": demand.deadline_ms}
+        inputs |= {**asked, "gate": demand.gate.model_dump()}
     stage = Stage(name=f"measure {mode}", inputs=inputs)
 
     def work(folder: Path) -> None:
-        samples = evenly(job.dataset.of("test"), _TIMED_FRAMES)
         console = job.console if len(job.devices) <= 1 else job.console.in_lines_only()
+        frames = list(frames_of(job.dataset, evenly(job.dataset.of("test"), _TIMED_FRAMES)))
 
         def notify(facts: dict[str, Any]) -> None:
             device.require_going()
@@ -158,18 +161,11 @@ def _measured(
 
         label = f"{name}: {mode.replace('_', ' ')}"
         with device.host(console) as host, console.progress(label) as advance:
-            measurement = measure(
-                artifact,
-                list(frames_of(job.dataset, samples)),
-                arrivals=job.budget.arrivals if mode == "belt" else None,
-                target=device.target,
-                host=host,
-                gate=gate,
-                deadline_ms=job.budget.deadline_ms,
-                limits=limits,
-                work_ms=work_ms,
-                progress=notify,
-            )
+            given: dict[str, Any] = {"target": device.target, "host": host, "progress": notify}
+            if demand is None:
+                measurement = measure_back_to_back(artifact, frames, limits=_BACK_TO_BACK, **given)
+            else:
+                measurement = measure_at_line_rate(artifact, frames, demand=demand, **given)
         write_trace(folder / "trace.npz", measurement)
 
     trace = run_stage(job.folder, stage, work, notify=job.console.detail) / "trace.npz"

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ...benchmarks.timing.engine_timing import EngineBench
-from ...benchmarks.timing.sampled_widths import random_widths
+from ...benchmarks.timing.engine_timing import EngineBench, random_widths
 from ...inspection.base.errors import BeltlineError
 from ...inspection.data.frame import FrameSpec
 from .timed_networks import local_bench, noise_frames, print_progress, write_untrained

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...benchmarks.timing.isolation import alone
+from ...benchmarks.timing.process import alone
 from ...export.artifacts import backends, require_installed
 from ...export.backends.open_vino import latency_options
 from ...inspection.base.errors import MeasurementError

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...benchmarks.timing.isolation import alone, pin, undisturbed
 from ...benchmarks.timing.job import read_frames
+from ...benchmarks.timing.process import alone, pin, undisturbed
 from ...export.artifacts import backends
 from ...export.contracts import Artifact, Frame, Session
 from ...inspection.base.errors import MeasurementError

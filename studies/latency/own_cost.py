@@ -16,10 +16,10 @@ from itertools import repeat
 import numpy as np
 
 from ...benchmarks.timing.disturbances import watching_disturbances
-from ...benchmarks.timing.isolation import pin, undisturbed
 from ...benchmarks.timing.loop import AT_ONCE, offer
-from ...benchmarks.timing.recording import Recorder, room_for
+from ...benchmarks.timing.process import pin, undisturbed
 from ...benchmarks.timing.timer import NO_FRAME, Timer, examine_timer, lateness_ns, no_work
+from ...benchmarks.timing.worker import Recorder, room_for
 from ...inspection.statistics.quantile import quantiles
 
 PERIODS_MS = (1.0, 10.0, 100.0)

@@ -16,14 +16,13 @@ import yaml
 from ...benchmarks.proof.ratio import Ratio, ratio_of_rounds
 from ...benchmarks.report.reading import read_report
 from ...benchmarks.timing.measurement import Measurement
-from ...benchmarks.timing.measuring import MeasureLimits, measure
+from ...benchmarks.timing.measuring import MeasureLimits, measure_back_to_back
 from ...export.contracts import Artifact, Frame
 from ...inspection.base.errors import BeltlineError, DataError, MeasurementError
 from ...inspection.data.dataset import evenly
 from ...inspection.data.loading import load_dataset
 from ...inspection.data.settings import DataSettings
 from ...inspection.data.streaming import frames_of
-from ...inspection.line.gates import MissGate
 from ...targets.profile import target_of
 from ...targets.target import Target
 
@@ -32,7 +31,6 @@ SECONDS = 3
 
 _FRAMES = 64
 _MOST_FRAMES = 1_000_000
-_NEVER_LATE_MS = 3_600_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +91,9 @@ class Agreement:
 
 def measured_back_to_back(trial: Trial) -> Measurement:
     """Measure a trial once with Beltline, back to back, for as long as the peer has."""
-    return measure(
+    return measure_back_to_back(
         trial.artifact,
         trial.frames,
-        arrivals=None,
-        deadline_ms=_NEVER_LATE_MS,
-        gate=MissGate(),
         target=trial.target,
         limits=MeasureLimits(frames=_MOST_FRAMES, seconds=trial.seconds),
     )

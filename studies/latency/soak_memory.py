@@ -23,13 +23,12 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from ...benchmarks.soak.folder import session_folder
-from ...benchmarks.soak.plan import SoakPlan, settle_plan
+from ...benchmarks.soak.folder import SoakPlan, session_folder, settle_plan
 from ...benchmarks.soak.recorder import Orders
 from ...benchmarks.soak.schema import SoakSummary
 from ...benchmarks.soak.segment import Rows
-from ...benchmarks.soak.sink import PipeSink, start_recorder
 from ...benchmarks.soak.summarising import summarise
+from ...benchmarks.soak.worker import PipeSink, start_recorder
 from ...benchmarks.timing.pacing import wait_until
 from ...inspection.base.storage import write_json
 from ...inspection.line.arrivals import Arrivals, due_ns

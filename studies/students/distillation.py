@@ -13,8 +13,7 @@ import typer
 from ...compress.methods.distill.settings import DistillStep
 from ...compress.training.teacher_terms import FeatureTerm
 from ...pipeline.cli.options import LineFileArgument, Runs, Verbose
-from .opening import Epochs, Samples, Seeds, opened
-from .students import trained_students
+from .students import Epochs, Samples, Seeds, opened, trained_students
 from .students_table import notified
 
 _ADDED: dict[str, dict[str, object]] = {

@@ -20,8 +20,7 @@ from ...inspection.base.storage import write_json
 from ...inspection.data.dataset import Dataset
 from ...inspection.data.loading import splits_json
 from ...pipeline.cli.options import LineFileArgument, Runs, Verbose
-from .opening import Epochs, Samples, Seeds, opened
-from .students import trained_students
+from .students import Epochs, Samples, Seeds, opened, trained_students
 from .students_table import notified
 
 

@@ -8,10 +8,13 @@ by it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from ...compress.methods.distill import METHOD
@@ -20,7 +23,11 @@ from ...compress.recipe import RecipeSettings, Step
 from ...inspection.base.errors import LineFileError
 from ...inspection.statistics.roc import auroc
 from ...inspection.statistics.threshold import operating_point
+from ...pipeline.cli.job import given_line
+from ...pipeline.cli.options import answered
+from ...pipeline.console import Console
 from ...pipeline.line.line_file import LineFile
+from ...pipeline.run import open_job
 from ...pipeline.stages.build import make_module
 from ...pipeline.stages.build_teacher import make_teacher
 from ...pipeline.stages.job import Made, RunJob
@@ -142,3 +149,25 @@ def _scored(job: RunJob, made: Made) -> dict[str, NDArray[np.float64]]:
     folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     with np.load(folder / "scores.npz", allow_pickle=False) as found:
         return {"val": found["val"], "test": found["test"]}
+
+
+Seeds = Annotated[int, typer.Option("--seeds", min=1, max=100, help="Trainings of each student.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="In place of the recipe's.")]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Views an epoch, in place of the recipe's.")]
+
+
+@contextmanager
+def opened(
+    line_file: Path | None, *, study: str, runs: Path, epochs: int | None, samples: int | None, verbose: bool
+) -> Iterator[tuple[RunJob, dict[str, DistillStep]]]:
+    """Open the run `<name>-<study>` and give it with the students of the line's recipes, see `distill_steps`.
+
+    What goes wrong is told and ends the program, as for any other command.
+    """
+    with answered(as_json=False):
+        console = Console(verbose=verbose)
+        asked = given_line(line_file, runs=runs, console=console)
+        steps = distill_steps(asked, epochs=epochs, samples=samples)
+        named = asked.model_copy(update={"name": f"{asked.run_name[:50]}-{study}"})
+        with open_job(named, runs=runs, console=console, measures=False) as job:
+            yield job, steps

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
-from beltline.benchmarks.timing.sampled_widths import random_widths, sampled_widths
+from beltline.benchmarks.timing.engine_timing import random_widths, sampled_widths
 from beltline.compress.latency_table import LatencyTable, TimedWidths, fit_table
 from beltline.compress.networks.base.shape import LayerShape, NetworkShape, WidthGroup
 from beltline.inspection.base.errors import MeasurementError

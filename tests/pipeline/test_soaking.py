@@ -17,7 +17,7 @@ from beltline.benchmarks.soak.schema import read_soak
 from beltline.export.contracts import Graph
 from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
-from beltline.pipeline.soak_view import soak_view
+from beltline.pipeline.soaking import soak_view
 
 SOURCE = Path(__file__).parents[2]
 LINE = """

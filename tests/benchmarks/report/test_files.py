@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from beltline.benchmarks.report.files import keep_trace, trace_file, traces_of
-from beltline.benchmarks.timing.measurement import Measurement
-from beltline.benchmarks.timing.trace import write_trace
+from beltline.benchmarks.timing.measurement import Measurement, write_trace
 from beltline.inspection.base.errors import MeasurementError, StorageError
 
 Belt = Callable[..., Measurement]

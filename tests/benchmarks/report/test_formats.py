@@ -13,8 +13,7 @@ import pytest
 from beltline.benchmarks.report.files import trace_file
 from beltline.benchmarks.report.finished import finished_report, format_of, formats
 from beltline.benchmarks.report.render import render_report
-from beltline.benchmarks.timing.measurement import Measurement
-from beltline.benchmarks.timing.trace import write_trace
+from beltline.benchmarks.timing.measurement import Measurement, write_trace
 from beltline.inspection.base.errors import DataError
 
 Print = Callable[..., str]

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.benchmarks.soak.folder import segment_file, session_folder
-from beltline.benchmarks.soak.plan import SoakPlan, settle_plan
+from beltline.benchmarks.soak.folder import SoakPlan, segment_file, session_folder, settle_plan
 from beltline.benchmarks.soak.segment import Rows, Segment, SegmentFacts, write_segment
 from beltline.inspection.base.storage import write_json
 from beltline.inspection.line.arrivals import Arrivals, due_ns

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.benchmarks.soak.folder import already_s, next_session, segments_of, sessions_of
-from beltline.benchmarks.soak.plan import SoakPlan, read_plan, settle_plan
+from beltline.benchmarks.soak.folder import (
+    SoakPlan,
+    already_s,
+    next_session,
+    read_plan,
+    segments_of,
+    sessions_of,
+    settle_plan,
+)
 from beltline.benchmarks.soak.segment import Segment, read_segment, write_segment
 from beltline.inspection.base.errors import MeasurementError
 

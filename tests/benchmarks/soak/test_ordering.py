@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from beltline.benchmarks.soak.folder import already_s, cold_rows, segments_of, session_folder, sessions_of
+from beltline.benchmarks.soak.folder import already_s, cold_rows, read_plan, segments_of, session_folder, sessions_of
 from beltline.benchmarks.soak.ordering import soak
-from beltline.benchmarks.soak.plan import read_plan
 from beltline.export.artifacts import backends
 from beltline.export.contracts import Artifact, Frame, Graph
 from beltline.inspection.base.errors import MeasurementError

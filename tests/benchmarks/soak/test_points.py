@@ -8,12 +8,11 @@ import pytest
 from beltline.benchmarks.proof.late_bursts import by_trigger, runs_of
 from beltline.benchmarks.proof.miss_rate import starts_of
 from beltline.benchmarks.soak import points as module
-from beltline.benchmarks.soak.folder import segments_of, sessions_of
+from beltline.benchmarks.soak.folder import read_plan, segments_of, sessions_of
 from beltline.benchmarks.soak.histogram import histogram_of
-from beltline.benchmarks.soak.plan import read_plan
 from beltline.benchmarks.soak.points import Series, joined, series_of
 from beltline.benchmarks.soak.segment import Segment
-from beltline.benchmarks.soak.steady_part import steady_frames
+from beltline.benchmarks.soak.steady import steady_frames
 from beltline.inspection.line.arrivals import Arrivals
 
 Write = Callable[..., Path]

@@ -15,11 +15,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.soak.folder import segment_file, segments_of, session_folder, sessions_of
-from beltline.benchmarks.soak.plan import SoakPlan, settle_plan
+from beltline.benchmarks.soak.folder import (
+    SoakPlan,
+    segment_file,
+    segments_of,
+    session_folder,
+    sessions_of,
+    settle_plan,
+)
 from beltline.benchmarks.soak.recorder import SEGMENT_FRAMES, Orders
 from beltline.benchmarks.soak.segment import Rows
-from beltline.benchmarks.soak.sink import PipeSink, start_recorder
+from beltline.benchmarks.soak.worker import PipeSink, start_recorder
 from beltline.inspection.base.errors import MeasurementError
 from beltline.inspection.base.storage import write_json
 

@@ -6,8 +6,7 @@ import time
 import numpy as np
 import pytest
 from beltline.benchmarks.timing import disturbances
-from beltline.benchmarks.timing.clock import Clocks
-from beltline.benchmarks.timing.disturbances import watching_disturbances
+from beltline.benchmarks.timing.disturbances import Clocks, clock_problem, read_clocks, watching_disturbances
 from beltline.inspection.base.errors import MeasurementError
 
 
@@ -31,3 +30,34 @@ def test_a_machine_that_was_suspended_measured_nothing(monkeypatch: pytest.Monke
     words = "suspended for 4 s while measuring; keep the machine awake"
     with pytest.raises(MeasurementError, match=words), watching_disturbances([0]):
         pass
+
+
+BEFORE = Clocks(monotonic_ns=5_000_000_000, boot_ns=7_000_000_000, raw_ns=4_000_000_000)
+
+
+def _after(*, seconds: float, asleep_s: float = 0.0, pace: float = 1.0) -> Clocks:
+    passed_ns = round(seconds * 1e9)
+    return Clocks(
+        monotonic_ns=BEFORE.monotonic_ns + round(passed_ns * pace),
+        boot_ns=BEFORE.boot_ns + round(passed_ns * pace) + round(asleep_s * 1e9),
+        raw_ns=BEFORE.raw_ns + passed_ns,
+    )
+
+
+def test_this_machine_keeps_its_clocks_together() -> None:
+    assert clock_problem(read_clocks(), read_clocks()) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (_after(seconds=60), None),
+        (_after(seconds=604_800, pace=1 + 4e-4), None),
+        (_after(seconds=60, asleep_s=3600), "the machine was suspended for 3.6e+03 s"),
+        (_after(seconds=60, pace=1.01), "+600 ms off after 60.6 s"),
+        (_after(seconds=60, pace=0.9), "-6e+03 ms off after 54 s"),
+    ],
+)
+def test_a_clock_that_jumps_is_named(after: Clocks, words: str | None) -> None:
+    problem = clock_problem(BEFORE, after)
+    assert (problem is None) if words is None else words in str(problem)

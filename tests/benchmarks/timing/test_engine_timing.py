@@ -12,9 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from beltline.benchmarks.timing import engine_timing
-from beltline.benchmarks.timing.engine_timing import EngineBench, Graphs
-from beltline.benchmarks.timing.graph_form import graph_form
-from beltline.benchmarks.timing.sampled_widths import sampled_widths
+from beltline.benchmarks.timing.engine_timing import EngineBench, Graphs, graph_form, sampled_widths
 from beltline.compress.checkpoint import load_checkpoint
 from beltline.compress.methods.prune.width_groups import network_shape
 from beltline.compress.networks.base.shape import NetworkShape
@@ -39,7 +37,7 @@ def bench(tiny_graph: Graph, frames: list[Frame], tmp_path: Path, monkeypatch: p
     def measured(artifact: Artifact, *_args: Any, **_options: Any) -> Any:
         return SimpleNamespace(engine_ns=np.full(20, artifact.size_bytes))
 
-    monkeypatch.setattr(engine_timing, "measure", measured)
+    monkeypatch.setattr(engine_timing, "measure_back_to_back", measured)
 
     def make(**changes: Any) -> EngineBench:
         facts: dict[str, Any] = {

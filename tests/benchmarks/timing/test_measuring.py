@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 from beltline.benchmarks.proof.summary import latency_summary
 from beltline.benchmarks.timing.measurement import Measurement
-from beltline.benchmarks.timing.measuring import MeasureLimits, measure, prove_measurement
+from beltline.benchmarks.timing.measuring import (
+    Demand,
+    MeasureLimits,
+    measure_at_line_rate,
+    measure_back_to_back,
+    prove_measurement,
+)
 from beltline.export.contracts import Artifact, Frame
 from beltline.inspection.base.errors import MeasurementError
 from beltline.inspection.line.arrivals import Arrivals, due_ns
@@ -32,8 +38,12 @@ def bench(frames: list[Frame]) -> Callable[..., Measurement]:
             "deadline_ms": 200.0,
             "gate": _LOOSE,
             "limits": MeasureLimits(frames=60, seconds=5, warmup_frames=4),
+            **changes,
         }
-        return measure(artifact, frames, **{**asked, "target": target_of("local", threads=1), **changes})
+        given = {"target": target_of("local", threads=1), "progress": asked.pop("progress", lambda _: None)}
+        if asked["arrivals"] is None:
+            return measure_back_to_back(artifact, frames, limits=asked["limits"], **given)
+        return measure_at_line_rate(artifact, frames, demand=Demand(**asked), **given)
 
     return run
 
@@ -205,12 +215,10 @@ def test_numbers_that_cannot_be_measured_with_are_refused(
 def test_one_repeated_frame_is_refused(pretend: Pretend) -> None:
     frame = np.zeros((4, 4, 1), dtype=np.uint8)
     with pytest.raises(MeasurementError, match="at least 2 different frames"):
-        measure(
+        measure_at_line_rate(
             pretend(busy_ms=[1.0]),
             [frame, frame.copy()],
-            arrivals=Arrivals(period_ns=10_000_000),
-            deadline_ms=20.0,
-            gate=_LOOSE,
+            demand=Demand(arrivals=Arrivals(period_ns=10_000_000), deadline_ms=20.0, gate=_LOOSE),
             target=target_of("local", threads=1),
         )
 

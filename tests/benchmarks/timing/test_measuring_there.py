@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.timing.measurement import Measurement
-from beltline.benchmarks.timing.measuring import MeasureLimits, measure
+from beltline.benchmarks.timing.measuring import Demand, MeasureLimits, measure_at_line_rate, measure_back_to_back
 from beltline.export.backends.onnx_runtime import BACKEND
 from beltline.export.contracts import Artifact, Frame, Graph
 from beltline.inspection.line.arrivals import Arrivals
@@ -26,11 +25,8 @@ def artifact(tiny_graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Art
     return BACKEND.build(tiny_graph, target_of("local", threads=1), tmp_path_factory.mktemp("artifact"))
 
 
-def measured(artifact: Artifact, frames: list[Frame], **more: Any) -> Measurement:
-    asked: dict[str, Any] = {"arrivals": Arrivals(period_ns=round(PERIOD_MS * 1e6)), **more}
-    limits = MeasureLimits(frames=FRAMES, seconds=30)
-    target = target_of("local", threads=1)
-    return measure(artifact, frames, deadline_ms=1_000.0, gate=MissGate(), target=target, limits=limits, **asked)
+LIMITS = MeasureLimits(frames=FRAMES, seconds=30)
+LINE = Demand(arrivals=Arrivals(period_ns=round(PERIOD_MS * 1e6)), deadline_ms=1_000.0, gate=MissGate(), limits=LIMITS)
 
 
 def test_a_cut_in_the_middle_loses_no_frame(device: LoopbackDevice, artifact: Artifact, frames: list[Frame]) -> None:
@@ -41,7 +37,9 @@ def test_a_cut_in_the_middle_loses_no_frame(device: LoopbackDevice, artifact: Ar
             cuts.append(device.cut())
 
     with SshHost(device.access(), wheelhouse=None) as host:
-        there = measured(artifact, frames, host=host, progress=cut)
+        there = measure_at_line_rate(
+            artifact, frames, demand=LINE, target=target_of("local", threads=1), host=host, progress=cut
+        )
     assert cuts[0] >= 1
     assert there.response_ns.size == FRAMES
     due = there.scheduled_ns[there.warmup :]
@@ -65,7 +63,7 @@ def test_no_duration_comes_from_the_wall_clock(
         "time.time_ns = lambda: int(1e9 * time_that_jumps())\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    here = measured(artifact, frames, arrivals=None)
+    here = measure_back_to_back(artifact, frames, target=target_of("local", threads=1), limits=LIMITS)
     assert here.response_ns.size == FRAMES
     assert 0 < here.response_ns.min() <= here.response_ns.max() < 60e9
     assert (np.diff(here.started_ns) > 0).all()

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from beltline.benchmarks.proof.interim_looks import end_look
-from beltline.benchmarks.timing.measurement import Measurement
+from beltline.benchmarks.timing.measurement import Measurement, write_trace
 from beltline.benchmarks.timing.measuring import prove_measurement
-from beltline.benchmarks.timing.trace import write_trace
 from beltline.inspection.line.arrivals import Arrivals
 from beltline.inspection.line.gates import MissGate
 from beltline.inspection.line.line import Line
 from beltline.pipeline.cli.app import app
-from beltline.pipeline.line.what_if import Question, what_if
-from beltline.pipeline.line.what_if_text import what_if_text
+from beltline.pipeline.line.what_if import Question, what_if, what_if_text
 from typer.testing import CliRunner
 
 LINE = Line(belt_speed_mm_s=500, part_pitch_mm=50, camera_to_ejector_mm=60, fixed_ms={"plc": 14, "ejector": 20})

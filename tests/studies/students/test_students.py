@@ -10,9 +10,8 @@ from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import LineFile
 from beltline.pipeline.run import open_job
 from beltline.pipeline.stages.stages import journal
-from beltline.studies.students.seeds import over_seeds
 from beltline.studies.students.students import Cell, distill_steps, trained_students
-from beltline.studies.students.students_table import students_table
+from beltline.studies.students.students_table import over_seeds, students_table
 
 
 def test_each_student_of_the_recipes_is_found_once_and_shortened_where_asked(line_file: LineFile) -> None:

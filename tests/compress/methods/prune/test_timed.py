@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from beltline.benchmarks.timing.sampled_widths import sampled_widths
+from beltline.benchmarks.timing.engine_timing import sampled_widths
 from beltline.compress.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from beltline.compress.latency_table import LatencyTable, TimedWidths, fit_table
 from beltline.compress.methods.prune import METHOD as PRUNE

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.timing.measurement import Measurement
-from beltline.benchmarks.timing.trace import TIMES, read_trace, write_trace
+from beltline.benchmarks.timing.measurement import TIMES, Measurement, read_trace, write_trace
 from beltline.inspection.base.errors import MeasurementError
 from beltline.inspection.line.arrivals import Arrivals, due_ns
 from numpy.typing import NDArray
@@ -111,7 +110,7 @@ def test_pickled_objects_are_never_opened(tmp_path: Path, belt: Belt) -> None:
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("beltline.benchmarks.timing.trace._MOST_BYTES", 1_000_000)
+    monkeypatch.setattr("beltline.benchmarks.timing.measurement._MOST_BYTES", 1_000_000)
     content = io.BytesIO()
     np.save(content, np.zeros(200_000, dtype=np.int64))
     with zipfile.ZipFile(tmp_path / "run.npz", "w", zipfile.ZIP_DEFLATED) as archive:

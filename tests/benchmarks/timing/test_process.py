@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from beltline.benchmarks.timing.isolation import alone, pin, require_parent, undisturbed
+from beltline.benchmarks.timing.process import alone, pin, require_parent, undisturbed
 from beltline.inspection.base.errors import MeasurementError
 
 

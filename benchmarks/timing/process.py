@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ...inspection.base.errors import MeasurementError
+from ...inspection.base.errors import BeltlineError, MeasurementError
+
+_BAD_INPUT = 2
+_LONGEST_MESSAGE = 3_000
+"""An error is one write to a pipe, whole (PIPE_BUF)."""
 
 
 def pin(cpus: tuple[int, ...]) -> None:
@@ -70,3 +77,40 @@ def require_parent(parent: int) -> None:
     if os.getppid() != parent:
         msg = "the process that ordered this measurement is gone; stopped"
         raise MeasurementError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where a measuring process reports: one JSON object a line; it never waits for the reader, who may lose lines.
+
+    Attributes:
+        handle: Descriptor of what was stdout.
+    """
+
+    handle: int
+
+    def __call__(self, facts: dict[str, Any]) -> None:
+        """Write facts."""
+        with suppress(BlockingIOError, BrokenPipeError):
+            os.write(self.handle, (json.dumps(facts) + "\n").encode())
+
+
+def serve(argv: list[str], work: Callable[[str, Channel], int]) -> int:
+    """Run a measuring process: stdout is its channel, and what else writes there (native libraries) goes to stderr.
+
+    Args:
+        argv: What it is started with: one text.
+        work: Gets that text and the channel; gives the exit code.
+
+    Returns:
+        What `work` gives, or 2 after an error that a user can mend, which the channel reports as `{"error": ...}`.
+    """
+    channel = Channel(os.dup(1))
+    os.dup2(2, 1)
+    os.set_blocking(channel.handle, False)
+    try:
+        (text,) = argv
+        return work(text, channel)
+    except BeltlineError as error:
+        channel({"error": str(error)[:_LONGEST_MESSAGE], "kind": type(error).__name__})
+        return _BAD_INPUT
