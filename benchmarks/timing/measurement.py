@@ -106,7 +106,7 @@ def read_trace(path: Path) -> Measurement:
         arrivals = Arrivals(**facts["arrivals"]) if facts["arrivals"] is not None else None
         measurement = Measurement(arrivals=arrivals, **{name: facts[name] for name in _FACTS}, **arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        msg = f"{path}: not a readable trace ({error}); measure again, a trace cannot be fine-tuned"
+        msg = f"{path}: not a readable trace ({error}); measure again, a trace cannot be repaired"
         raise MeasurementError(msg) from error
     check(measurement, where=str(path))
     return measurement
@@ -127,7 +127,7 @@ def check(measurement: Measurement, *, where: str) -> None:
             is due or before the one before it was decided, or a schedule that is not the one of its arrivals.
     """
     if problem := _problem(measurement):
-        msg = f"{where}: {problem}; measure again, a trace cannot be fine-tuned"
+        msg = f"{where}: {problem}; measure again, a trace cannot be repaired"
         raise MeasurementError(msg)
 
 

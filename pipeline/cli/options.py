@@ -32,7 +32,7 @@ Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder that h
 
 @contextmanager
 def answered(*, as_json: bool) -> Iterator[None]:
-    """Turn what a user can fine-tune into one message and its exit code, Ctrl-C into 130; a bug keeps its traceback."""
+    """Turn what a user can put right into one message and its exit code, Ctrl-C into 130; a bug keeps its traceback."""
     try:
         yield
     except BeltlineError as error:

@@ -74,10 +74,19 @@ def test_every_module_that_is_run_by_its_name_is_there() -> None:
     assert [name for name in named if importlib.util.find_spec(name) is None] == []
 
 
+def headings(page: Path) -> set[str]:
+    """Give the anchors of a page's headings, as Markdown viewers make them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in found}
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
-        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-        assert [link for link in links if not (page.parent / link).exists()] == [], page
+        links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+        for file, anchor in links:
+            target = page.parent / file if file else page
+            assert target.exists(), (page, file)
+            assert not anchor or anchor in headings(target), (page, file, anchor)
 
 
 @pytest.mark.parametrize("words", [["pln"], ["plan", "--jsn"], ["run", "a", "b"]])
