@@ -14,14 +14,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 from typing_extensions import Self
 
-from ..inspection.base.plugins import plugins
-from ..inspection.base.validation import describe_validation
+from ..inspection.base.plugins import chosen_plugin, plugins
 from ..inspection.data.dataset import Dataset
 from ..inspection.statistics.quality import Paired
 from .latency_table import LatencyTable
@@ -193,7 +191,7 @@ class Method(Protocol):
 
 def methods() -> dict[str, Method]:
     """Give all methods by name."""
-    return dict(plugins("compress.methods", "METHOD"))
+    return dict(plugins("compress.methods"))
 
 
 class Step(BaseModel):
@@ -210,20 +208,8 @@ class Step(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_entry(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = {value: {}}
-        if not isinstance(value, dict) or len(value) != 1:
-            msg = f"a step is one method with its settings, such as `prune: {{ratio: 0.5}}`, got {value!r:.80}"
-            raise ValueError(msg)
-        ((name, options),) = value.items()
-        known = methods()
-        if name not in known:
-            msg = f"wanted one of {', '.join(known)}, got {name!r}"
-            raise ValueError(msg)
-        try:
-            return {"method": name, "settings": known[name].step_type.model_validate(options or {})}
-        except ValidationError as error:
-            raise ValueError(describe_validation(error, below=str(name))) from error
+        method, settings = chosen_plugin(value, "compress.methods", example="prune: {ratio: 0.5}", settings="step_type")
+        return {"method": method, "settings": settings}
 
     @model_serializer
     def _to_entry(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from .contracts import Artifact, Backend, BuildsOnDevice, Graph, RunsCheckpoint
 
 def backends() -> Mapping[str, Backend]:
     """List every backend by name: the files in `export/backends` and those that other packages add."""
-    return plugins("export.backends", "BACKEND")
+    return plugins("export.backends")
 
 
 def backend_packages(name: str) -> tuple[str, ...]:

@@ -12,17 +12,10 @@ from typing import Any
 from ..benchmarks.timing.timer import examine_timer
 from ..export.artifacts import runtime_packages
 from ..inspection.base.packages import missing_package
-from ..inspection.base.plugins import plugins
+from ..inspection.base.plugins import PLUGIN_FOLDERS, broken_plugins, constant_of, plugins, provider
 from ..targets.fingerprint import fingerprint
 from ..targets.profile import profiles
 
-_PARTS = (
-    ("backend", "export.backends", "BACKEND"),
-    ("method", "compress.methods", "METHOD"),
-    ("network", "compress.networks", "NETWORK"),
-    ("source", "station.sources", "SOURCE"),
-    ("result", "station.results", "RESULT"),
-)
 _SEARCH = (("optuna", "search"), ("ray", "ray"))
 _INT8_FLAGS = {"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"}
 _GPU_TIMEOUT_S = 10
@@ -38,7 +31,8 @@ def examine() -> dict[str, Any]:
     Returns:
         JSON-able: `machine` (see `targets.fingerprint`), `timer` (see `benchmarks.timer`), `memory_gb`, `disk_free_gb`
         (here), `gpus` (names), `parts` (each `kind`, `name` and `missing`: None, or what is not installed and the
-        command that installs it), `notes` (plain sentences on what slows measurements or makes them unsteady).
+        command that installs it; also `package`, where another brought it), `notes` (plain sentences on what slows
+        measurements or makes them unsteady).
     """
     machine, timer = fingerprint(runtime_packages()), asdict(examine_timer(frames=_TIMED_FRAMES))
     return {
@@ -48,7 +42,7 @@ def examine() -> dict[str, Any]:
         "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
         "gpus": _gpus(),
         "parts": [
-            *(part for kind, package, constant in _PARTS for part in _parts(kind, package, constant)),
+            *(part for folder in PLUGIN_FOLDERS for part in _parts(folder)),
             *({"kind": "search", "name": name, "missing": missing_package(name, extra)} for name, extra in _SEARCH),
         ],
         "notes": [*_notes(machine), *_notes_on_time(machine, timer)],
@@ -65,7 +59,7 @@ def doctor_text(facts: dict[str, Any], *, verbose: bool = False) -> str:
         f"GPU        {', '.join(facts['gpus']) or 'none found (not needed)'}",
         f"power      {_power_text(machine)}",
         f"timer      {_timer_text(facts['timer'])}",
-        *(f"{part['kind']:<10} {part['name']:<16} {part['missing'] or 'ready'}" for part in facts["parts"]),
+        *(f"{part['kind']:<10} {part['name']:<16} {part['missing'] or _ready(part)}" for part in facts["parts"]),
         *(f"note       {note}" for note in facts["notes"]),
     ]
     if verbose:
@@ -99,9 +93,24 @@ def _peak_text(roofline: dict[str, Any]) -> str:
     return f"{where}: {peaks} T operations/s, {bandwidth} ({roofline['source']})"
 
 
-def _parts(kind: str, package: str, constant: str) -> list[dict[str, Any]]:
-    found = plugins(package, constant)
-    return [{"kind": kind, "name": name, "missing": part.missing()} for name, part in found.items()]
+def _parts(folder: str) -> list[dict[str, Any]]:
+    """List a folder's plug-ins and what other packages add; what has no `missing` needs nothing."""
+    kind = constant_of(folder).lower()
+    try:
+        there = plugins(folder)
+    except ModuleNotFoundError as error:  # a device does without what reads images and writes reports
+        absent = f"{error.name} is not installed; run: pip install 'beltline[line]'"
+        return [{"kind": kind, "name": "all", "missing": absent}]
+    found = {name: (getattr(part, "missing", lambda: None)(), *provider(folder, part)) for name, part in there.items()}
+    broken = {name: (why,) for name, why in broken_plugins(folder).items()}
+    return [
+        {"kind": kind, "name": name, "missing": missing, **({"package": package[0]} if package else {})}
+        for name, (missing, *package) in {**found, **broken}.items()
+    ]
+
+
+def _ready(part: dict[str, Any]) -> str:
+    return f"ready, from {part['package']}" if "package" in part else "ready"
 
 
 def _gpus() -> list[str]:

@@ -109,4 +109,4 @@ class SourceKind(Protocol):
 
 def source_kinds() -> Mapping[str, SourceKind]:
     """Give all kinds of sources by name: the files in `station/sources` and those that other packages add."""
-    return plugins("station.sources", "SOURCE")
+    return plugins("station.sources")

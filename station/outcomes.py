@@ -117,7 +117,7 @@ class ResultKind(Protocol):
 
 def result_kinds() -> Mapping[str, ResultKind]:
     """Give all kinds of results by name: the files in `station/results` and those that other packages add."""
-    return plugins("station.results", "RESULT")
+    return plugins("station.results")
 
 
 def outcome_facts(outcome: Outcome) -> dict[str, Any]:

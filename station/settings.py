@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 from typing_extensions import Self
 
 from ..inspection.base.errors import MissingPartError
-from ..inspection.base.validation import describe_validation
-from .frames import source_kinds
-from .outcomes import Answer, result_kinds
+from ..inspection.base.plugins import chosen_plugin
+from .outcomes import Answer
 from .watching.drift import DriftSettings
 
 Milliseconds = Annotated[float, Field(gt=0, le=120_000, allow_inf_nan=False)]
@@ -153,7 +152,7 @@ class RingSettings(BaseModel):
 class Choice(BaseModel):
     """One plug-in as the user wrote it: `{kind: {settings}}`."""
 
-    known: ClassVar[Callable[[], Mapping[str, Any]]]
+    folder: ClassVar[str]
     example: ClassVar[str]
 
     model_config = _CLOSED
@@ -163,7 +162,8 @@ class Choice(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_entry(cls, value: Any) -> Any:
-        return chosen(value, cls.known(), example=cls.example)
+        kind, settings = chosen_plugin(value, cls.folder, example=cls.example)
+        return {"kind": kind, "settings": settings}
 
     @model_serializer
     def _to_entry(self) -> dict[str, Any]:
@@ -173,14 +173,14 @@ class Choice(BaseModel):
 class SourceChoice(Choice):
     """One source of frames."""
 
-    known = source_kinds
+    folder = "station.sources"
     example = "folder: {path: /data/in}"
 
 
 class ResultChoice(Choice):
     """One place for results."""
 
-    known = result_kinds
+    folder = "station.results"
     example = "json_lines: {path: results.jsonl}"
 
 
@@ -222,27 +222,6 @@ class StationSettings(BaseModel):
     ring: RingSettings | None = None
     drift: DriftSettings | None = DriftSettings()
     state: Path | None = None
-
-
-def chosen(value: Any, known: Mapping[str, Any], *, example: str) -> dict[str, Any]:
-    """Read `{kind: {settings}}`, or the kind alone, by what the plug-ins take.
-
-    Raises:
-        ValueError: It is neither, or the kind is not known, or its settings are not as it wants them.
-    """
-    if isinstance(value, str):
-        value = {value: {}}
-    if not isinstance(value, dict) or len(value) != 1:
-        msg = f"wanted one kind with its settings, such as `{example}`, got {value!r:.80}"
-        raise ValueError(msg)
-    ((name, options),) = value.items()
-    if name not in known:
-        msg = f"wanted one of {', '.join(known)}, got {name!r}"
-        raise ValueError(msg)
-    try:
-        return {"kind": name, "settings": known[name].settings_type.model_validate(options or {})}
-    except ValidationError as error:
-        raise ValueError(describe_validation(error, below=str(name))) from error
 
 
 def named_choices(choices: Sequence[ChosenT]) -> list[tuple[str, ChosenT]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...inspection.base.errors import DataError
-from ...inspection.base.plugins import plugins
+from ...inspection.base.plugins import plugins, unknown_plugin
 from .reading import checked_report, read_report
 from .schema import Report
 
@@ -55,7 +55,7 @@ def finished_report(path: Path) -> FinishedReport:
 
 def formats() -> dict[str, Format]:
     """Give all formats by name, those of other packages included."""
-    return dict(plugins("benchmarks.report.formats", "FORMAT"))
+    return dict(plugins("benchmarks.report.formats"))
 
 
 def format_of(name: str | None, *, output: Path | None) -> Format | None:
@@ -65,8 +65,8 @@ def format_of(name: str | None, *, output: Path | None) -> Format | None:
         DataError: There is none of that name or suffix; the message lists those that there are.
     """
     known = formats()
-    if name is not None and name not in known:
-        msg = f"--format must be one of {', '.join(known)}, got {name!r}"
+    if name is not None and (wrong := unknown_plugin("benchmarks.report.formats", name)) is not None:
+        msg = f"--format: {wrong}"
         raise DataError(msg)
     if name is not None or output is None:
         return known[name] if name is not None else None

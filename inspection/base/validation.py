@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+from .errors import LineFileError
 
 _LONGEST_SHOWN = 60
 _LONGEST_TEXT = 300
@@ -25,6 +29,41 @@ _WANTED = {
 }
 _COMPARED = {"greater_than": (">", "gt"), "greater_than_equal": (">=", "ge"),
              "less_than": ("<", "lt"), "less_than_equal": ("<=", "le")}  # fmt: skip
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class SettingsError(LineFileError):
+    """Settings of a plug-in that its model refused.
+
+    Attributes:
+        refused: As pydantic raised it.
+        model: The plug-in's model, by which keys nearby can be named.
+        key: The key that the settings stand below, such as `prune`; empty where they stand beside the plug-in's name.
+    """
+
+    def __init__(self, refused: ValidationError, model: type[BaseModel], *, key: str, lead: str) -> None:
+        super().__init__(lead + describe_validation(refused, below=key))
+        self.refused, self.model, self.key = refused, model, key
+
+
+def checked_settings(model: type[Settings], options: Any, *, key: str = "", lead: str = "") -> Settings:
+    """Check what a user wrote for a plug-in.
+
+    Args:
+        model: The plug-in's.
+        options: As written.
+        key: The key that they stand below, if any.
+        lead: Begins the message.
+
+    Raises:
+        SettingsError: They are not as the model wants them.
+    """
+    try:
+        return model.model_validate(options)
+    except ValidationError as error:
+        raise SettingsError(error, model, key=key, lead=lead) from error
 
 
 def describe_validation(error: ValidationError, *, most: int = 1, below: str = "") -> str:
@@ -71,6 +110,12 @@ def shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
     text = text if text.isprintable() else json.dumps(value, default=str, skipkeys=True)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Ask whether a name like it was meant; empty where none is."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _wanted(problem: Any) -> str:

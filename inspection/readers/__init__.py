@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..base.errors import DataError
-from ..base.plugins import plugins
+from ..base.plugins import broken_plugins, plugins, unknown_plugin
 from ..data.dataset import Listing
 
 
@@ -34,7 +34,7 @@ class Reader(Protocol):
 
 def readers() -> dict[str, Reader]:
     """Give all layouts by name, those of other packages included."""
-    return dict(plugins("inspection.readers", "READER"))
+    return dict(plugins("inspection.readers"))
 
 
 def reader_for(root: Path, name: str | None = None) -> Reader:
@@ -44,8 +44,8 @@ def reader_for(root: Path, name: str | None = None) -> Reader:
         DataError: The name is unknown, or the tree fits no layout or several.
     """
     known = readers()
-    if name is not None and name not in known:
-        msg = f"data.reader: wanted one of {', '.join(known)}, got {name!r}"
+    if name is not None and (wrong := unknown_plugin("inspection.readers", name)) is not None:
+        msg = f"data.reader: {wrong}"
         raise DataError(msg)
     fitting = [known[name]] if name is not None else [each for each in known.values() if each.detects(root)]
     if len(fitting) == 1:
@@ -54,5 +54,6 @@ def reader_for(root: Path, name: str | None = None) -> Reader:
         msg = f"{root} fits several layouts: {', '.join(each.name for each in fitting)}; choose one as data.reader"
         raise DataError(msg)
     layouts = "; ".join(f"{each.name}: {each.layout}" for each in known.values())
-    msg = f"{root} has none of the known layouts ({layouts}); add a labels.csv with the columns path,label"
+    broken = "".join(f"; {why}" for why in broken_plugins("inspection.readers").values())
+    msg = f"{root} has none of the known layouts ({layouts}); add a labels.csv with the columns path,label{broken}"
     raise DataError(msg)

@@ -11,6 +11,7 @@ from .bench import bench
 from .deploy import bundle, install, rollback, status, verify
 from .devices import check, devices, doctor
 from .job import JOBS, job_verb, train
+from .options import VerbThatLists
 from .planning import plan
 from .rejects import rejects
 from .reporting import report
@@ -58,9 +59,9 @@ def _all_verbs(
 for _job in JOBS:
     app.command(_job.name, help=_job.help, epilog=f"Example: {_job.example}")(job_verb(_job))
 app.command(epilog="Example: beltline bench line.yaml --json")(bench)
-app.command(epilog="Example: beltline report line.yaml --format md")(report)
+app.command(epilog="Example: beltline report line.yaml --format md", cls=VerbThatLists)(report)
 app.command(epilog="Example: beltline train line.yaml --keep teacher.safetensors")(train)
-app.command(epilog="Example: beltline check model.onnx --for jetpack6.2")(check)
+app.command(epilog="Example: beltline check model.onnx --for jetpack6.2", cls=VerbThatLists)(check)
 app.command(epilog="Example: beltline wheels wheels --architecture aarch64 --python 3.10")(wheels)
 app.command(epilog="Example: beltline plan line.yaml")(plan)
 app.command(epilog="Example: beltline doctor")(doctor)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json, Verbose, answered, print_json
+from .options import RUNTIMES, Json, Verbose, answered, print_json
 
 if TYPE_CHECKING:
     from ...export.device_check.check import Checked
@@ -60,9 +60,7 @@ _SHOWN_PER_RULE = 3
 
 def check(
     model: Annotated[Path, typer.Argument(metavar="MODEL.ONNX", help="Any ONNX file, Beltline's or another's.")],
-    runtime: Annotated[
-        str, typer.Option("--for", metavar="RUNTIME", help="jetpack6.1, jetpack6.2, jetpack7.2 or jetpack7.2.2.")
-    ] = "jetpack6.2",
+    runtime: Annotated[str, typer.Option("--for", metavar="RUNTIME", help=f"One of {RUNTIMES}.")] = "jetpack6.2",
     repair: Annotated[
         Path | None,
         typer.Option("--repair", metavar="FILE", help="Write a repaired copy there first, and check that one."),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from ...inspection.base.errors import BeltlineError
 
@@ -28,6 +29,28 @@ LineFileArgument = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; all else goes to stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done and what is found done.")]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder that holds the runs' folders.")]
+
+
+FORMATS, RUNTIMES = "FORMATS-THERE", "RUNTIMES-THERE"
+"""Stand in an option's help for the names that are there; see `VerbThatLists`."""
+
+
+class VerbThatLists(TyperCommand):
+    """A verb whose help names what is installed, plug-ins of other packages included; looked up when it is printed."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Fill the names in, then print as any verb does."""
+        for parameter in self.params:
+            text = str(getattr(parameter, "help", None) or "")
+            if FORMATS in text:
+                from ...benchmarks.report.finished import formats
+
+                parameter.help = text.replace(FORMATS, ", ".join(formats()))  # type: ignore[attr-defined]
+            if RUNTIMES in text:
+                from ...export.device_check.device_runtime import RUNTIMES as KNOWN
+
+                parameter.help = text.replace(RUNTIMES, ", ".join(KNOWN))  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .job import Baselines, Quick, answer, worked
-from .options import Json, LineFileArgument, Runs, Verbose, answered
+from .options import FORMATS, Json, LineFileArgument, Runs, Verbose, answered
 
 if TYPE_CHECKING:
     from ...benchmarks.report.finished import FinishedReport, Format
@@ -20,9 +20,7 @@ From = Annotated[
 ]
 FormatName = Annotated[
     str | None,
-    typer.Option(
-        "--format", metavar="NAME", help="Print it as json, csv, md, junit, html, or as a package adds. See --output."
-    ),
+    typer.Option("--format", metavar="NAME", help=f"Print it in this form: {FORMATS}. See --output."),
 ]
 Output = Annotated[
     Path | None,

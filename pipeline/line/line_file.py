@@ -13,14 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from ...compress.recipe import RecipeSettings, StepSettings, methods
 from ...compress.teacher.settings import TeacherSettings
 from ...inspection.base.errors import LineFileError
-from ...inspection.base.plugins import plugins
 from ...inspection.data.settings import DataSettings
 from ...inspection.line.gates import Gates
 from ...inspection.line.line import Line, budget_of
 from ...targets.profile import profiles
 from ...targets.settings import LOCAL, Targets
 from ..search.settings import SearchSettings
-from .validation_errors import Problem, one_of, problems_in_values, problems_of, raise_if_any
+from .validation_errors import Problem, one_of, one_plugin, problems_in_values, problems_of, raise_if_any
 from .written_paths import absolute
 from .yaml_positions import Location, PlacedYaml, read_file
 
@@ -163,11 +162,11 @@ def _unknown_names(checked: LineFile) -> list[Problem]:
     ]
     found = [one_of(place, name, profiles()) for place, name in named]
     if checked.data.reader is not None:
-        found.append(one_of(("data", "reader"), checked.data.reader, plugins("inspection.readers", "READER")))
-    backends = plugins("export.backends", "BACKEND")
-    found += [one_of(("recipes", i, "backend"), each.backend, backends) for i, each in enumerate(checked.recipes)]
+        found.append(one_plugin(("data", "reader"), checked.data.reader, "inspection.readers"))
+    folder = "export.backends"
+    found += [one_plugin(("recipes", i, "backend"), each.backend, folder) for i, each in enumerate(checked.recipes)]
     wanted = checked.search.space.backend if checked.search else ()
-    found += [one_of(("search", "space", "backend", i), each, backends) for i, each in enumerate(wanted)]
+    found += [one_plugin(("search", "space", "backend", i), each, folder) for i, each in enumerate(wanted)]
     return [problem for problem in found if problem is not None]
 
 

@@ -6,18 +6,15 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import chain
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from ...compress.recipe import Step, methods
+from ...compress.recipe import Step
 from ...inspection.base.errors import LineFileError
-from ...inspection.base.plugins import plugins
-from ...inspection.base.validation import describe_problem, shown
-from ...station.frames import source_kinds
-from ...station.outcomes import result_kinds
+from ...inspection.base.plugins import unknown_plugin
+from ...inspection.base.validation import SettingsError, describe_problem, nearest, shown
 from .yaml_positions import Location, PlacedYaml
 
 _MOST_SHOWN = 10
@@ -73,35 +70,23 @@ def one_of(location: Location, name: str, known: Iterable[str]) -> Problem | Non
     names = sorted(known)
     if name in names:
         return None
-    return Problem(
-        location=location, text=f"wanted one of {', '.join(names)}, got {shown(name)}{_nearest(name, names)}"
-    )
+    return Problem(location=location, text=f"wanted one of {', '.join(names)}, got {shown(name)}{nearest(name, names)}")
+
+
+def one_plugin(location: Location, name: str, folder: str) -> Problem | None:
+    """Give a mistake where no plug-in of a folder has that name; see `unknown_plugin`."""
+    wrong = unknown_plugin(folder, name)
+    return None if wrong is None else Problem(location=location, text=wrong)
 
 
 def _problems_of_one(error: Any, model: type[BaseModel], base: Location) -> list[Problem]:
     location: Location = (*base, *error["loc"])
-    cause = getattr(error.get("ctx", {}).get("error"), "__cause__", None)
-    inner = _settings_type(cause.title) if isinstance(cause, ValidationError) else None
-    if isinstance(cause, ValidationError) and inner is not None:
-        return problems_of(cause, inner, base=_into_settings(location, error["input"]))
+    refused = error.get("ctx", {}).get("error")
+    if isinstance(refused, SettingsError):
+        below = refused.key and isinstance(error["input"], dict)
+        inner = (*location, refused.key) if below else location
+        return problems_of(refused.refused, refused.model, base=inner)
     return [Problem(location=location, text=_text(error, model, error["loc"]))]
-
-
-def _into_settings(location: Location, written: Any) -> Location:
-    """Go down where settings stand below a plug-in's name: `{prune: {ratio: 0.5}}`."""
-    if isinstance(written, dict) and len(written) == 1:
-        ((name, options),) = written.items()
-        if options is None or isinstance(options, dict):
-            return (*location, name)
-    return location
-
-
-def _settings_type(title: str) -> type[BaseModel] | None:
-    known: list[type[BaseModel]] = [method.step_type for method in methods().values()]
-    known += [family.settings_type for family in plugins("compress.networks", "NETWORK").values()]
-    known += [kind.settings_type for kind in source_kinds().values()]
-    known += [kind.settings_type for kind in result_kinds().values()]
-    return next((each for each in known if title in (each.__name__, each.model_config.get("title"))), None)
 
 
 def _text(error: Any, model: type[BaseModel], location: Location) -> str:
@@ -128,12 +113,7 @@ def _unknown_key(key: str, model: type[BaseModel], parent: Location) -> str:
         return "unknown key; remove it"
     if _RENAMED.get(key) in known:
         return f"is called {_RENAMED[key]!r} now; write that instead"
-    return f"unknown key{_nearest(key, known) or ';'} known here: {', '.join(known)}"
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown key{nearest(key, known) or ';'} known here: {', '.join(known)}"
 
 
 def _fields_at(annotation: Any, location: Location) -> set[str]:

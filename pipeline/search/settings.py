@@ -67,7 +67,7 @@ def are_numbers(values: tuple[Any, ...]) -> bool:
 
 
 def _names_files(family: str) -> bool:
-    settings: type[BaseModel] = plugins("compress.networks", "NETWORK")[family].settings_type
+    settings: type[BaseModel] = plugins("compress.networks")[family].settings_type
     return any(each.annotation is Path for each in settings.model_fields.values())
 
 

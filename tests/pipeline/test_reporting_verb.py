@@ -64,7 +64,7 @@ def test_a_file_says_by_its_suffix_what_is_in_it(finished: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "notified"),
     [
-        (["--format", "pdf"], "must be one of csv, html, json, junit, md"),
+        (["--format", "pdf"], "--format: wanted one of csv, html, json, junit, md, got"),
         (["--output", "report.pdf"], "no format is known by the suffix '.pdf'"),
         (["--format", "md", "--json"], "both print on stdout"),
         (["line.yaml"], "leave out the line file"),

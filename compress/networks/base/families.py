@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel
 
 from ....inspection.base.errors import LineFileError, MissingPartError
-from ....inspection.base.plugins import plugins, provider
+from ....inspection.base.plugins import plugins, provider, unknown_plugin
 from ....inspection.base.storage import digest_of_file
-from ....inspection.base.validation import describe_validation
+from ....inspection.base.validation import checked_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,11 +57,7 @@ def normal_network(network: dict[str, Any]) -> dict[str, Any]:
         LineFileError: No such family, or a value that its settings do not take.
     """
     family, options = _split(network)
-    try:
-        settings = family.settings_type.model_validate(options)
-    except ValidationError as error:
-        msg = f"network {family.name}: {describe_validation(error)}"
-        raise LineFileError(msg) from error
+    settings = checked_settings(family.settings_type, options, lead=f"network {family.name}: ")
     return {"family": family.name, **settings.model_dump(mode="json")}
 
 
@@ -114,9 +110,8 @@ def build_network(network: dict[str, Any], channels: int) -> nn.Module:
 
 
 def _split(network: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:
-    families = plugins("compress.networks", "NETWORK")
     name = network.get("family", "plain")
-    if name not in families:
-        msg = f"network: wanted family to be one of {', '.join(families)}, got {name!r}"
+    if (wrong := unknown_plugin("compress.networks", name)) is not None:
+        msg = f"network: family: {wrong}"
         raise LineFileError(msg)
-    return families[name], {key: value for key, value in network.items() if key != "family"}
+    return plugins("compress.networks")[name], {key: value for key, value in network.items() if key != "family"}

@@ -234,7 +234,7 @@ def test_a_root_that_is_itself_a_link_is_fine(tmp_path: Path) -> None:
 def test_a_missing_root_an_unknown_reader_and_an_unknown_tree_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="wanted a folder with images"):
         _load(tmp_path / "none")
-    with pytest.raises(DataError, match=r"wanted one of .*kolektor, labels_csv, mvtec, visa.*got 'coco'"):
+    with pytest.raises(DataError, match=r"wanted one of .*kolektor, labels_csv, mvtec, visa.*got .coco."):
         _load(tmp_path, reader="coco")
     with pytest.raises(DataError, match="none of the known layouts"):
         _load(tmp_path)

@@ -45,7 +45,7 @@ def test_relative_paths_start_from_the_file(tmp_path: Path) -> None:
         ("queue: {frames: 0}", r"station.yaml:1: queue.frames: wanted a number >= 1, got 0"),
         ("late: drop", r"station.yaml:1: late: wanted 'pass' or 'reject', got \"drop\""),
         ("\nsources: [{folder: {pth: a}}]", r"sources\[0\].folder.pth: unknown key; did you mean 'path'"),
-        ("sources: [{camera: {}}]", r"sources\[0\]: wanted one of aravis, folder, .* got 'camera'"),
+        ("sources: [{camera: {}}]", r"sources\[0\]: wanted one of aravis, folder, .* got \"camera\""),
         ("soruces: []", r"unknown key; did you mean 'sources'\?"),
     ],
 )

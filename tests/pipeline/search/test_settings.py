@@ -31,7 +31,7 @@ def load(folder: Path, more: str) -> LineFile:
         ("search: {trails: 3}\n", "search.trails: unknown key; did you mean 'trials'?"),
         ("search: {engine: spark}\n", "search.engine: wanted 'local' or 'ray', got \"spark\""),
         ("search:\n  space:\n    backend: [openvino]\n", "line.yaml:6: search.space.backend[0]: wanted one of"),
-        ("search:\n  space: {networks: [{family: plane}]}\n", "wanted family to be one of"),
+        ("search:\n  space: {networks: [{family: plane}]}\n", "network: family: wanted one of"),
         ("search:\n  space: {networks: [{widht: [8]}]}\n", "did you mean 'width'?"),
         ("search:\n  space: {networks: [{width: [8, 1]}]}\n", "wanted a number >= 4, got 1"),
         ("search:\n  space: {prune: [0.9]}\n", "search.space.prune[0]: wanted a number <= 0.8, got 0.9"),
