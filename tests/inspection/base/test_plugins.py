@@ -129,7 +129,7 @@ def test_a_recipe_that_wants_a_broken_method_is_told_which_package_it_is(add: Ad
 
 def test_two_of_one_name_are_refused_with_both_packages(add: Add) -> None:
     add("other-mvtec", READER.format(name="mvtec"), "readers", "mvtec", "READER")
-    with pytest.raises(BeltlineError, match=r"two plug-ins are called 'mvtec': of Beltline, of the package other-mvtec"):
+    with pytest.raises(BeltlineError, match=r"two plug-ins are called 'mvtec': of Beltline, of the package other"):
         plugins("inspection.readers")
 
 
