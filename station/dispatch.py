@@ -8,7 +8,6 @@ microseconds; people outside are told after it is released.
 from __future__ import annotations
 
 import os
-import select
 import time
 from concurrent.futures import Future
 from threading import Lock
@@ -18,8 +17,9 @@ import numpy as np
 
 from .engines.engine import Engine
 from .engines.slots import FrameSlots
-from .frames import FaultyFrame, OfferedFrame
-from .in_flight import Finished, InFlight
+from .frames import AnyFrame, NoticedFrame, OfferedFrame
+from .in_flight import Finished, InFlight, Noticed
+from .intake.readable import readable
 from .outcomes import Outcome, Standing
 from .settings import StationSettings
 from .versions.at_work import AtWork
@@ -95,9 +95,23 @@ class Dispatcher:
             self._wake()
         self._notify(ended)
 
-    def refuse(
-        self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome] | None, standing: Standing, why: str
-    ) -> None:
+    def notice(self, frame: NoticedFrame, future: Future[Outcome] | None) -> Noticed | None:
+        """Take a photograph that is not decoded yet: its deadline is kept from now on; None: it is refused."""
+        with self._lock:
+            noticed = self._in_flight.notice(frame, future)
+            sooner = noticed is not None and noticed.due_ns < self._armed_ns
+            ended = self._in_flight.ended()
+        if sooner:
+            self._wake()
+        self._notify(ended)
+        return noticed
+
+    def claim(self, noticed: Noticed) -> bool:
+        """Take back a photograph that was decoded, to offer or refuse it; whether it still wants an answer."""
+        with self._lock:
+            return self._in_flight.claim(noticed)
+
+    def refuse(self, frame: AnyFrame, future: Future[Outcome] | None, standing: Standing, why: str) -> None:
         """Answer a frame that the model cannot take, at once."""
         with self._lock:
             self._in_flight.end(frame, future, standing, why)
@@ -166,8 +180,7 @@ class Dispatcher:
         watched = [self._wake_up] if engine is None else [self._wake_up, engine.fileno()]
         if watched[-1] < 0:  # it was closed just now
             return
-        readable, _, _ = select.select(watched, (), (), max(0.0, (self._armed_ns - now_ns) / 1e9))
-        if self._wake_up in readable:
+        if self._wake_up in readable(watched, max(0.0, (self._armed_ns - now_ns) / 1e9)):
             os.eventfd_read(self._wake_up)
 
     def _next_look_ns(self, now_ns: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -52,6 +52,35 @@ class FaultyFrame:
     why: str
 
 
+def _nothing() -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticedFrame:
+    """A photograph that is there and not yet decoded; its deadline runs. Either `load` or `dismiss` is called, once.
+
+    Attributes:
+        number: As of `OfferedFrame`.
+        source: As of `OfferedFrame`.
+        name: As of `OfferedFrame`.
+        captured_ns: When it was noticed, on the clock of `time.monotonic_ns`.
+        load: Decodes it to uint8 `[height, width, channels]`, in another thread; takes the most bytes that the decoded
+            file may have, and raises DataError where it cannot be read.
+        dismiss: Takes that it was answered before anybody decoded it.
+    """
+
+    number: int
+    source: str
+    name: str
+    captured_ns: int
+    load: Callable[[int], NDArray[np.uint8]]
+    dismiss: Callable[[], None] = _nothing
+
+
+AnyFrame = OfferedFrame | FaultyFrame | NoticedFrame
+
+
 class Quiet(Enum):
     """What a source gives where there is no frame."""
 
@@ -62,7 +91,7 @@ class Quiet(Enum):
 class Source(Protocol):
     """Something open that photographs come from; used by one thread at a time."""
 
-    def next_frame(self, timeout_s: float) -> OfferedFrame | FaultyFrame | Quiet:
+    def next_frame(self, timeout_s: float) -> AnyFrame | Quiet:
         """Wait for the next photograph, for about `timeout_s` at most.
 
         Raises:

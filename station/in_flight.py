@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from .engines.engine import Engine
 from .engines.slots import FrameSlots
 from .engines.wire import Question, Reply
-from .frames import FaultyFrame, OfferedFrame
-from .outcomes import Outcome, Standing
+from .frames import AnyFrame, NoticedFrame, OfferedFrame
+from .outcomes import Answer, Outcome, Standing
 from .settings import StationSettings
 from .versions.at_work import AtWork
 from .waiting import Item, Waiting
@@ -38,7 +38,7 @@ class Finished:
         detail: Why, where the answer is not the model's.
     """
 
-    frame: OfferedFrame | FaultyFrame
+    frame: AnyFrame
     future: Future[Outcome] | None
     standing: Standing
     decided_ns: int
@@ -47,6 +47,47 @@ class Finished:
     heatmap: NDArray[np.uint8] | None = None
     engine_ns: int | None = None
     detail: str = ""
+
+
+def outcome_of(ended: Finished, *, number: int, safe: Answer) -> Outcome:
+    """Turn a frame's end into its answer; all that the model did not decide in time goes to the safe side."""
+    model = ended.at_work.model
+    answer: Answer = safe
+    if ended.score is not None:
+        answer = "reject" if ended.score >= model.threshold else "pass"
+    return Outcome(
+        number=number,
+        frame_number=ended.frame.number,
+        source=ended.frame.source,
+        name=ended.frame.name,
+        answer=answer,
+        standing=ended.standing,
+        score=ended.score,
+        threshold=model.threshold,
+        captured_ns=ended.frame.captured_ns,
+        decided_ns=ended.decided_ns,
+        unix_ns=time.time_ns(),
+        bundle=ended.at_work.version,
+        detail=ended.detail,
+        engine_ms=None if ended.engine_ns is None else ended.engine_ns / 1e6,
+    )
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Noticed:
+    """A photograph between being noticed and being decoded.
+
+    Attributes:
+        frame: The photograph.
+        due_ns: Its deadline.
+        future: Takes the outcome; None: nobody waits for it.
+        answered: Whether its answer stands: its deadline came, or it is decoded and goes on as another frame.
+    """
+
+    frame: NoticedFrame
+    due_ns: int
+    future: Future[Outcome] | None
+    answered: bool = False
 
 
 Loss = tuple[Engine, str]
@@ -68,6 +109,8 @@ class InFlight:
         self._stuck_ns = int(settings.watchdog.engine_s * 1e9)
         self._free = list(range(slots.layout.count))
         self._waiting = Waiting(settings.queue)
+        self._noticed: dict[Noticed, None] = {}
+        self._most_noticed = settings.decode.frames
         self._asked: Item | None = None
         self._next: Engine | None = None
         self._tokens = 0
@@ -80,13 +123,30 @@ class InFlight:
 
     @property
     def idle(self) -> bool:
-        """Whether no frame waits and the engine has none."""
-        return self._asked is None and not self._waiting
+        """Whether no frame waits, none is being decoded, and the engine has none."""
+        return self._asked is None and not self._waiting and not self._noticed
 
     def ended(self) -> list[Finished]:
         """Take out the frames that ended since the last call."""
         ended, self._ended = self._ended, []
         return ended
+
+    def notice(self, frame: NoticedFrame, future: Future[Outcome] | None) -> Noticed | None:
+        """Keep the deadline of a photograph that is not decoded yet; None: too many are, and it is refused."""
+        if len(self._noticed) >= self._most_noticed:
+            self.end(frame, future, "refused", f"{self._most_noticed} photographs wait to be decoded already")
+            return None
+        noticed = Noticed(frame=frame, due_ns=frame.captured_ns + self.at_work.deadline_ns, future=future)
+        self._noticed[noticed] = None
+        return noticed
+
+    def claim(self, noticed: Noticed) -> bool:
+        """Take a photograph that was decoded; whether it still wants an answer."""
+        if noticed.answered:
+            return False
+        noticed.answered = True
+        del self._noticed[noticed]
+        return True
 
     def slot_for(self, frame: OfferedFrame, future: Future[Outcome] | None) -> int | None:
         """Give a newcomer a place to be copied to; None: it is refused."""
@@ -144,6 +204,9 @@ class InFlight:
 
     def expire(self, now_ns: int) -> None:
         """Answer every frame whose deadline has come."""
+        for noticed in [each for each in self._noticed if each.due_ns <= now_ns]:
+            self.claim(noticed)
+            self.end(noticed.frame, noticed.future, "late", "it was not decoded at its deadline")
         for item in self._waiting.expired(now_ns):
             why = "no engine was there" if self.engine is None else "it waited until its deadline"
             self._finish(item, "late", why)
@@ -173,15 +236,13 @@ class InFlight:
 
     def next_look_ns(self) -> int | None:
         """Say when a deadline comes or the engine counts as stuck."""
-        looks = [self._waiting.first_due_ns()]
+        looks = [self._waiting.first_due_ns(), min((each.due_ns for each in self._noticed), default=None)]
         if self._asked is not None:
             looks.append(self._asked.sent_ns + self._stuck_ns)
             looks.append(None if self._asked.answered else self._asked.due_ns)
         return min((look for look in looks if look is not None), default=None)
 
-    def end(
-        self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome] | None, standing: Standing, detail: str
-    ) -> None:
+    def end(self, frame: AnyFrame, future: Future[Outcome] | None, standing: Standing, detail: str) -> None:
         """Note that a frame ended without the model's answer."""
         self._ended.append(
             Finished(

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from ..inspection.base.plugins import plugins
 
+Pixels = NDArray[np.uint8]
 Answer = Literal["pass", "reject"]
 Standing = Literal["answered", "late", "refused", "faulty"]
 """`answered`: by the model, in time. `late`: the deadline came first. `refused`: no room, or the engine failed on it.

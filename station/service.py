@@ -17,11 +17,12 @@ from .engines.engine import Engine
 from .engines.pinning import make_thread_realtime
 from .engines.slots import new_slots
 from .engines.supervisor import EngineSupervisor
-from .frames import FaultyFrame, OfferedFrame
-from .in_flight import Finished
+from .frames import AnyFrame, FaultyFrame, NoticedFrame, OfferedFrame
+from .in_flight import Finished, Noticed, outcome_of
+from .intake.decoding import Decoding
 from .intake.source_supervisor import SourceSupervisor
 from .numbers import OutcomeNumbers
-from .outcomes import Answer, Outcome, Seen
+from .outcomes import Outcome, Pixels, Seen
 from .publishing.outlets import Outlet
 from .settings import SourceChoice, StationSettings, named_choices
 from .versions.at_work import AtWork, BundleStore
@@ -67,6 +68,14 @@ class Service:
             raise
         self._pinning = self._keeper.pinning
         self._dispatcher = Dispatcher(settings, self._slots, engine, self)
+        self._decoding = Decoding(
+            settings.decode.threads,
+            most_bytes=int(settings.largest_frame_mb * 1_000_000),
+            stuck_s=settings.watchdog.source_stuck_s,
+            counters=self.counters,
+            decoded=self._decoded,
+            undecodable=self._undecodable,
+        )
         self._outlets: tuple[Outlet, ...] = ()
         self._sources: tuple[SourceSupervisor, ...] = ()
         self._collector: Collector | None = None
@@ -120,11 +129,12 @@ class Service:
         self._keeper.attend(self._dispatcher)
         for thread in self._threads:
             thread.start()
+        self._decoding.start()
         self._sources = tuple(self._source(name, choice) for name, choice in named_choices(self.settings.sources))
         for source in self._sources:
             source.start()
 
-    def offer(self, frame: OfferedFrame | FaultyFrame) -> Future[Outcome]:
+    def offer(self, frame: AnyFrame) -> Future[Outcome]:
         """Take one frame; its outcome comes at its deadline at the latest. Safe to call from any thread.
 
         The future cannot be cancelled: the part is on the belt.
@@ -134,7 +144,7 @@ class Service:
         self._take(frame, future)
         return future
 
-    def take(self, frame: OfferedFrame | FaultyFrame) -> None:
+    def take(self, frame: AnyFrame) -> None:
         """Take one frame whose outcome only outlets are told; otherwise as `offer`, and sooner done."""
         self._take(frame, None)
 
@@ -147,6 +157,7 @@ class Service:
         if self._keeper.engineless_s > _ENGINELESS_STARTS * self.settings.watchdog.start_s:
             return f"no engine could be started for {self._keeper.engineless_s:.0f} s"
         hopeless = [source.name for source in self._sources if source.hopeless]
+        hopeless += ["decoding"] if self._decoding.hopeless else []
         return f"{hopeless[0]} hangs over and over" if hopeless else ""
 
     def stop(self) -> None:
@@ -155,6 +166,7 @@ class Service:
             source.stop()
         self._stopping.set()
         self._drain()
+        self._decoding.stop()
         self._dispatcher.stop()
         for thread in self._threads:
             if thread.ident is not None:
@@ -198,16 +210,39 @@ class Service:
         if self._collector is not None:
             self._collector.look(idle=idle)
 
-    def _take(self, frame: OfferedFrame | FaultyFrame, future: Future[Outcome] | None) -> None:
+    def _take(self, frame: AnyFrame, future: Future[Outcome] | None) -> None:
         self.counters.note_offered(frame.source)
         if isinstance(frame, FaultyFrame):
             self._dispatcher.refuse(frame, future, "faulty", frame.why)
         elif self._stopping.is_set():
             self._dispatcher.refuse(frame, future, "refused", "the station stops")
+            if isinstance(frame, NoticedFrame):
+                frame.dismiss()
+        elif isinstance(frame, NoticedFrame):
+            if (noticed := self._dispatcher.notice(frame, future)) is None:
+                frame.dismiss()
+            else:
+                self._decoding.submit(noticed)
         elif problem := self._misfit(frame):
             self._dispatcher.refuse(frame, future, "faulty", problem)
         else:
             self._dispatcher.offer(frame, future)
+
+    def _decoded(self, noticed: Noticed, image: Pixels) -> None:
+        if not self._dispatcher.claim(noticed):
+            return
+        frame = noticed.frame
+        whole = OfferedFrame(
+            number=frame.number, source=frame.source, name=frame.name, image=image, captured_ns=frame.captured_ns
+        )
+        if problem := self._misfit(whole):
+            self._dispatcher.refuse(whole, noticed.future, "faulty", problem)
+        else:
+            self._dispatcher.offer(whole, noticed.future)
+
+    def _undecodable(self, noticed: Noticed, why: str) -> None:
+        if self._dispatcher.claim(noticed):
+            self._dispatcher.refuse(noticed.frame, noticed.future, "faulty", why)
 
     def _misfit(self, frame: OfferedFrame) -> str:
         try:
@@ -238,6 +273,7 @@ class Service:
         while not self._stopping.wait(_LOOK_S):
             for source in self._sources:
                 source.look()
+            self._decoding.look()
 
     def _end_outlets(self) -> None:
         for outlet in self._outlets:
@@ -253,27 +289,3 @@ class Service:
         until_ns = time.monotonic_ns() + self.at_work.deadline_ns + int(self.settings.watchdog.engine_s * 1e9)
         while self.counters.snapshot().under_way and time.monotonic_ns() < until_ns:
             time.sleep(_DRAIN_STEP_S)
-
-
-def outcome_of(ended: Finished, *, number: int, safe: Answer) -> Outcome:
-    """Turn a frame's end into its answer; all that the model did not decide in time goes to the safe side."""
-    model = ended.at_work.model
-    answer: Answer = safe
-    if ended.score is not None:
-        answer = "reject" if ended.score >= model.threshold else "pass"
-    return Outcome(
-        number=number,
-        frame_number=ended.frame.number,
-        source=ended.frame.source,
-        name=ended.frame.name,
-        answer=answer,
-        standing=ended.standing,
-        score=ended.score,
-        threshold=model.threshold,
-        captured_ns=ended.frame.captured_ns,
-        decided_ns=ended.decided_ns,
-        unix_ns=time.time_ns(),
-        bundle=ended.at_work.version,
-        detail=ended.detail,
-        engine_ms=None if ended.engine_ns is None else ended.engine_ns / 1e6,
-    )

@@ -36,6 +36,19 @@ class QueueSettings(BaseModel):
     order: Literal["oldest", "newest"] = "oldest"
 
 
+class DecodeSettings(BaseModel):
+    """Photographs that come as files: noticed, then decoded beside the line while their deadline runs.
+
+    Attributes:
+        threads: So many are decoded at once.
+        frames: At most so many wait for that; further ones are refused and answered to the safe side.
+    """
+
+    model_config = _CLOSED
+    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    frames: Annotated[int, Field(ge=1, le=10_000)] = 64
+
+
 class EngineSettings(BaseModel):
     """The process that the model runs in.
 
@@ -195,7 +208,9 @@ class StationSettings(BaseModel):
         deadline_ms: From frame to decision; None: the bundle's.
         late: What a frame is answered with that the model did not decide in time, was refused, or cannot be read.
         queue: Frames that wait.
-        largest_frame_mb: Frames above this size are refused, in MB (10^6 bytes).
+        decode: Image files that wait to be decoded.
+        largest_frame_mb: Frames above this size are refused, and files that are larger decoded, with their own channels
+            and depth; in MB (10^6 bytes).
         engine: Where the model runs.
         watchdog: What counts as stuck.
         switch: Going to a new bundle.
@@ -214,6 +229,7 @@ class StationSettings(BaseModel):
     deadline_ms: Milliseconds | None = None
     late: Answer = "reject"
     queue: QueueSettings = QueueSettings()
+    decode: DecodeSettings = DecodeSettings()
     largest_frame_mb: Annotated[float, Field(gt=0, le=1024)] = 64
     engine: EngineSettings = EngineSettings()
     watchdog: WatchdogSettings = WatchdogSettings()

@@ -23,6 +23,15 @@ _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 _TIFF_SIZES = {1: 1, 3: 2, 4: 4}
 _TIFF_FORMATS = {1: "B", 3: "H", 4: "I"}
 _MAX_TIFF_VALUES = 1 << 22
+_PNG_CHANNELS = {0: 1, 2: 3}
+"""By colour type; palettes and grey with transparency become four channels."""
+
+_JPEG_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_JPEG_COEFFICIENT_BYTES = 2
+"""A progressive file's coefficients are all kept until its end."""
+
+Size = tuple[int, int, int]
+"""Height, width, bytes of a pixel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +42,18 @@ class Header:
         kind: Container, by content and not by the file's name.
         height: Pixels.
         width: Pixels.
+        pixel_bytes: Most memory that a decoder takes for a pixel, with the file's own channels and depth.
     """
 
     kind: Kind
     height: int
     width: int
+    pixel_bytes: int
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Memory that the decoded file takes."""
+        return self.height * self.width * self.pixel_bytes
 
 
 def header_of(content: bytes) -> Header:
@@ -48,17 +64,17 @@ def header_of(content: bytes) -> Header:
     """
     kind, read = _reader_of(content)
     try:
-        height, width = read(content)
+        height, width, pixel_bytes = read(content)
     except (struct.error, IndexError) as error:
         msg = f"truncated {kind.upper()}, the file ends early"
         raise DataError(msg) from error
     if height < 1 or width < 1:
         msg = f"{kind.upper()} of {width} x {height} pixels"
         raise DataError(msg)
-    return Header(kind=kind, height=height, width=width)
+    return Header(kind=kind, height=height, width=width, pixel_bytes=pixel_bytes)
 
 
-def _reader_of(content: bytes) -> tuple[Kind, Callable[[bytes], tuple[int, int]]]:
+def _reader_of(content: bytes) -> tuple[Kind, Callable[[bytes], Size]]:
     if content.startswith(_PNG):
         return "png", _png
     if content.startswith(b"\xff\xd8\xff"):
@@ -72,9 +88,9 @@ def _reader_of(content: bytes) -> tuple[Kind, Callable[[bytes], tuple[int, int]]
     raise DataError(msg)
 
 
-def _png(content: bytes) -> tuple[int, int]:
+def _png(content: bytes) -> Size:
     view = memoryview(content)
-    width, height = struct.unpack_from(">II", content, 16)
+    width, height, depth, colour = struct.unpack_from(">IIBB", content, 16)
     at, name = len(_PNG), b""
     while name != b"IEND":
         length, name = struct.unpack_from(">I4s", content, at)
@@ -83,11 +99,11 @@ def _png(content: bytes) -> tuple[int, int]:
             msg = f"damaged PNG, the checksum of its {name!r} part is wrong"
             raise DataError(msg)
         at += 12 + length
-    return height, width
+    return height, width, _PNG_CHANNELS.get(colour, 4) * (2 if depth == 16 else 1)
 
 
-def _jpeg(content: bytes) -> tuple[int, int]:
-    size = (0, 0)
+def _jpeg(content: bytes) -> Size:
+    size = (0, 0, 0)
     at = 2
     while True:
         if content[at] != 0xFF:
@@ -101,7 +117,9 @@ def _jpeg(content: bytes) -> tuple[int, int]:
             break
         (length,) = struct.unpack_from(">H", content, at + 2)
         if marker in _JPEG_SIZES:
-            size = struct.unpack_from(">HH", content, at + 5)
+            height, width, channels = struct.unpack_from(">HHB", content, at + 5)
+            kept = _JPEG_COEFFICIENT_BYTES if marker in _JPEG_PROGRESSIVE else 0
+            size = height, width, channels * (1 + kept)
         at += 2 + length
     # In coded data 0xFF is followed by 0 or a restart marker, so this pair can only be the end of the image.
     if content.find(b"\xff\xd9", at) < 0:
@@ -110,7 +128,7 @@ def _jpeg(content: bytes) -> tuple[int, int]:
     return size
 
 
-def _bmp(content: bytes) -> tuple[int, int]:
+def _bmp(content: bytes) -> Size:
     start, length = struct.unpack_from("<II", content, 10)
     if length == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", content, 18)
@@ -122,10 +140,10 @@ def _bmp(content: bytes) -> tuple[int, int]:
     if packed in (0, 3) and len(content) < start + row_bytes * height:
         msg = f"truncated BMP, wanted {start + row_bytes * height} bytes, got {len(content)}"
         raise DataError(msg)
-    return height, width
+    return height, width, 4 if bits == 32 else 3
 
 
-def _tiff(content: bytes) -> tuple[int, int]:
+def _tiff(content: bytes) -> Size:
     order = "<" if content.startswith(b"II") else ">"
     tags = _tiff_tags(content, order)
     offsets = tags.get(273, tags.get(324, ()))
@@ -134,7 +152,11 @@ def _tiff(content: bytes) -> tuple[int, int]:
     if not ends or max(ends) > len(content):
         msg = f"truncated TIFF, its pixels end at byte {max(ends, default=0)} of {len(content)}"
         raise DataError(msg)
-    return tags[257][0] if 257 in tags else 0, tags[256][0] if 256 in tags else 0
+    height, width = (tags.get(tag, (0,))[0] for tag in (257, 256))
+    channels = 3 if tags.get(262) == (3,) else tags.get(277, (1,))[0]
+    pixel_bytes = channels * -(-max(tags.get(258, (1,))) // 8)
+    tile = tags.get(322, (0,))[0] * tags.get(323, (0,))[0]  # a decoder takes one whole, however small the image is
+    return height, width, pixel_bytes * max(1, -(-tile // max(1, height * width)))
 
 
 def _tiff_tags(content: bytes, order: str) -> dict[int, tuple[int, ...]]:

@@ -34,7 +34,9 @@ def read_frame(path: Path, *, channels: int, bit_depth: int = 8) -> NDArray[np.u
     return frame_of_content(path, read_bytes(path), channels=channels, bit_depth=bit_depth)
 
 
-def frame_of_content(path: Path, content: bytes, *, channels: int, bit_depth: int = 8) -> NDArray[np.uint8]:
+def frame_of_content(
+    path: Path, content: bytes, *, channels: int, bit_depth: int = 8, most_bytes: int | None = None
+) -> NDArray[np.uint8]:
     """Read an image file that is in memory already; everything is as for `read_frame`.
 
     Args:
@@ -42,10 +44,15 @@ def frame_of_content(path: Path, content: bytes, *, channels: int, bit_depth: in
         content: The whole file.
         channels: As of `read_frame`.
         bit_depth: As of `read_frame`.
+        most_bytes: That the file may take decoded, with its own channels and depth; None: 100 megapixels are the limit.
 
     Raises:
         DataError: As for `read_frame`.
     """
+    if most_bytes is not None and (header := _header(path, content)).decoded_bytes > most_bytes:
+        size = f"{header.width} x {header.height} pixels of {header.pixel_bytes} bytes"
+        msg = f"{path}: wanted at most {most_bytes / 1e6:g} MB decoded, got {size}; see largest_frame_mb"
+        raise DataError(msg)
     pixels = _to_8_bits(path, decode(path, content), bit_depth)
     if pixels.ndim == 2:
         return np.ascontiguousarray(np.repeat(pixels[:, :, None], channels, axis=2))

@@ -1,19 +1,68 @@
-"""Noticing files that are whole: told by the kernel, or by looking again and again where it cannot tell."""
+"""Noticing files: told by the kernel, or by looking again and again where it cannot tell."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import select
+import stat
 import struct
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...inspection.base.errors import SourceError
+from .readable import readable
 
-_CLOSED_AFTER_WRITING, _MOVED_HERE, _OVERFLOW, _IGNORED = 0x8, 0x80, 0x4000, 0x8000
+_CLOSED_AFTER_WRITING, _MOVED_AWAY, _MOVED_HERE, _DELETED = 0x8, 0x40, 0x80, 0x200
+_OVERFLOW, _IGNORED = 0x4000, 0x8000
 _EVENT = struct.Struct("iIII")
 _MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What tells one state of a file from another.
+
+    Attributes:
+        inode: Which file it is, whatever it is called.
+        size_bytes: Its size.
+        changed_ns: When it was written last.
+    """
+
+    inode: int
+    size_bytes: int
+    changed_ns: int
+
+
+def facts_of(found: os.stat_result) -> Facts | None:
+    """Give a file's facts; None: a folder, a link, a pipe or a device, which is no photograph."""
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return Facts(inode=found.st_ino, size_bytes=found.st_size, changed_ns=found.st_mtime_ns)
+
+
+def facts_at(path: Path) -> Facts | None:
+    """Give the facts of the file at a path, links not followed; None: as of `facts_of`.
+
+    Raises:
+        OSError: There is none.
+    """
+    return facts_of(path.lstat())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something that happened in a folder.
+
+    Attributes:
+        name: Of the file.
+        gone: Whether it was removed or moved away; else it was written, or moved here.
+        rename: The same number for a name that is gone and the new one of the file; 0: it was not renamed.
+    """
+
+    name: str
+    gone: bool
+    rename: int = 0
 
 
 class KernelWatch:
@@ -22,7 +71,7 @@ class KernelWatch:
     def __init__(self, folder: Path) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        wanted = _CLOSED_AFTER_WRITING | _MOVED_HERE
+        wanted = _CLOSED_AFTER_WRITING | _MOVED_HERE | _MOVED_AWAY | _DELETED
         if self._descriptor < 0 or libc.inotify_add_watch(self._descriptor, bytes(folder), wanted) < 0:
             problem = os.strerror(ctypes.get_errno())
             self.close()
@@ -30,23 +79,24 @@ class KernelWatch:
             raise SourceError(msg)
         self._folder = folder
 
-    def names(self, timeout_s: float) -> list[str]:
-        """Wait for files; gives their names in the order in which they became whole, or none.
+    def changes(self, timeout_s: float) -> list[Change]:
+        """Wait for files; gives what happened in its order, or nothing.
 
         Raises:
             SourceError: The folder is gone, or so many files came that some went unnoticed.
         """
-        if not select.select([self._descriptor], (), (), timeout_s)[0]:
+        if not readable([self._descriptor], timeout_s):
             return []
-        raw, names, at = os.read(self._descriptor, _MOST_BYTES), [], 0
+        raw, changes, at = os.read(self._descriptor, _MOST_BYTES), [], 0
         while at < len(raw):
-            _, mask, _, length = _EVENT.unpack_from(raw, at)
+            _, mask, cookie, length = _EVENT.unpack_from(raw, at)
             if mask & (_OVERFLOW | _IGNORED):
                 msg = f"{self._folder}: the folder is gone, or too many files came at once; some may be unnoticed"
                 raise SourceError(msg)
-            names.append(os.fsdecode(raw[at + _EVENT.size : at + _EVENT.size + length].rstrip(b"\0")))
+            name = os.fsdecode(raw[at + _EVENT.size : at + _EVENT.size + length].rstrip(b"\0"))
+            changes.append(Change(name=name, gone=bool(mask & (_MOVED_AWAY | _DELETED)), rename=cookie))
             at += _EVENT.size + length
-        return names
+        return changes
 
     def close(self) -> None:
         """Stop watching."""
@@ -56,16 +106,16 @@ class KernelWatch:
 
 
 class PollingWatch:
-    """A folder on a network share: a file counts when two looks find it with the same size and time."""
+    """A folder on a network share: a file counts when two looks find it with the same size, time and inode."""
 
     def __init__(self, folder: Path, *, every_s: float) -> None:
         self._folder = folder
         self._every_s = every_s
         self._before = self._look()
-        self._given = set(self._before)
+        self._given = dict(self._before)
 
-    def names(self, timeout_s: float) -> list[str]:
-        """Wait for files; gives the names of those that are whole since the last call, oldest first.
+    def changes(self, timeout_s: float) -> list[Change]:
+        """Wait for files; gives those that are gone and those that are whole since the last call, oldest first.
 
         Raises:
             SourceError: The folder cannot be read.
@@ -74,28 +124,34 @@ class PollingWatch:
         while True:
             time.sleep(min(self._every_s, timeout_s))
             now = self._look()
-            whole = [name for name, facts in now.items() if name not in self._given and self._before.get(name) == facts]
+            gone = [name for name in self._given if name not in now]
+            whole = [name for name, facts in now.items() if self._given.get(name) != facts == self._before.get(name)]
             self._before = now
-            self._given = {*(self._given & now.keys()), *whole}
-            if whole or time.monotonic() >= until:
-                return sorted(whole, key=lambda name: now[name])
+            self._given = {name: facts for name, facts in self._given.items() if name in now}
+            self._given.update((name, now[name]) for name in whole)
+            if gone or whole or time.monotonic() >= until:
+                whole.sort(key=lambda name: (now[name].changed_ns, name))
+                return [Change(name=name, gone=True) for name in gone] + [
+                    Change(name=name, gone=False) for name in whole
+                ]
 
     def close(self) -> None:
         """Stop watching: nothing is held."""
 
-    def _look(self) -> dict[str, tuple[int, int]]:
-        """Give modification time and size of every file."""
-        found: dict[str, tuple[int, int]] = {}
+    def _look(self) -> dict[str, Facts]:
+        found: dict[str, Facts] = {}
         try:
             with os.scandir(self._folder) as entries:
                 for entry in entries:
-                    if entry.is_file(follow_symlinks=False):
-                        facts = entry.stat(follow_symlinks=False)
-                        found[entry.name] = (facts.st_mtime_ns, facts.st_size)
+                    try:
+                        facts = facts_of(entry.stat(follow_symlinks=False))
+                    except FileNotFoundError:  # it went away just now; the others are there all the same
+                        continue
+                    if facts is not None:
+                        found[entry.name] = facts
         except FileNotFoundError as error:
-            if error.filename == str(self._folder):
-                msg = f"{self._folder} is gone; mount or make it"
-                raise SourceError(msg) from error
+            msg = f"{self._folder} is gone; mount or make it"
+            raise SourceError(msg) from error
         except OSError as error:
             msg = f"{self._folder} cannot be read: {error.strerror}; check the share and its permissions"
             raise SourceError(msg) from error

@@ -10,7 +10,7 @@ from threading import Event, Thread, current_thread
 from ...inspection.base.errors import BeltlineError, SourceError
 from ..counters import Counters
 from ..engines.pinning import make_thread_realtime
-from ..frames import FaultyFrame, OfferedFrame, Quiet, source_kinds
+from ..frames import AnyFrame, Quiet, source_kinds
 from ..settings import SourceChoice, WatchdogSettings
 
 _WAIT_S = 0.25
@@ -34,7 +34,7 @@ class SourceSupervisor:
         choice: SourceChoice,
         *,
         channels: int,
-        take: Callable[[OfferedFrame | FaultyFrame], None],
+        take: Callable[[AnyFrame], None],
         counters: Counters,
         watchdog: WatchdogSettings,
         realtime: bool = False,
@@ -106,7 +106,7 @@ class SourceSupervisor:
             while self._works(mine):
                 self._alive_ns = time.monotonic_ns()
                 frame = source.next_frame(_WAIT_S)
-                if isinstance(frame, OfferedFrame | FaultyFrame):
+                if not isinstance(frame, Quiet):
                     self._take(frame)  # also of a thread that was given up meanwhile: the part was photographed
                     self._taken += 1
                     last_ns = time.monotonic_ns()

@@ -11,7 +11,7 @@ from threading import Lock
 
 from ...inspection.data.frame import FrameSpec
 from ..counters import Tally
-from ..frames import FaultyFrame, OfferedFrame
+from ..frames import AnyFrame
 from ..outcomes import Answer, Outcome, Seen
 from ..watching.drift import DriftWatch
 from ..watching.pictures import screen_picture
@@ -118,7 +118,7 @@ class StationFacade:
         largest_frame_bytes: Larger ones are refused.
     """
 
-    offer: Callable[[OfferedFrame | FaultyFrame], Future[Outcome]]
+    offer: Callable[[AnyFrame], Future[Outcome]]
     snapshot: Callable[[], Tally]
     served: Callable[[], Served]
     ready: Callable[[], bool]

@@ -6,16 +6,13 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...inspection.base.errors import DataError
-from ..frames import FaultyFrame, OfferedFrame
-from ..outcomes import Outcome, outcome_facts
+from ..frames import NoticedFrame, OfferedFrame
+from ..outcomes import Outcome, Pixels, outcome_facts
 from .facade import StationFacade
 from .inference import MOST_JSON_BYTES, infer_request, infer_response, model_facts
 from .live import Rate, live_facts
@@ -44,12 +41,7 @@ class Routes:
         self._rate = Rate()
         self._numbers = itertools.count(1)
         self._bodies = 0
-        self._decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="web-decode")
         self._pages = {name: (_PAGE / name).read_bytes() for name in _PAGE_KINDS}
-
-    def close(self) -> None:
-        """Free the thread that decodes."""
-        self._decoder.shutdown(wait=False, cancel_futures=True)
 
     def table(self) -> list[tuple[str, str, Handler]]:
         """List method, path and handler of everything that can be asked."""
@@ -134,18 +126,18 @@ class Routes:
         """Take a photograph as an image file; one that cannot be read is a part all the same, and is answered."""
         name = request.query.get("name", "")[:_NAME_CHARACTERS]
         body = await self._body(request, most=self._facade.largest_frame_bytes)
-        captured_ns = time.monotonic_ns()
-        work = asyncio.get_running_loop().run_in_executor(self._decoder, _decoded, body, self._facade)
-        try:
-            offered: OfferedFrame | FaultyFrame = self._offered(await work, name, captured_ns=captured_ns)
-        except DataError as error:
-            offered = FaultyFrame(
-                number=next(self._numbers), source=SOURCE, name=name, captured_ns=captured_ns, why=str(error)
-            )
-        outcome = await self._answer(offered)
+        channels = self._facade.served().frame.channels
+        noticed = NoticedFrame(
+            number=next(self._numbers),
+            source=SOURCE,
+            name=name,
+            captured_ns=time.monotonic_ns(),
+            load=partial(_decoded, body, channels),
+        )
+        outcome = await self._answer(noticed)
         return _json(outcome_facts(outcome), status=422 if outcome.standing == "faulty" else 200)
 
-    def _offered(self, image: NDArray[np.uint8], name: str, *, captured_ns: int | None = None) -> OfferedFrame:
+    def _offered(self, image: Pixels, name: str, *, captured_ns: int | None = None) -> OfferedFrame:
         return OfferedFrame(
             number=next(self._numbers),
             source=SOURCE,
@@ -154,7 +146,7 @@ class Routes:
             captured_ns=time.monotonic_ns() if captured_ns is None else captured_ns,
         )
 
-    async def _answer(self, frame: OfferedFrame | FaultyFrame) -> Outcome:
+    async def _answer(self, frame: OfferedFrame | NoticedFrame) -> Outcome:
         """Wait for the outcome; whoever hangs up does not cancel it, for the part is on the belt."""
         answered = asyncio.shield(asyncio.wrap_future(self._facade.offer(frame)))
         return await asyncio.wait_for(answered, self._facade.served().deadline_ms / 1000 + _SPARE_S)
@@ -194,22 +186,10 @@ class Routes:
             self._bodies -= 1
 
 
-def _decoded(body: bytes, facade: StationFacade) -> NDArray[np.uint8]:
-    """Decode an image file; its header is read first, so that a small file cannot ask for much memory.
-
-    Raises:
-        DataError: It is none, damaged, or larger than a frame may be.
-    """
-    from ...inspection.data.headers import header_of
+def _decoded(body: bytes, channels: int, most_bytes: int) -> Pixels:
     from ...inspection.data.images import frame_of_content
 
-    channels, header = facade.served().frame.channels, header_of(body)
-    if header.height * header.width * channels > facade.largest_frame_bytes:
-        msg = (
-            f"wanted a frame of at most {facade.largest_frame_bytes} bytes, got {header.width} x {header.height} pixels"
-        )
-        raise DataError(msg)
-    return frame_of_content(Path("the frame"), body, channels=channels)
+    return frame_of_content(Path("the frame"), body, channels=channels, most_bytes=most_bytes)
 
 
 def _json_bytes(request: web.Request) -> int | None:

@@ -126,7 +126,6 @@ class WebServer:
             await self._listen(connections, started)
         finally:
             await runner.cleanup()
-            routes.close()
 
     async def _listen(self, connections: ConnectionLimit, started: Future[int]) -> None:
         """Take connections until it is over; one at a time, so that the doors know how many there are."""

@@ -97,6 +97,34 @@ def test_every_cut_is_noticed(tmp_path: Path, suffix: str) -> None:
             read_frame(path, channels=3)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "pixels", "pixel_bytes"),
+    [
+        (".png", np.zeros((4, 5), np.uint8), 1),
+        (".png", np.zeros((4, 5), np.uint16), 2),
+        (".png", np.zeros((4, 5, 3), np.uint8), 3),
+        (".png", np.zeros((4, 5, 4), np.uint16), 8),
+        (".jpg", np.zeros((4, 5), np.uint8), 1),
+        (".jpg", np.zeros((4, 5, 3), np.uint8), 3),
+        (".bmp", np.zeros((4, 5, 3), np.uint8), 3),
+        (".bmp", np.zeros((4, 5, 4), np.uint8), 4),
+        (".tiff", np.zeros((4, 5), np.uint16), 2),
+        (".tiff", np.zeros((4, 5, 4), np.uint16), 8),
+        (".tiff", np.zeros((4, 5, 3), np.float32), 12),
+    ],
+)
+def test_memory_is_counted_with_the_files_own_channels_and_depth(
+    suffix: str, pixels: np.ndarray, pixel_bytes: int
+) -> None:
+    header = header_of(cv2.imencode(suffix, pixels)[1].tobytes())
+    assert (header.pixel_bytes, header.decoded_bytes) == (pixel_bytes, 20 * pixel_bytes)
+
+
+def test_a_progressive_jpeg_keeps_its_coefficients_too() -> None:
+    content = cv2.imencode(".jpg", np.zeros((4, 5, 3), np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    assert header_of(content).pixel_bytes == 9
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), suffix=st.sampled_from([".png", ".jpg", ".bmp", ".tiff"]))
 def test_damaged_headers_never_show_a_traceback(data: st.DataObject, suffix: str) -> None:
