@@ -4,37 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 from types import MappingProxyType
 
-from ...inspection.line.gates import EscapeGate, Gates, OverkillGate
-from ...inspection.statistics.bounds import rate_upper
-from ...inspection.statistics.quality import Paired, Quality, Rate
-from .findings import Finding, percent
-from .latency_gate import in_time
-from .miss_rate import Outcome, Proof
-from .steadiness import Steadiness
-
-_MOST_PARTS = 10_000_000
+from ...inspection.base.plugins import plugins
+from ...inspection.line.gates import Gates
+from .gate import WORST_FIRST, Evidence, Finding, Gate
+from .miss_rate import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What is said of a row, and why.
+    """What is found about a row.
 
     Attributes:
         verdict: `fits` only if every gate holds with its confidence; `misses` if one certainly does not.
-        reasons: One sentence per gate, those that decide first.
-        next_steps: What to do where it does not fit; empty for `fits`.
-        gates: Outcome of each gate by its key in line.yaml, each judged alone.
-        gate_next_steps: What to do about each gate that does not hold, by its key.
+        findings: Of each gate by its key in line.yaml, in the gates' order.
+        remarks: Sentences beside the gates that decide nothing.
     """
 
     verdict: Outcome
-    reasons: tuple[str, ...]
-    next_steps: tuple[str, ...]
-    gates: Mapping[str, Outcome]
-    gate_next_steps: Mapping[str, str]
+    findings: Mapping[str, Finding]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """One sentence per gate, those that decide first; remarks last."""
+        return (*(each.reason for each in self._by_weight()), *self.remarks)
+
+    @property
+    def next_steps(self) -> tuple[str, ...]:
+        """What to do where it does not fit; empty for `fits`."""
+        return tuple(each.next_step for each in self._by_weight() if each.next_step)
+
+    def _by_weight(self) -> list[Finding]:
+        return sorted(self.findings.values(), key=lambda each: WORST_FIRST.index(each.outcome))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,44 +57,26 @@ class Standing:
     size_bytes: int
 
 
-def judge(
-    proof: Proof,
-    quality: Quality,
-    gates: Gates,
-    *,
-    deadline_ms: float,
-    steadiness: Steadiness | None = None,
-    frames_per_s: float | None = None,
-) -> Verdict:
-    """Judge a row by all gates.
+def all_gates() -> dict[str, Gate]:
+    """Give every gate by its key in line.yaml: the built-in ones first, in the order in which line.yaml shows them."""
+    known = plugins("benchmarks.gates", "GATE")
+    first = [name for name in Gates.model_fields if name in known]
+    return {name: known[name] for name in (*first, *(name for name in known if name not in first))}
+
+
+def judge(evidence: Evidence, gates: Gates) -> Verdict:
+    """Judge a row by all gates that line.yaml asks for.
 
     Args:
-        proof: Of its miss rate.
-        quality: On the test split; `paired` is None for the teacher, which is its own reference.
-        gates: What must hold.
-        deadline_ms: For the sentences.
-        steadiness: Of the run; what it shows may make `fits` `inconclusive`, see `in_time`.
-        frames_per_s: Of the belt, to say how long a further run takes.
-
-    Returns:
-        The verdict; the reasons begin with the worst gate.
+        evidence: What was found out about the row.
+        gates: What must hold; a gate whose settings are None is not asked for.
     """
-    by_gate = {
-        "deadline_miss": in_time(
-            proof, gates.deadline_miss, deadline_ms=deadline_ms, steadiness=steadiness, frames_per_s=frames_per_s
-        ),
-        "escape": _escape(quality.paired, quality.escape.of, gates.escape),
-        "overkill": _overkill(quality, gates.overkill),
+    asked = {name: (gate, getattr(gates, name, None)) for name, gate in all_gates().items()}
+    findings = {
+        name: gate.judge(evidence, settings) for name, (gate, settings) in asked.items() if settings is not None
     }
-    order: tuple[Outcome, ...] = ("misses", "inconclusive", "fits")
-    findings = sorted(by_gate.values(), key=lambda each: order.index(each.outcome))
-    return Verdict(
-        verdict=findings[0].outcome,
-        reasons=tuple(each.reason for each in findings),
-        next_steps=tuple(each.next_step for each in findings if each.next_step),
-        gates=MappingProxyType({gate: each.outcome for gate, each in by_gate.items()}),
-        gate_next_steps=MappingProxyType({gate: each.next_step for gate, each in by_gate.items() if each.next_step}),
-    )
+    worst = min((each.outcome for each in findings.values()), key=WORST_FIRST.index)
+    return Verdict(verdict=worst, findings=MappingProxyType(findings))
 
 
 def select(rows: Sequence[Standing]) -> str | None:
@@ -104,76 +89,3 @@ def select(rows: Sequence[Standing]) -> str | None:
     """
     fitting = [row for row in rows if row.verdict == "fits"]
     return min(fitting, key=lambda row: (row.engine_p50_ms, row.size_bytes, row.name)).name if fitting else None
-
-
-def _escape(paired: Paired | None, defects: int, gate: EscapeGate) -> Finding:
-    if paired is None:
-        return Finding(outcome="fits", reason="It is the reference for escapes itself.")
-    seen = (
-        f"{paired.new_escapes:,} defects escape that the {paired.against} finds, {paired.recovered:,} are found that "
-        f"it misses, among {defects:,} defective parts"
-    )
-    allowed = f"allowed is a rise of {_points(gate.max_increase)}"
-    if paired.increase_upper <= gate.max_increase:
-        reason = f"Escapes hold: {seen}; with {percent(gate.confidence)} confidence the escape rate rises by at most "
-        return Finding(outcome="fits", reason=f"{reason}{_points(paired.increase_upper)} ({allowed}).")
-    if paired.increase_lower > gate.max_increase:
-        return Finding(
-            outcome="misses",
-            reason=f"Too many defects escape: {seen}; the escape rate rises by at least "
-            f"{_points(paired.increase_lower)}, {allowed}.",
-            next_step="Compress less, distill for longer, or show the student more defects of the kinds that escape.",
-        )
-    return Finding(
-        outcome="inconclusive",
-        reason=f"Not enough defective parts to be sure: {seen}; the escape rate could still rise by "
-        f"{_points(paired.increase_upper)}, {allowed}.",
-        next_step=_more_defects(paired, defects, gate),
-    )
-
-
-def _more_defects(paired: Paired, defects: int, gate: EscapeGate) -> str:
-    """Estimate how many more defects are needed: the bound's distance shrinks with the root of their number."""
-    room = gate.max_increase - paired.increase
-    if room <= 0:
-        return "Compress less: the escapes seen alone exceed the allowed rise, more parts will hardly change that."
-    needed = ceil(defects * ((paired.increase_upper - paired.increase) / room) ** 2)
-    return f"Add about {max(1, needed - defects):,} more defective parts to the test split, or compress less."
-
-
-def _overkill(quality: Quality, gate: OverkillGate) -> Finding:
-    rate = quality.overkill
-    seen = f"{rate.count:,} of {rate.of:,} good parts are rejected"
-    allowed = f"allowed are {percent(gate.max)}"
-    if rate.upper <= gate.max:
-        reason = f"Overkill holds: {seen}; with {percent(gate.confidence)} confidence at most {percent(rate.upper)}"
-        return Finding(outcome="fits", reason=f"{reason} ({allowed}).")
-    if rate.lower > gate.max:
-        return Finding(
-            outcome="misses",
-            reason=f"Too many good parts are rejected: {seen}; with {percent(gate.confidence)} confidence at least "
-            f"{percent(rate.lower)}, {allowed}.",
-            next_step="Train on more good parts like those rejected, or allow more overkill in line.yaml.",
-        )
-    return Finding(
-        outcome="inconclusive",
-        reason=f"Not enough good parts to be sure: {seen}; it could still be {percent(rate.upper)}, {allowed}.",
-        next_step=_more_good_parts(rate, gate),
-    )
-
-
-def _more_good_parts(rate: Rate, gate: OverkillGate) -> str:
-    """Count the good parts after which the rate seen so far would pass, if they come in groups as those seen did."""
-    share, parts = rate.count / rate.of if rate.of else 0.0, rate.of
-    alone = rate_upper(rate.count, rate.of, confidence=gate.confidence) - share
-    stretch = max(1.0, (rate.upper - share) / alone) if alone else 1.0
-    while parts < _MOST_PARTS:
-        parts = ceil(parts * 1.05) + 1
-        room = rate_upper(round(share * parts), parts, confidence=gate.confidence) - share
-        if share + stretch * room <= gate.max:
-            return f"Add about {parts - rate.of:,} more good parts to the test split."
-    return "Train on more good parts like those rejected: the rate seen is at the limit, more test parts will not help."
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.3g} percentage points"

@@ -1,20 +1,22 @@
-"""What the page says first: the verdict in plain words, what to do next, and what was gained."""
+"""What the page says first: the verdict in plain words, what to bear in mind, what to do next, and what was gained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...inspection.statistics.bounds import frames_needed
-from .gate_cards import gate_cards
 from .schema import Report, Row
-from .schema_types import VerdictWord
-from .wording import auroc, minus, ms, plural, size, times
+from .schema_parts import VerdictWord
+from .wording import auroc, minus, ms, named, percent, size, times
 
 HEADINGS: dict[VerdictWord, str] = {
     "fits": "Ready for the line",
     "misses": "Not ready for the line",
     "inconclusive": "Not proven yet",
 }
+GATE_WORDS: dict[VerdictWord, str] = {"fits": "holds", "misses": "missed", "inconclusive": "not proven"}
+
+_CHANCE = 0.5
+_MANY_ESCAPES = 0.1
 
 
 def shown_row(report: Report) -> Row:
@@ -25,10 +27,14 @@ def shown_row(report: Report) -> Row:
     if report.selected is not None:
         return next(row for row in report.rows if row.name == report.selected)
     order = ("fits", "inconclusive", "misses")
-    candidates = [row for row in report.rows if row.role != "teacher" and not row.predicted] or report.rows
+    candidates = [row for row in report.rows if row.role != "teacher"] or report.rows
     return min(
         candidates,
-        key=lambda row: (order.index(row.verdict), _open_gates(report, row), typical_ms(row) or float("inf")),
+        key=lambda row: (
+            order.index(row.verdict),
+            sum(each.outcome != "fits" for each in row.gates.values()),
+            typical_ms(row) or float("inf"),
+        ),
     )
 
 
@@ -45,14 +51,12 @@ def teacher_of(report: Report) -> Row | None:
 
 def lead_sentence(report: Report) -> str:
     """Say in one or two sentences what was found, from the shown row's figures."""
-    if report.headline:
-        return report.headline
     row, deadline = shown_row(report), ms(report.budget.deadline_ms)
     if row.latency_ms is None:
         return f"No measurement of {row.name} is in this report, so nothing can be said about the line."
     typical = f"it typically decides in {ms(row.latency_ms.p50)} of the {deadline} that the belt leaves"
     doubt = "may well do, but there is too little evidence to sign for it"
-    if any(card.scale and card.scale[0] > card.scale[2] for card in gate_cards(report, row)):
+    if any(each.outcome != "fits" and each.scale and each.scale[0] > each.scale[2] for each in row.gates.values()):
         doubt = "comes closest, but what was seen so far speaks against it"
     by_verdict: dict[VerdictWord, str] = {
         "fits": f"Use {row.name}: {typical}, and every gate holds with the confidence asked for.",
@@ -83,15 +87,33 @@ def next_steps(report: Report) -> list[str]:
     row = shown_row(report)
     if row.next_steps:
         return row.next_steps
-    steps: dict[VerdictWord, list[str]] = {
-        "fits": [
-            "Go through the escapes below with whoever answers for quality: each is a defect that would be shipped.",
-            "Let the model run beside today's inspection for a shift before it ejects parts on its own.",
-        ],
-        "misses": ["See which gate is missed above; change the recipe or the line, then run again."],
-        "inconclusive": _more_evidence(report, row),
-    }
-    return steps[overall_verdict(report)]
+    if overall_verdict(report) != "fits":
+        return ["See which gate does not hold; change the recipe or the line, then run again."]
+    return [
+        "Go through the escapes below with whoever answers for quality: each is a defect that would be shipped.",
+        "Let the model run beside today's inspection for a shift before it ejects parts on its own.",
+    ]
+
+
+def row_cautions(row: Row, teacher: Row | None) -> list[str]:
+    """Say what whoever relies on a row must bear in mind, whatever its verdict; mostly nothing.
+
+    They stand in report.json and on every other channel: terminal, page, md, csv, junit, bundle, station.
+    """
+    compared = [row] if teacher is None or teacher.name == row.name else [row, teacher]
+    found = [
+        f"On the test parts {named(each.name)} may sort no better than a coin toss: its AUROC is "
+        f"{auroc(each.quality.auroc)}, and {_CHANCE} is a coin toss. Nothing compared with it means much."
+        for each in compared
+        if each.quality is not None and each.quality.auroc_interval[0] <= _CHANCE
+    ]
+    if row.quality is not None and row.quality.escape.rate >= _MANY_ESCAPES:
+        escape = row.quality.escape
+        found.append(
+            f"{escape.count:,} of {escape.of:,} defects in the test get through, {percent(escape.rate)} of them; "
+            "decide whether so many are bearable, whatever the gates allow."
+        )
+    return [each.replace("\u00a0", " ") for each in found]
 
 
 def comparison(report: Report) -> list[tuple[str, str, str, str]]:
@@ -123,25 +145,5 @@ def _times(teacher: Row, row: Row) -> list[tuple[str, str, str, str]]:
     return [(name, ms(slow), ms(fast), _gain(slow / fast, "faster", "slower"))]
 
 
-def _more_evidence(report: Report, row: Row) -> list[str]:
-    steps = []
-    if row.latency_ms is not None and row.latency_ms.miss_upper > report.budget.miss_max:
-        latency = row.latency_ms
-        misses = latency.misses if latency.miss_events is None else latency.miss_events
-        needed = latency.burst_frames * frames_needed(
-            report.budget.miss_max, confidence=report.budget.confidence, misses=misses
-        )
-        steps.append(
-            f"Measure again with at least {plural(needed, 'frame')}: so many prove the limit at {misses} late."
-        )
-    if any(card.status == "inconclusive" for card in gate_cards(report, row) if card.key != "deadline_miss"):
-        steps.append("Photograph and label more parts, defective ones above all, and run again.")
-    return steps or ["Run the measurement again, for longer, on the device that will stand at the line."]
-
-
 def _gain(ratio: float, better: str, worse: str) -> str:
     return f"{times(ratio)} {better}" if ratio >= 1 else f"{times(1 / ratio)} {worse}"
-
-
-def _open_gates(report: Report, row: Row) -> int:
-    return sum(card.status in ("misses", "inconclusive") for card in gate_cards(report, row))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...inspection.base.errors import DataError
 from ...inspection.base.plugins import plugins, unknown_plugin
+from .files import soak_of, traces_of
+from .page import Page
 from .reading import checked_report, read_report
 from .schema import Report
 
@@ -51,6 +53,19 @@ def finished_report(path: Path) -> FinishedReport:
     """
     content = read_report(path)
     return FinishedReport(path=path, content=content, report=checked_report(content, source=str(path)))
+
+
+def page_of(finished: FinishedReport) -> Page:
+    """Put the traces and the soak that lie beside a report with it.
+
+    Raises:
+        MeasurementError: One of them is damaged or of another version.
+    """
+    folder, report = finished.path.parent, finished.report
+    page = Page(report=report, traces=traces_of(folder, (each.name for each in report.rows)))
+    artifact_digest = page.traces[page.row.name].artifact_digest if page.row.name in page.traces else None
+    soak = soak_of(folder, (page.row.name, page.row.model_name), artifact_digest=artifact_digest)
+    return replace(page, soak=soak)
 
 
 def formats() -> dict[str, Format]:

@@ -9,44 +9,51 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ...inspection.base.plugins import plugins
 from ...inspection.base.storage import digest_of_json
 from ..soak.schema import SoakSummary
 from ..timing.measurement import Measurement
-from .cautions import cautions
-from .decision import (
-    HEADINGS,
-    comparison,
-    lead_sentence,
-    next_steps,
-    overall_verdict,
-    shown_row,
-    teacher_of,
-)
-from .device_table import device_table
-from .facts import fact_sheets
-from .figures import (
-    belt_speed_figure,
-    budget_figure,
-    histogram_figure,
-    over_run_figure,
-    pareto_figure,
-    parts_figure,
-    search_figure,
-    soak_figure,
-    tail_figure,
-)
-from .gallery import Card, GalleryItem, cards
-from .gate_cards import GATE_WORDS, gate_cards
-from .notes import notes, proof_table
+from . import wording
+from .charts.gauge import gauge
+from .decision import GATE_WORDS, HEADINGS, lead_sentence
+from .gallery import GalleryItem
+from .page import Page, Section
 from .reading import checked_report
-from .schema import Report
-from .search_part import search_part
-from .soak_part import soak_part
-from .table import step_cells, summary_rows, table_rows
-from .wording import auroc, count, moment, ms, named, percent, plural, size, speed, tied
+from .schema import GateFinding
+from .sections.budget import budget_figure
+from .table import summary_rows, table_rows
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEAD_CHARACTERS = 1000
+_WORDINGS = ("ms", "percent", "count", "plural", "size", "speed", "auroc", "moment", "named", "tied")
+_MACROS = '{% from "macros.html.j2" import chart, sign, cells_of %}'
+
+
+def sections() -> list[Section]:
+    """Give all sections in the order in which they stand, those of other packages included."""
+    found = plugins("benchmarks.report.sections", "SECTION").values()
+    return sorted(found, key=lambda each: (each.order, each.name))
+
+
+def shown_sections(page: Page) -> list[tuple[Section, dict[str, Any]]]:
+    """Give the sections that have something to show, each with what its templates name."""
+    common = {
+        "page": page,
+        "report": page.report,
+        "row": page.row,
+        "teacher": page.teacher,
+        "verdict": page.verdict,
+        "gate_words": GATE_WORDS,
+    }
+    found = [(section, section.show(page)) for section in sections()]
+    return [(section, {**common, **shown}) for section, shown in found if shown is not None]
+
+
+def environment(**options: Any) -> Environment:
+    """Give a Jinja environment with the filters that say numbers as people read them; unknown names are errors."""
+    made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, **options)  # noqa: S701 - escaping is the caller's choice: HTML or Markdown
+    made.filters.update({name: getattr(wording, name) for name in _WORDINGS})
+    return made
 
 
 def render_report(
@@ -71,29 +78,25 @@ def render_report(
         DataError: The report is not one of schema 1.
     """
     checked = checked_report(report)
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    page = Page(report=checked, traces=traces or {}, gallery=gallery, soak=soak)
+    html = environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
+    html.filters.update(svg=Markup, gauge=_gauge)
+    drawn = [html.from_string(_MACROS + section.html).render(shown).strip() for section, shown in shown_sections(page)]
+    return html.get_template("report.html.j2").render(
+        page=page,
+        report=checked,
+        row=page.row,
+        verdict=page.verdict,
+        heading=HEADINGS[page.verdict],
+        lead=lead_sentence(checked),
+        gate_words=GATE_WORDS,
+        rows=table_rows(checked),
+        summary_rows=summary_rows(checked),
+        budget=budget_figure(checked),
+        sections=[Markup(each) for each in drawn],  # noqa: S704 - rendered above with every value escaped
+        digest=digest_of_json(report),
+        source=_source_digest(report, soak),
     )
-    environment.filters.update(
-        svg=Markup,
-        ms=ms,
-        percent=percent,
-        count=count,
-        plural=plural,
-        size=size,
-        speed=speed,
-        auroc=auroc,
-        moment=moment,
-        named=named,
-        tied=tied,
-    )
-    page = environment.get_template("report.html.j2")
-    drawn = {**_decision(checked), **_figures(checked, traces or {}), **_gallery(checked, gallery), **_soak(soak)}
-    return page.render(digest=digest_of_json(report), source=_source_digest(report, soak), **drawn)
 
 
 def drawn_from(page: str, report: Mapping[str, Any], soak: SoakSummary | None) -> bool:
@@ -105,58 +108,10 @@ def _source_digest(report: Mapping[str, Any], soak: SoakSummary | None) -> str:
     return digest_of_json([report, soak.model_dump(mode="json") if soak else None])
 
 
-def _soak(soak: SoakSummary | None) -> dict[str, Any]:
-    return {"soak": soak_part(soak) if soak else None, "soak_chart": soak_figure(soak) if soak else None}
-
-
-def _decision(report: Report) -> dict[str, Any]:
-    verdict = overall_verdict(report)
-    return {
-        "report": report,
-        "row": shown_row(report),
-        "teacher": teacher_of(report),
-        "verdict": verdict,
-        "heading": HEADINGS[verdict],
-        "lead": lead_sentence(report),
-        "cautions": cautions(report),
-        "next_steps": next_steps(report),
-        "comparison": comparison(report),
-        "gates": gate_cards(report, shown_row(report)),
-        "gate_words": GATE_WORDS,
-        "rows": table_rows(report),
-        "summary_rows": summary_rows(report),
-        "devices": device_table(report),
-        "steps": [(step.name, step_cells(step)) for step in shown_row(report).steps],
-        "notes": notes(report),
-        "proofs": proof_table(),
-        "sheets": fact_sheets(report),
-    }
-
-
-def _figures(report: Report, traces: Mapping[str, Measurement]) -> dict[str, Any]:
-    trace = traces.get(shown_row(report).name)
-    return {
-        "budget": budget_figure(report),
-        "histogram": histogram_figure(report, traces),
-        "tail": tail_figure(report, traces),
-        "over_run": over_run_figure(report, traces),
-        "parts": parts_figure(report, traces),
-        "belt_speed": belt_speed_figure(report),
-        "pareto": pareto_figure(report),
-        "search": search_part(report),
-        "search_chart": search_figure(report),
-        "cold_frames": trace.warmup if trace else 0,
-        "on_belt": trace is not None and trace.mode == "belt",
-    }
-
-
-def _gallery(report: Report, items: Sequence[GalleryItem]) -> dict[str, Any]:
-    quality = shown_row(report).quality
-    drawn: list[Card] = []
-    if quality is not None:
-        new_paths = quality.paired.new_escape_paths if quality.paired else []
-        drawn = cards(items, threshold=quality.threshold, new_paths=new_paths)
-    return {
-        "escapes": [card for card in drawn if card.item.kind == "escape"],
-        "overkills": [card for card in drawn if card.item.kind == "overkill"],
-    }
+def _gauge(finding: GateFinding) -> Markup:
+    """Draw a finding's scale, or nothing."""
+    if finding.scale is None:
+        return Markup()
+    seen, bound, limit = finding.scale
+    label = f"{finding.title}: {finding.seen}; {finding.proven}"
+    return Markup(gauge(seen, bound, limit, label=label, kind=finding.outcome))  # noqa: S704 - the chart escapes its texts

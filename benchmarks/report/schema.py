@@ -1,26 +1,31 @@
-"""report.json, schema 1: what it must hold.
+"""report.json, schema 1: every report is built from these models, and read back by them.
 
 Keys may be added to a report by later versions: unknown ones are kept, known ones are checked.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ...inspection.line.gates import Gates
-from .circumstances import Circumstances
-from .schema_types import Count, Finite, NonNegative, OpenUnit, Positive, Unit, VerdictWord
-from .search_schema import Search
-from .what_if_schema import WhatIf
+from .schema_parts import (
+    Circumstances,
+    Count,
+    Finite,
+    NonNegative,
+    OpenUnit,
+    Part,
+    Positive,
+    Search,
+    Unit,
+    VerdictWord,
+    WhatIf,
+)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-
-
-class Budget(_Part):
+class Budget(Part):
     """What the belt leaves; `fixed_parts_ms` are the fixed times by name that were taken off."""
 
     period_ms: Positive
@@ -30,11 +35,7 @@ class Budget(_Part):
     fixed_parts_ms: dict[str, NonNegative] = {}
     belt_speed_mm_s: Positive | None = None
     frames_per_s: Positive | None = None
-
-    @property
-    def frames_per_hour(self) -> float:
-        """Frames of all cameras; a report that does not say how many there are had one."""
-        return 3_600 * (self.frames_per_s or 1_000 / self.period_ms)
+    arrivals: dict[str, Any] = {}
 
     @property
     def fixed_ms(self) -> float:
@@ -47,7 +48,7 @@ class Budget(_Part):
         return self.deadline_ms + self.fixed_ms
 
 
-class Data(_Part):
+class Data(Part):
     """The data set: images and groups per split; `notes` are plain sentences."""
 
     name: str
@@ -58,7 +59,7 @@ class Data(_Part):
     notes: list[str] = []
 
 
-class Device(_Part):
+class Device(Part):
     """What rows were measured on."""
 
     name: str
@@ -68,17 +69,39 @@ class Device(_Part):
     versions: dict[str, str | None] = {}
 
 
-class Steadiness(_Part):
+class Steadiness(Part):
     """How the run hangs together: trend from first to last frame, and how long bursts of slow frames are."""
 
     autocorrelation: Finite = 0.0
     drift_p_value: Unit = 1.0
     drift_ms: Finite = 0.0
     cluster_frames: NonNegative = 1.0
+    late_after_drift: Count = 0
+    slowest_ms: NonNegative = 0.0
+    correlated_frames: NonNegative = 1.0
+    correlated_stall_ms: NonNegative = 0
+    bursts: dict[str, NonNegative] = {}
 
 
-class Latency(_Part):
-    """Milliseconds from the moment a frame was due to its decision (`scope` says which span was timed)."""
+class ColdFrames(Part):
+    """The first frames, before those that were judged, in ms."""
+
+    frames: Count
+    first: NonNegative | None = None
+    max: NonNegative | None = None
+
+
+Interval = Annotated[list[NonNegative | None], Field(min_length=2, max_length=2)]
+
+
+class Latency(Part):
+    """Milliseconds from the moment a frame was due to its decision (`scope` says which span was timed).
+
+    `miss_events`: bursts of late frames as the proof counts them; up to `burst_frames` late frames in a row are one.
+    `effective_frames`: frames over that, what the bound rests on. Intervals: 95 %, an end is None where the run is too
+    short for it. `pre`, `engine`, `post`: typical times of a decision's parts. `pacer_p99_us`: how late frames were
+    offered.
+    """
 
     frames: Annotated[int, Field(ge=1)]
     p50: NonNegative
@@ -90,22 +113,16 @@ class Latency(_Part):
     burst_frames: Annotated[int, Field(ge=1)] = 1
     effective_frames: Count | None = None
     scope: str = "frame_to_decision"
-    pre_p50: NonNegative | None = None
-    post_p50: NonNegative | None = None
+    mode: str = "belt"
+    max: NonNegative | None = None
+    p50_interval: Interval | None = None
+    p99_interval: Interval | None = None
+    cold: ColdFrames | None = None
+    pacer_p99_us: Finite | None = None
     pre: NonNegative | None = None
     engine: NonNegative | None = None
     post: NonNegative | None = None
     steadiness: Steadiness | None = None
-
-    @property
-    def pre_ms(self) -> float:
-        """Typical pre-processing; 0 where it was not timed apart."""
-        return self.pre_p50 or self.pre or 0.0
-
-    @property
-    def post_ms(self) -> float:
-        """Typical post-processing; 0 where it was not timed apart."""
-        return self.post_p50 or self.post or 0.0
 
     @property
     def slowest_known(self) -> float:
@@ -125,22 +142,35 @@ class Latency(_Part):
         return self
 
 
-class Typical(_Part):
-    """A typical time in ms: inside the engine alone (`engine_ms`), or of whole decisions (`back_to_back_ms`)."""
+class Typical(Part):
+    """Times in ms: inside the engine alone (`engine_ms`), or of whole decisions (`back_to_back_ms`)."""
 
     p50: NonNegative
+    p99: NonNegative | None = None
+    frames: Count | None = None
 
 
-class TimesFaster(_Part):
+class Interleaved(Typical):
+    """A row's times in the rounds that it took by turns with others; `by_round` in ms."""
+
+    rounds: Count | None = None
+    by_round: dict[str, list[NonNegative]] = {}
+
+
+class TimesFaster(Part):
     """Another row's time over this one's, with its two-sided interval; above 1: this one is faster."""
 
     ratio: Positive
     lower: Positive
     upper: Positive
     confidence: OpenUnit
+    statistic: str | None = None
+    method: str | None = None
+    by_round: list[Positive] = []
+    differs: bool | None = None
 
 
-class Speedup(_Part):
+class Speedup(Part):
     """A row against another one that were interleaved with it, so that drift of the machine cancels."""
 
     against: str
@@ -148,13 +178,14 @@ class Speedup(_Part):
     p99: TimesFaster
 
 
-class Rate(_Part):
-    """A count among how many, with the bounds of its rate."""
+class Rate(Part):
+    """A count among how many, with the bounds of its rate; `parts`: the different parts that they show."""
 
     count: Count
     of: Count
     upper: Unit
     lower: Unit | None = None
+    parts: Count | None = None
 
     @property
     def rate(self) -> float:
@@ -169,7 +200,7 @@ class Rate(_Part):
         return self
 
 
-class Paired(_Part):
+class Paired(Part):
     """The row against another one on the same defective parts; `increase` is the rise in escape rate."""
 
     against: str
@@ -182,8 +213,14 @@ class Paired(_Part):
     new_escape_paths: list[str] = []
 
 
-class Quality(_Part):
-    """How well a row sorts the test split."""
+class Portion(Rate):
+    """Escapes among the defects of one kind (its label), or of one group of photographs."""
+
+    name: str
+
+
+class Quality(Part):
+    """How well a row sorts the test split; `by_group` holds the groups with an escape."""
 
     auroc: Unit
     auroc_interval: Annotated[list[Unit], Field(min_length=2, max_length=2)]
@@ -191,33 +228,57 @@ class Quality(_Part):
     escape: Rate
     overkill: Rate
     paired: Paired | None = None
+    by_kind: list[Portion] = []
+    by_group: list[Portion] = []
 
 
-class Parity(_Part):
+class OnVal(Part):
+    """What the threshold costs where it was fitted; `threshold_proven`: its overkill there is surely within limits."""
+
+    overkill: Rate
+    escapes: Count
+    threshold_proven: bool
+
+
+class Parity(Part):
     """Agreement with an earlier stage on the same frames."""
 
     against: str
     max_abs: NonNegative
     flips: Count
     frames: Count
+    rank_correlation: Finite | None = None
+    flipped: list[Count] = []
 
 
-class Step(_Part):
-    """A row after one step of its recipe."""
+class GateFinding(Part):
+    """What a gate finds of a row, in the words that every format shows.
 
-    name: str
-    size_bytes: Count | None = None
-    parameters: Count | None = None
-    quality: Quality | None = None
+    `seen` and `proven` are clauses; `scale` is what was seen, its bound and the limit.
+    """
+
+    title: str
+    outcome: VerdictWord
+    lead: str
+    seen: str
+    proven: str
+    next_step: str = ""
+    detail: str = ""
+    scale: Annotated[list[Finite], Field(min_length=3, max_length=3)] | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What the finding proves, for a reader who has seen its title and what was seen."""
+        return " ".join(filter(None, (f"{self.proven[:1].upper()}{self.proven[1:]}.", self.detail)))
 
 
-class Row(_Part):
+class Row(Part):
     """One way to run the inspection on one device.
 
-    `gate_verdicts` and `gate_next_steps` by the gate's key in line.yaml, where gates were judged apart. `device` names
-    an entry of the report's `devices`, None its only one; of a model that was measured on several devices there is a
-    row for each, called `<model>@<device>`. `size_bytes` is what a device stores, `transport_bytes` what is sent to it.
-    `lineage` says in words how the file was made, step by step.
+    `gates`: each gate's finding by its key in line.yaml. `cautions`: what whoever relies on the row must bear in mind,
+    whatever the verdict. `device` names an entry of the report's `devices`, None its only one; of a model that was
+    measured on several devices there is a row for each, called `<model>@<device>`. `size_bytes` is what a device
+    stores, `transport_bytes` what is sent to it. `lineage` says in words how the file was made, step by step.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -234,17 +295,17 @@ class Row(_Part):
     latency_ms: Latency | None = None
     engine_ms: Typical | None = None
     back_to_back_ms: Typical | None = None
-    interleaved_ms: Typical | None = None
+    interleaved_ms: Interleaved | None = None
     speedup: Speedup | None = None
     quality: Quality | None = None
     parity: Parity | None = None
     verdict: VerdictWord
     reasons: list[str] = []
     next_steps: list[str] = []
-    steps: list[Step] = []
-    gate_verdicts: dict[str, VerdictWord] = {}
-    gate_next_steps: dict[str, str] = {}
-    predicted: bool = False
+    gates: dict[str, GateFinding] = {}
+    cautions: list[str] = []
+    threads: Annotated[int, Field(ge=1)] | None = None
+    val: OnVal | None = None
     device: str | None = None
     what_if: WhatIf | None = None
     circumstances: Circumstances | None = None
@@ -255,8 +316,19 @@ class Row(_Part):
         return self.name.removesuffix(f"@{self.device}") if self.device else self.name
 
 
-class Report(_Part):
-    """A whole report.json; `devices` lists all of them where rows were measured on several, `device` is the first."""
+class AskedGates(Gates):
+    """The gates as line.yaml asked for them; those of other packages are kept as they stand."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Report(Part):
+    """A whole report.json; `devices` lists all of them where rows were measured on several, `device` is the first.
+
+    `cautions` are those of the row shown, and of the data.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, populate_by_name=True)
 
     format: Annotated[Literal[1], Field(alias="schema")]
     budget: Budget
@@ -265,10 +337,10 @@ class Report(_Part):
     devices: list[Device] = []
     rows: Annotated[list[Row], Field(min_length=1)]
     selected: str | None = None
-    gates: Gates | None = None
-    headline: str | None = None
+    gates: AskedGates | None = None
+    cautions: list[str] = []
+    name: str | None = None
     started: str | None = None
-    command: str | None = None
     search: Search | None = None
 
     @model_validator(mode="after")

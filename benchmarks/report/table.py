@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .schema import Latency, Parity, Quality, Rate, Report, Row, Speedup, Step
-from .schema_types import VerdictWord
-from .wording import auroc, count, large, ms, percent, size
+from .schema import Latency, Parity, Quality, Rate, Report, Row, Speedup
+from .schema_parts import VerdictWord
+from .wording import auroc, count, ms, percent, size
 
 VERDICT_WORDS: dict[VerdictWord, str] = {"fits": "fits", "misses": "misses", "inconclusive": "not proven"}
 _NONE = "\N{EN DASH}"
@@ -62,18 +62,6 @@ def summary_rows(report: Report, *, most: int = 6) -> list[TableRow]:
         key=lambda each: (not each.selected, each.row.role != "teacher", order[each.row.verdict], each.number),
     )
     return sorted(ranked[:most], key=lambda each: each.number)
-
-
-def step_cells(step: Step) -> tuple[Cell, ...]:
-    """Give what is known of a row after one step of its recipe."""
-    quality = step.quality
-    return (
-        Cell(heading="Size", main=_NONE if step.size_bytes is None else size(step.size_bytes)),
-        Cell(heading="Parameters", main=_NONE if step.parameters is None else large(step.parameters)),
-        _auroc(quality),
-        _rate("Escapes", quality.escape if quality else None),
-        _rate("Overkill", quality.overkill if quality else None),
-    )
 
 
 def _cells(row: Row) -> tuple[Cell, ...]:

@@ -12,9 +12,9 @@ from ...inspection.base.errors import MeasurementError
 from ...inspection.line.arrivals import Arrivals
 from ...inspection.line.gates import MissGate
 from ...inspection.line.stalls import burst_frames
-from ..proof.findings import Finding
+from ..gates.deadline_miss import in_time
+from ..proof.gate import Finding, Run
 from ..proof.late_bursts import late_bursts_from
-from ..proof.latency_gate import in_time
 from ..proof.miss_rate import Proof, frames_to_fit_as_seen, prove_counts
 from ..proof.steadiness import Steadiness, drift_of
 from .folder import SoakPlan, SoakSession
@@ -131,9 +131,8 @@ def judge_steady(points: Sequence[Point], frames: SteadyFrames, *, near_ms: floa
         cluster_frames=bursts.cluster_frames,
         bursts=bursts,
     )
-    finding = in_time(
-        proof, gate, deadline_ms=question.deadline_ms, steadiness=steadiness, frames_per_s=arrivals.frames_per_s
-    )
+    run = Run(proof=proof, deadline_ms=question.deadline_ms, steadiness=steadiness, frames_per_s=arrivals.frames_per_s)
+    finding = in_time(run, gate)
     if proof.verdict == "inconclusive":
         finding = replace(finding, next_step=_soak_longer(proof, question))
     return Judgement(finding=_unless_stopped(finding, question), proof=proof, steadiness=steadiness)
@@ -145,19 +144,20 @@ def never_steady(series: Series, question: Question) -> Finding:
     if whole is not None:
         proof = prove_counts(frames=whole.frames, misses=whole.misses, bursts=whole.bursts, gate=question.gate)
         if proof.verdict == "misses":
-            return in_time(proof, question.gate, deadline_ms=question.deadline_ms)
+            return in_time(Run(proof=proof, deadline_ms=question.deadline_ms), question.gate)
     needed_s = _FEWEST_POINTS * series.point_ns / 1e9
     longest = max((_points_of(series, session) for session in {each.session for each in series.points}), default=0)
     if longest < _FEWEST_POINTS:
         return Finding(
             outcome="inconclusive",
-            reason=f"Too short to show a steady state: it takes {needed_s:,.0f} s without interruption at least.",
+            lead="Too short to show a steady state",
+            seen=f"it takes {needed_s:,.0f} s without interruption at least",
             next_step="Soak for 30 minutes or longer: a device without a fan warms up slowly.",
         )
     return Finding(
         outcome="inconclusive",
-        reason="Never steady: the response times still changed in the second half of "
-        f"{describe_duration(question.measured_s)}.",
+        lead="Never steady",
+        seen=f"the response times still changed in the second half of {describe_duration(question.measured_s)}",
         next_step=f"Soak for {describe_duration(2 * question.measured_s)} at least, and look for what else runs there.",
     )
 
@@ -205,9 +205,10 @@ def _unless_stopped(finding: Finding, question: Question) -> Finding:
     if question.complete or finding.outcome != "fits":
         return finding
     asked, so_far = describe_duration(question.asked_s), describe_duration(question.measured_s)
-    return Finding(
+    return replace(
+        finding,
         outcome="inconclusive",
-        reason=f"Stopped after {so_far} of {asked}. So far: {finding.reason}",
+        lead=f"Stopped after {so_far} of {asked}. So far: {finding.lead}",
         next_step="Start the same soak again: it goes on from here.",
     )
 

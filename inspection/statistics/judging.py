@@ -13,7 +13,7 @@ from ..data.dataset import Sample
 from ..line.gates import Gates
 from .clustered import clustered_lower, clustered_upper
 from .paired import compare_escapes
-from .quality import Paired, Quality, Rate
+from .quality import Paired, Portion, Quality, Rate
 from .roc import auroc, auroc_interval
 from .threshold import checked_scores
 
@@ -40,6 +40,31 @@ def decide(name: str, scores: ArrayLike, samples: Sequence[Sample], *, threshold
     values, _ = checked_scores(scores, [sample.defective for sample in samples])
     rejected = {sample.path: bool(value >= threshold) for sample, value in zip(samples, values, strict=True)}
     return TeacherDecisions(name=name, rejected=rejected)
+
+
+def by_part(scores: ArrayLike, samples: Sequence[Sample]) -> tuple[NDArray[np.float64], tuple[Sample, ...]]:
+    """Put the photographs of each part together: a part is rejected if any of its photographs is.
+
+    So a part's score is the highest of its photographs, and it is defective if any of them shows a defect.
+
+    Args:
+        scores: Shape `[samples]`, finite.
+        samples: In the order of `scores`; `group` names the part.
+
+    Returns:
+        The scores, float64 `[parts]`, and a sample for each part, in the order in which parts first occur: the first
+        photograph of it that shows a defect, else the first.
+
+    Raises:
+        DataError: There is not one finite score for each sample.
+    """
+    values, _ = checked_scores(scores, [sample.defective for sample in samples])
+    places: dict[str, list[int]] = {}
+    for place, sample in enumerate(samples):
+        places.setdefault(sample.group, []).append(place)
+    shown = (next((place for place in own if samples[place].defective), own[0]) for own in places.values())
+    highest = np.array([values[own].max() for own in places.values()], dtype=np.float64)
+    return highest, tuple(samples[place] for place in shown)
 
 
 def judge_quality(
@@ -77,6 +102,12 @@ def judge_quality(
         auroc_interval=auroc_interval(values, defective, groups, seed=seed),
         threshold=threshold,
         escape=_rate(passed, bad, confidence=gates.escape.confidence),
+        by_kind=_portions(passed, bad, [sample.label for sample in bad], confidence=gates.escape.confidence),
+        by_group=tuple(
+            each
+            for each in _portions(passed, bad, [sample.group for sample in bad], confidence=gates.escape.confidence)
+            if each.rate.count
+        ),
         overkill=_rate(rejected[~defective], good, confidence=gates.overkill.confidence),
         paired=None if teacher is None else _compare(passed, bad, teacher, gates=gates),
     )
@@ -89,7 +120,22 @@ def _rate(wrong: NDArray[np.bool_], samples: Sequence[Sample], *, confidence: fl
         of=len(samples),
         upper=clustered_upper(wrong, groups, confidence=confidence),
         lower=clustered_lower(wrong, groups, confidence=confidence),
+        parts=len(set(groups)),
     )
+
+
+def _portions(
+    wrong: NDArray[np.bool_], samples: Sequence[Sample], names: Sequence[str], *, confidence: float
+) -> tuple[Portion, ...]:
+    """Count apart what belongs to each name; the most wrong first, then the highest rate, then by name."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    found = [
+        Portion(name=name, rate=_rate(wrong[own], [samples[place] for place in own], confidence=confidence))
+        for name, own in places.items()
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.rate.share, -each.rate.count, each.name)))
 
 
 def _compare(passed: NDArray[np.bool_], bad: Sequence[Sample], teacher: TeacherDecisions, *, gates: Gates) -> Paired:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Held = Literal["fits", "misses", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,17 +13,47 @@ class Rate:
     """A count with its one-sided upper bound.
 
     Attributes:
-        count: Parts that went wrong.
-        of: Parts that could have.
+        count: Photographs, or parts where parts are judged whole, that went wrong.
+        of: Those that could have.
         upper: Upper confidence bound of the rate, in [0, 1]; exact (Clopper-Pearson), for as many independent images
             as the images of so many parts are worth.
         lower: Lower confidence bound, likewise.
+        parts: Different parts that they show; None: as many as photographs.
     """
 
     count: int
     of: int
     upper: float
     lower: float = 0.0
+    parts: int | None = None
+
+    @property
+    def share(self) -> float:
+        """Share seen, in [0, 1]; 0 where there was nothing to count."""
+        return self.count / self.of if self.of else 0.0
+
+    @property
+    def different(self) -> int:
+        """How many different parts the count rests on."""
+        return self.of if self.parts is None else self.parts
+
+    def held_against(self, limit: float) -> Held:
+        """Whether the rate is surely within a limit, surely above it, or neither.
+
+        >>> Rate(count=0, of=60, upper=0.0487).held_against(0.05), Rate(count=0, of=20, upper=0.14).held_against(0.05)
+        ('fits', 'inconclusive')
+        """
+        if self.upper <= limit:
+            return "fits"
+        return "misses" if self.lower > limit else "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """Escapes among the defects of one kind, or of one group of photographs; `name` is the kind's or the group's."""
+
+    name: str
+    rate: Rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +92,8 @@ class Quality:
         escape: Defective parts passed.
         overkill: Good parts rejected.
         paired: Against the teacher; None for the teacher itself.
+        by_kind: Escapes for each kind of defect (its label), the highest rate first.
+        by_group: Escapes for each group with at least one, the most escapes first.
     """
 
     auroc: float
@@ -67,3 +102,5 @@ class Quality:
     escape: Rate
     overkill: Rate
     paired: Paired | None = None
+    by_kind: tuple[Portion, ...] = ()
+    by_group: tuple[Portion, ...] = ()

@@ -280,10 +280,10 @@ def _version() -> str:
         return "source"
 
 
-def transport_size(job: RunJob, result: RowResult) -> dict[str, int]:
-    """Give a candidate's `transport_bytes`; what nobody will send is not weighed."""
+def transport_bytes(job: RunJob, result: RowResult) -> int | None:
+    """Give a candidate's size on its way to a device; None: nobody will send it."""
     if result.plan.role != "candidate":
-        return {}
+        return None
     stage = Stage(name="pack", inputs={"artifact": result.artifact.digest})
 
     def work(folder: Path) -> None:
@@ -291,4 +291,4 @@ def transport_size(job: RunJob, result: RowResult) -> dict[str, int]:
         write_json(folder / "packed.json", {"bytes": sum(len(packed(each) or each) for each in files)})
 
     folder = run_stage(job.folder, stage, work, notify=job.console.detail)
-    return {"transport_bytes": int(json.loads((folder / "packed.json").read_text(encoding="utf-8"))["bytes"])}
+    return int(json.loads((folder / "packed.json").read_text(encoding="utf-8"))["bytes"])

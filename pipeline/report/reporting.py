@@ -8,152 +8,228 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ...benchmarks.proof.gate import Finding
 from ...benchmarks.proof.summary import engine_summary
-from ...benchmarks.report.decision import shown_row
-from ...benchmarks.report.reading import checked_report
+from ...benchmarks.report.decision import row_cautions, shown_row
 from ...benchmarks.report.render import render_report
-from ...benchmarks.report.schema import Report
+from ...benchmarks.report.schema import (
+    AskedGates,
+    Budget,
+    Data,
+    GateFinding,
+    Interleaved,
+    Latency,
+    OnVal,
+    Parity,
+    Rate,
+    Report,
+    Row,
+    Speedup,
+    Typical,
+)
+from ...benchmarks.report.schema import Device as DevicePart
+from ...benchmarks.report.schema import Quality as QualityPart
+from ...benchmarks.report.schema_parts import Circumstances, Search, WhatIf
 from ...benchmarks.timing.disturbances import circumstances
 from ...inspection.base.storage import write_bytes, write_json
 from ...inspection.data.dataset import SPLITS
 from ...inspection.statistics.quality import Quality
 from ...inspection.statistics.quantile import quantile
-from ...inspection.statistics.threshold import OperatingPoint
-from ..deploy.bundling import transport_size
+from ..deploy.bundling import transport_bytes
 from ..line.what_if import what_if
 from ..search.found import search_of_report
 from ..stages.job import RunJob
 from ..stages.judge import chosen_row, judged_rows
+from ..stages.measure import Device
 from ..stages.results import Judged, RowResult
-from .device_facts import device_facts
 from .gallery import gallery, soak_shown
 
 _SPEEDS = 24
+_TOLD = (
+    "kernel",
+    "power",
+    "power_mode",
+    "governor",
+    "energy_preference",
+    "turbo",
+    "smt",
+    "hypervisor",
+    "cpu_quota",
+    "clocksource",
+    "python",
+)
 
 
 def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     """Judge all rows, write `report.json` and `report.html` into the run's folder, and give the report."""
     judged = judged_rows(job, results)
     report = _unless_noted_before(job.folder / "report.json", _report(job, judged))
-    checked = checked_report(report)
-    write_json(job.folder / "report.json", report)
-    shown = next(each for each in judged if each.result.name == shown_row(checked).name)
+    content = report.model_dump(mode="json", by_alias=True)
+    write_json(job.folder / "report.json", content)
+    shown = next(each for each in judged if each.result.name == shown_row(report).name)
     traces = {each.result.name: each.result.timed.belt for each in judged}
-    page = render_report(report, gallery(job, shown), traces, soak=soak_shown(job, shown))
+    page = render_report(content, gallery(job, shown), traces, soak=soak_shown(job, shown))
     write_bytes(job.folder / "report.html", page.encode())
-    return checked
+    return report
 
 
-def _unless_noted_before(path: Path, report: dict[str, Any]) -> dict[str, Any]:
+def _unless_noted_before(path: Path, report: Report) -> Report:
     """Keep the time of the run that found all this out first: the same findings give the same bytes."""
     try:
         before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return report
-    notified = {**json.loads(json.dumps(report)), "started": before.get("started")}
-    return notified if notified == before else report
+    noted = report.model_copy(update={"started": before.get("started")})
+    return noted if noted.model_dump(mode="json", by_alias=True) == before else report
 
 
-def _report(job: RunJob, judged: Sequence[Judged]) -> dict[str, Any]:
+def _report(job: RunJob, judged: Sequence[Judged]) -> Report:
     devices = _devices(judged)
-    rows = [{**_row(job, each), "device": each.result.device.name if len(devices) > 1 else None} for each in judged]
+    rows = [_row(job, each, several_devices=len(devices) > 1) for each in judged]
+    teacher = next(row for row in rows if row.role == "teacher")
+    search = search_of_report(job).get("search")
+    rows = [row.model_copy(update={"cautions": row_cautions(row, teacher)}) for row in rows]
+    report = Report(
+        format=1,
+        name=job.line_file.run_name,
+        started=job.started,
+        budget=_budget(job),
+        gates=AskedGates.model_validate(job.line_file.gates.model_dump(mode="json")),
+        data=_data(job),
+        device=devices[0],
+        devices=devices if len(devices) > 1 else [],
+        rows=rows,
+        selected=chosen_row(judged),
+        search=Search.model_validate(search) if search else None,
+    )
+    return report.model_copy(update={"cautions": shown_row(report).cautions})
+
+
+def _budget(job: RunJob) -> Budget:
     gate = job.line_file.gates.deadline_miss
-    return {
-        "schema": 1,
-        "name": job.line_file.run_name,
-        "started": job.started,
-        "budget": {
-            "period_ms": job.budget.period_ms,
-            "deadline_ms": job.budget.deadline_ms,
-            "miss_max": gate.max,
-            "confidence": gate.confidence,
-            "fixed_parts_ms": dict(job.budget.fixed_parts_ms),
-            "belt_speed_mm_s": job.line_file.line.belt_speed_mm_s,
-            "frames_per_s": job.budget.arrivals.frames_per_s,
-            "arrivals": job.line_file.line.model_dump(include={"cameras", "jitter_ms", "bursts"}),
-        },
-        "gates": job.line_file.gates.model_dump(mode="json"),
-        "data": _data(job),
-        "device": devices[0],
-        **({"devices": devices} if len(devices) > 1 else {}),
-        "rows": rows,
-        "selected": chosen_row(judged),
-        **search_of_report(job),
-    }
+    return Budget(
+        period_ms=job.budget.period_ms,
+        deadline_ms=job.budget.deadline_ms,
+        miss_max=gate.max,
+        confidence=gate.confidence,
+        fixed_parts_ms=dict(job.budget.fixed_parts_ms),
+        belt_speed_mm_s=job.line_file.line.belt_speed_mm_s,
+        frames_per_s=job.budget.arrivals.frames_per_s,
+        arrivals=job.line_file.line.model_dump(include={"cameras", "jitter_ms", "bursts"}),
+    )
 
 
-def _row(job: RunJob, judged: Judged) -> dict[str, Any]:
-    result, quality = judged.result, judged.quality
-    latency = {**judged.latency, "pre_p50": judged.latency["pre"], "post_p50": judged.latency["post"]}
-    back_to_back = result.timed.back_to_back
-    response_ms = back_to_back.response_ns / 1e6
-    return {
-        "name": result.name,
-        "role": result.plan.role,
-        "recipe": [step.sentence() for step in result.plan.steps],
-        "backend": result.artifact.backend,
-        "precision": result.artifact.precision,
-        "threads": result.device.target.threads,
-        "artifact": _from_here(result.artifact.path),
-        "lineage": list(result.artifact.lineage),
-        "size_bytes": result.artifact.size_bytes,
-        **transport_size(job, result),
-        **result.counts,
-        "latency_ms": latency,
-        "back_to_back_ms": {
-            "frames": int(response_ms.size),
-            "p50": quantile(response_ms, 0.5),
-            "p99": quantile(response_ms, 0.99),
-        },
-        "engine_ms": engine_summary(back_to_back),
-        **(result.compared.to_json() if result.compared else {}),
-        "circumstances": circumstances(result.timed.belt),
-        "quality": {**asdict(quality), "auroc_interval": list(quality.auroc_interval), "paired": _paired(quality)},
-        "val": _val(judged.point),
-        "parity": result.parity.to_json() if result.parity else None,
-        "verdict": judged.verdict.verdict,
-        "gate_verdicts": dict(judged.verdict.gates),
-        "gate_next_steps": dict(judged.verdict.gate_next_steps),
-        "reasons": list(judged.verdict.reasons),
-        "next_steps": list(judged.verdict.next_steps),
-        "what_if": what_if(
-            result.timed.belt,
-            job.line_file.line,
-            job.line_file.gates.deadline_miss,
-            speeds=_SPEEDS,
-            seed=job.line_file.seed,
+def _row(job: RunJob, judged: Judged, *, several_devices: bool) -> Row:
+    result, verdict, line_file = judged.result, judged.verdict, job.line_file
+    return Row(
+        name=result.name,
+        role=result.plan.role,
+        recipe=[step.sentence() for step in result.plan.steps],
+        backend=result.artifact.backend,
+        precision=result.artifact.precision,
+        threads=result.device.target.threads,
+        artifact=_from_here(result.artifact.path),
+        lineage=list(result.artifact.lineage),
+        size_bytes=result.artifact.size_bytes,
+        transport_bytes=transport_bytes(job, result),
+        parameters=result.counts.get("parameters"),
+        macs=result.counts.get("macs"),
+        quality=_quality(judged.quality),
+        val=OnVal(
+            overkill=Rate.model_validate(asdict(judged.point.overkill)),
+            escapes=judged.point.escapes,
+            threshold_proven=judged.point.proven,
         ),
-    }
+        parity=Parity.model_validate(result.parity.to_json()) if result.parity else None,
+        verdict=verdict.verdict,
+        gates={name: _finding(each) for name, each in verdict.findings.items()},
+        reasons=list(verdict.reasons),
+        next_steps=list(verdict.next_steps),
+        device=result.device.name if several_devices else None,
+        what_if=WhatIf.model_validate(
+            what_if(
+                result.timed.belt, line_file.line, line_file.gates.deadline_miss, speeds=_SPEEDS, seed=line_file.seed
+            )
+        ),
+        circumstances=Circumstances.model_validate(circumstances(result.timed.belt)),
+        **_times(judged),
+    )
 
 
-def _val(point: OperatingPoint) -> dict[str, Any]:
-    """Say what the threshold costs on the split it was fitted on."""
-    return {"overkill": asdict(point.overkill), "escapes": point.escapes, "threshold_proven": point.proven}
-
-
-def _paired(quality: Quality) -> dict[str, Any] | None:
-    if quality.paired is None:
-        return None
-    return {**asdict(quality.paired), "new_escape_paths": list(quality.paired.new_escape_paths)}
-
-
-def _data(job: RunJob) -> dict[str, Any]:
-    splits = {split: job.dataset.of(split) for split in SPLITS}
+def _times(judged: Judged) -> dict[str, Any]:
+    """Give the parts of a row that hold times."""
+    result = judged.result
+    response_ms = result.timed.back_to_back.response_ns / 1e6
+    compared = result.compared.to_json() if result.compared else {"interleaved_ms": None, "speedup": None}
     return {
-        "name": job.dataset.name,
-        "digest": job.dataset.digest,
-        "images": {split: len(samples) for split, samples in splits.items()},
-        "groups": {split: len({sample.group for sample in samples}) for split, samples in splits.items()},
-        "defective": {split: sum(sample.defective for sample in samples) for split, samples in splits.items()},
-        "notes": list(job.dataset.notes),
+        "latency_ms": Latency.model_validate(judged.latency),
+        "back_to_back_ms": Typical(
+            frames=int(response_ms.size), p50=quantile(response_ms, 0.5), p99=quantile(response_ms, 0.99)
+        ),
+        "engine_ms": Typical.model_validate(engine_summary(result.timed.back_to_back)),
+        "interleaved_ms": Interleaved.model_validate(compared["interleaved_ms"]) if result.compared else None,
+        "speedup": Speedup.model_validate(compared["speedup"]) if compared["speedup"] else None,
     }
 
 
-def _devices(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+def _finding(finding: Finding) -> GateFinding:
+    return GateFinding.model_validate({**asdict(finding), "scale": list(finding.scale) if finding.scale else None})
+
+
+def _quality(quality: Quality) -> QualityPart:
+    found = asdict(quality)
+    paired = found["paired"]
+    return QualityPart.model_validate(
+        {
+            **found,
+            "auroc_interval": list(quality.auroc_interval),
+            "paired": paired and {**paired, "new_escape_paths": list(paired["new_escape_paths"])},
+            "by_kind": [{"name": each["name"], **each["rate"]} for each in found["by_kind"]],
+            "by_group": [{"name": each["name"], **each["rate"]} for each in found["by_group"]],
+        }
+    )
+
+
+def _data(job: RunJob) -> Data:
+    splits = {split: job.dataset.of(split) for split in SPLITS}
+    return Data(
+        name=job.dataset.name,
+        digest=job.dataset.digest,
+        images={split: len(samples) for split, samples in splits.items()},
+        groups={split: len({sample.group for sample in samples}) for split, samples in splits.items()},
+        defective={split: sum(sample.defective for sample in samples) for split, samples in splits.items()},
+        notes=list(job.dataset.notes),
+    )
+
+
+def _devices(judged: Sequence[Judged]) -> list[DevicePart]:
     """Describe every device that a row was timed on, those of the candidates first."""
     ordered = sorted(judged, key=lambda each: each.result.plan.role == "teacher")
     results = {each.result.device.name: each.result for each in reversed(ordered)}
     return [device_facts(each.device, each.timed.belt.fingerprint) for each in reversed(results.values())]
+
+
+def device_facts(device: Device, fingerprint: dict[str, Any]) -> DevicePart:
+    """Describe a device that rows were timed on; what its system does not say is left out.
+
+    Args:
+        device: As the run met it.
+        fingerprint: Of one of its measurements.
+    """
+    target = device.target
+    more = {name: fingerprint[name] for name in _TOLD if fingerprint.get(name) is not None}
+    if device.settings.ssh:
+        more["address"] = device.settings.ssh
+    if target.differs:
+        more["not_its_profile"] = "; ".join(target.differs)
+    return DevicePart(
+        name=target.name,
+        cpu=fingerprint.get("cpu"),
+        isa=list(fingerprint.get("isa", [])),
+        threads=target.threads,
+        versions=dict(fingerprint.get("versions", {})),
+        **more,
+    )
 
 
 def _from_here(path: Path) -> str:

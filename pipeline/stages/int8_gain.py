@@ -54,7 +54,7 @@ def _weighed(judged: Judged, others: Sequence[Judged]) -> Judged:
             loses = int8_loses(result.timed.back_to_back, each.timed.back_to_back, sibling=each.name)
             if loses is None:
                 return judged
-            verdict = replace(judged.verdict, reasons=(*judged.verdict.reasons, loses))
+            verdict = replace(judged.verdict, remarks=(*judged.verdict.remarks, loses))
             return replace(judged, verdict=verdict, rather=each.name)
     return judged
 

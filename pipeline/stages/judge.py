@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...benchmarks.proof.gate import Evidence, Run
 from ...benchmarks.proof.steadiness import steadiness
 from ...benchmarks.proof.summary import engine_summary, latency_summary
 from ...benchmarks.proof.verdict import Standing, judge, select
@@ -45,12 +46,19 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
         result=result,
         quality=quality,
         verdict=judge(
-            proof,
-            quality,
+            Evidence(
+                run=Run(
+                    proof=proof,
+                    deadline_ms=deadline_ms,
+                    steadiness=steady,
+                    frames_per_s=job.budget.arrivals.frames_per_s,
+                ),
+                quality=quality,
+                size_bytes=result.artifact.size_bytes,
+                counts=result.counts,
+                belt=belt,
+            ),
             gates,
-            deadline_ms=deadline_ms,
-            steadiness=steady,
-            frames_per_s=job.budget.arrivals.frames_per_s,
         ),
         latency=latency_summary(belt, deadline_ms=deadline_ms, proof=proof, steady=steady),
         point=point,

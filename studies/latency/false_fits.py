@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ...benchmarks.gates.deadline_miss import in_time
+from ...benchmarks.proof.gate import Run
 from ...benchmarks.proof.interim_looks import InterimLook, plan_looks
-from ...benchmarks.proof.latency_gate import in_time
 from ...benchmarks.proof.miss_rate import Outcome, prove
 from ...benchmarks.proof.steadiness import steadiness
 from ...inspection.line.gates import MissGate
@@ -272,7 +273,7 @@ def _judged(response_ms: NDArray[np.float64], gate: MissGate, looks: Sequence[In
     if proof.verdict == "inconclusive":
         return proof.verdict, proof.frames
     steady = steadiness(measurement_of(response_ms[: proof.frames]), deadline_ms=DEADLINE_MS, gate=gate)
-    return in_time(proof, gate, deadline_ms=DEADLINE_MS, steadiness=steady).outcome, proof.frames
+    return in_time(Run(proof=proof, deadline_ms=DEADLINE_MS, steadiness=steady), gate).outcome, proof.frames
 
 
 if __name__ == "__main__":

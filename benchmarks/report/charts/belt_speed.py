@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..what_if_schema import SpeedPoint, WhatIf
+from ..schema_parts import SpeedPoint, WhatIf
 from ..wording import ms, speed
 from .axes import LEFT, RIGHT
 from .svg import Scale, element, line, path, picture, text, text_width_px, tooltip

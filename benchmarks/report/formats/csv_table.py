@@ -7,7 +7,7 @@ from collections.abc import Callable
 from io import StringIO
 
 from ..finished import FinishedReport, Format
-from ..schema import Latency, Quality, Report, Row
+from ..schema import Latency, Portion, Quality, Report, Row
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that begins like this for a formula (OWASP, "CSV Injection")."""
@@ -19,7 +19,6 @@ _COLUMNS: dict[str, Callable[[Report, Row], _Value]] = {
     "device": lambda report, row: report.device_of(row).name,
     "verdict": lambda _, row: row.verdict,
     "selected": lambda report, row: _flag(row.name == report.selected),
-    "predicted": lambda _, row: _flag(row.predicted),
     "backend": lambda _, row: row.backend,
     "precision": lambda _, row: row.precision,
     "recipe": lambda _, row: "; ".join(row.recipe),
@@ -50,22 +49,33 @@ _COLUMNS: dict[str, Callable[[Report, Row], _Value]] = {
     "overkills": lambda _, row: _sorted(row, lambda quality: quality.overkill.count),
     "overkill_share_upper": lambda _, row: _sorted(row, lambda quality: quality.overkill.upper),
     "flips": lambda _, row: row.parity.flips if row.parity else None,
+    "escapes_by_kind": lambda _, row: _sorted(row, lambda quality: _portions(quality.by_kind)),
+    "escapes_by_group": lambda _, row: _sorted(row, lambda quality: _portions(quality.by_group)),
     "reason": lambda _, row: row.reasons[0] if row.reasons else None,
+    "cautions": lambda _, row: " ".join(row.cautions),
 }
 
 
 def _render(finished: FinishedReport) -> str:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
+    gates = list(dict.fromkeys(name for row in finished.report.rows for name in row.gates))
+    writer.writerow([*_COLUMNS, *(f"gate_{name}" for name in gates)])
     for row in finished.report.rows:
-        writer.writerow([_cell(value(finished.report, row)) for value in _COLUMNS.values()])
+        found = [row.gates[name].outcome if name in row.gates else None for name in gates]
+        writer.writerow(
+            [_cell(value) for value in (*(pick(finished.report, row) for pick in _COLUMNS.values()), *found)]
+        )
     return text.getvalue()
 
 
 def _cell(value: _Value) -> _Value:
     """Keep a spreadsheet from running a name as a formula; numbers are left alone."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _portions(portions: list[Portion]) -> str:
+    return "; ".join(f"{each.name} {each.count}/{each.of}" for each in portions)
 
 
 def _flag(holds: bool) -> str:

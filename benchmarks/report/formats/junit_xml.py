@@ -12,8 +12,7 @@ from xml.etree import ElementTree as ET
 
 from ..decision import HEADINGS, lead_sentence, next_steps, overall_verdict, shown_row
 from ..finished import FinishedReport, Format
-from ..gate_cards import GateCard, gate_cards
-from ..schema import Report, Row
+from ..schema import GateFinding, Report, Row
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold (section 2.2); a name may bring them along."""
@@ -55,31 +54,29 @@ def _verdict(report: Report) -> ET.Element:
         _outcome(case, "failure", HEADINGS[verdict], said)
     elif verdict == "inconclusive":
         _outcome(case, "skipped", f"{HEADINGS[verdict]}: {said}", said)
+    if report.cautions:
+        ET.SubElement(case, "system-out").text = _clean("\n".join(f"Mind: {each}" for each in report.cautions))
     return case
 
 
 def _cases(report: Report, row: Row) -> list[ET.Element]:
-    cards = gate_cards(report, row)
-    if not cards:
+    if not row.gates:
         case = _case(row.name, "measured")
         _outcome(case, "skipped", "not measured", "This report holds no measurement of the row.")
         return [case]
     chosen = row.name == shown_row(report).name
-    return [_gate(row, card, chosen=chosen) for card in cards]
+    return [_gate(row, key, finding, chosen=chosen) for key, finding in row.gates.items()]
 
 
-def _gate(row: Row, card: GateCard, *, chosen: bool) -> ET.Element:
-    case = _case(row.name, card.key)
-    advice = row.gate_next_steps.get(card.key) or " ".join(row.next_steps)
-    said = " ".join(filter(None, (f"{card.seen}.", card.sentence, advice)))
-    if row.predicted:
-        _outcome(case, "skipped", f"predicted, not measured: {card.seen}", said)
-    elif card.status == "misses" and chosen:
-        _outcome(case, "failure", f"missed: {card.seen}", said)
-    elif card.status == "misses":
-        _outcome(case, "skipped", f"missed by a row that was not chosen: {card.seen}", said)
-    elif card.status == "inconclusive":
-        _outcome(case, "skipped", f"not proven: {card.seen}. {advice}".strip(), said)
+def _gate(row: Row, key: str, finding: GateFinding, *, chosen: bool) -> ET.Element:
+    case = _case(row.name, key)
+    said = " ".join(filter(None, (f"{finding.seen}.", finding.sentence, finding.next_step)))
+    if finding.outcome == "misses" and chosen:
+        _outcome(case, "failure", f"missed: {finding.seen}", said)
+    elif finding.outcome == "misses":
+        _outcome(case, "skipped", f"missed by a row that was not chosen: {finding.seen}", said)
+    elif finding.outcome == "inconclusive":
+        _outcome(case, "skipped", f"not proven: {finding.seen}. {finding.next_step}".strip(), said)
     return case
 
 

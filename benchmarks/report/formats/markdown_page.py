@@ -1,58 +1,52 @@
-"""`report --format md`: verdict, gates and all models as tables, for a merge request or a wiki."""
+"""`report --format md`: verdict, gates, and the sections as text and tables, for a merge request or a wiki."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from ..decision import HEADINGS, lead_sentence, next_steps, overall_verdict, shown_row
-from ..finished import FinishedReport, Format
-from ..gate_cards import GATE_WORDS, gate_cards
-from ..schema import Report
-from ..table import Cell, table_rows
+from ..decision import GATE_WORDS, HEADINGS, lead_sentence
+from ..finished import FinishedReport, Format, page_of
+from ..page import Page
+from ..render import environment, shown_sections
 from ..wording import moment, ms, percent
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&@!])")
 
 
+class _Made(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
 def _render(finished: FinishedReport) -> str:
-    report = finished.report
+    page = page_of(finished)
+    report = page.report
+    markdown = environment(finalize=lambda value: value if isinstance(value, _Made) else _text(str(value)))
+    markdown.globals["table"] = lambda heads, lines: _Made(_table(heads, lines))
     parts = [
-        f"# {HEADINGS[overall_verdict(report)]}",
+        f"# {HEADINGS[page.verdict]}",
         _text(lead_sentence(report)),
-        _gates(report),
-        "## Next",
-        "\n".join(f"{number}. {_text(step)}" for number, step in enumerate(next_steps(report), start=1)),
-        "## All models",
-        _models(report),
-        _origin(report),
+        *(f"**Mind:** {_text(caution)}" for caution in report.cautions),
+        _gates(page),
+        *(
+            markdown.from_string(section.markdown).render(shown).strip()
+            for section, shown in shown_sections(page)
+            if section.markdown
+        ),
+        _origin(page),
     ]
-    return "\n\n".join(parts).replace("\u00a0", " ") + "\n"
+    return re.sub(r"\n{3,}", "\n\n", "\n\n".join(filter(None, parts))).replace("\u00a0", " ") + "\n"
 
 
-def _gates(report: Report) -> str:
-    row = shown_row(report)
-    cards = gate_cards(report, row)
-    lines = [[card.title, GATE_WORDS[card.status] if card.status else "", card.seen, card.sentence] for card in cards]
-    return _table([f"Gate, {row.name}", "", "Seen", "Proven"], lines)
+def _gates(page: Page) -> str:
+    lines = [[each.title, GATE_WORDS[each.outcome], each.seen, each.sentence] for each in page.row.gates.values()]
+    return _table([f"Gate, {page.row.name}", "", "Seen", "Proven"], lines) if lines else ""
 
 
-def _models(report: Report) -> str:
-    rows = table_rows(report)
-    heads = ["Model", "Runs on", *(cell.heading for cell in rows[0].cells), "Verdict"]
-    lines = [
-        [
-            row.row.name + (" (selected)" if row.selected else ""),
-            f"{row.row.backend}, {row.row.precision}",
-            *(_cell(cell) for cell in row.cells),
-            row.verdict + (" (predicted)" if row.row.predicted else ""),
-        ]
-        for row in rows
-    ]
-    return _table(heads, lines)
-
-
-def _origin(report: Report) -> str:
-    budget = report.budget
+def _origin(page: Page) -> str:
+    report, budget = page.report, page.report.budget
     line = (
         f"Line: a frame every {ms(budget.period_ms)}, {ms(budget.deadline_ms)} for a decision, at most "
         f"{percent(budget.miss_max)} late with {percent(budget.confidence)} confidence."
@@ -66,11 +60,7 @@ def _origin(report: Report) -> str:
     return " ".join(_text(fact) for fact in facts if fact)
 
 
-def _cell(cell: Cell) -> str:
-    return f"{cell.main} ({cell.detail})" if cell.detail else cell.main
-
-
-def _table(heads: list[str], lines: list[list[str]]) -> str:
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     ruler = ["---"] * len(heads)
     rows = [[_text(cell) for cell in heads], ruler, *([_text(cell) for cell in line] for line in lines)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

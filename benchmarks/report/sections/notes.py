@@ -1,18 +1,34 @@
-"""The statistics behind the page, in plain words."""
+"""The statistics behind the page, in plain words, and what the device went through while it was measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from ...inspection.statistics.bounds import frames_needed, rate_upper
-from .circumstances import describe_circumstances
-from .decision import shown_row
-from .schema import Paired, Quality, Report, Row
-from .wording import count, ms, named, percent, plural
+from ....inspection.statistics.bounds import frames_needed, rate_upper
+from ..decision import shown_row
+from ..page import Page, Section
+from ..schema import Paired, Quality, Report, Row
+from ..schema_parts import Circumstances, Conditions, Disturbances
+from ..wording import count, ms, named, percent, plural
 
 _CONFIDENCE = 0.95
 _TREND_P_VALUE = 0.01
 _EXAMPLES = (60, 109, 300, 1000)
+
+_HTML = """
+<section>
+<h2>What the numbers prove</h2>
+<div class="notes">
+{% for note in notes %}
+<div><h3>{{ note.title }}</h3><p>{{ note.text }}</p></div>
+{% endfor %}
+<div><h3>What a test without an escape proves</h3>
+<table class="plain proofs"><thead><tr><th scope="col">Escapes seen</th><th scope="col">Escapes that may remain</th></tr></thead>
+<tbody>{% for seen, share in proofs %}<tr><th scope="row">{{ seen }}</th><td>below {{ share }}</td></tr>{% endfor %}</tbody></table></div>
+</div>
+</section>
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +170,45 @@ def _groups(report: Report) -> Note:
         f"training or in the test, never in both, and the intervals are computed over parts, not photographs.{known}"
     )
     return Note(title="Why does the report speak of groups?", text=text)
+
+
+def describe_circumstances(found: Circumstances) -> str:
+    """Say what disturbed a run, and how warm and fast the device was before and after it."""
+    disturbed = _disturbed(found.disturbances)
+    text = "Nothing that this system counts came between while its frames were judged."
+    if disturbed:
+        text = f"While its frames were judged, {'; '.join(disturbed)}. That is in every figure: no frame was left out."
+    return " ".join([text, *_changed(found.before, found.after)])
+
+
+def _disturbed(found: Disturbances) -> list[str]:
+    notified = []
+    if found.involuntary_switches:
+        switches = plural(round(found.involuntary_switches), "time")
+        notified.append(f"the processor was taken away from the model {switches} for other work")
+    if found.steal_ms:
+        notified.append(f"the host of this virtual machine ran something else for {count(round(found.steal_ms))} ms")
+    if found.quota_stopped_ms:
+        stopped_ms = count(round(found.quota_stopped_ms))
+        notified.append(f"the container stood still for {stopped_ms} ms because its share of the processor was used up")
+    if found.throttle_events:
+        notified.append(f"the processor was slowed by heat {plural(round(found.throttle_events), 'time')}")
+    if found.major_page_faults:
+        notified.append(f"memory had to be read back from disk {plural(round(found.major_page_faults), 'time')}")
+    return notified
+
+
+def _changed(before: Conditions, after: Conditions) -> list[str]:
+    notified = []
+    if before.temperature_c is not None and after.temperature_c is not None:
+        notified.append(f"Its hottest part went from {before.temperature_c:.0f} to {after.temperature_c:.0f} °C.")
+    if before.clock_mhz and after.clock_mhz:
+        notified.append(f"Its clock went from {count(round(before.clock_mhz))} to {count(round(after.clock_mhz))} MHz.")
+    return notified
+
+
+def _show(page: Page) -> dict[str, Any]:
+    return {"notes": notes(page.report), "proofs": proof_table()}
+
+
+SECTION = Section(name="notes", order=120, show=_show, html=_HTML)

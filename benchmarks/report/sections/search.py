@@ -3,50 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from ...inspection.statistics.bounds import rate_lower, rate_upper
-from .charts.pareto import Point
-from .decision import typical_ms
-from .schema import Report, Row
-from .search_schema import Search, SearchTrial
-from .wording import count, ms, percent, plural
+from ....inspection.statistics.bounds import rate_lower, rate_upper
+from ..charts.pareto import Point, pareto_chart
+from ..decision import typical_ms
+from ..page import Page, Section, both
+from ..schema import Report, Row
+from ..schema_parts import Search, SearchTrial
+from ..wording import count, ms, percent, plural
 
 _MARKS = {True: "fits", False: "misses"}
 _CONFIDENCE = 0.975
 """Of each end: together a 95 % interval."""
 
+_HTML = """
+<section>
+<h2>The search</h2>
+<p class="intro">{{ lead|tied }}</p>
+{% if search_chart %}
+{{ chart(search_chart) }}
+<ul class="legend">
+<li><svg class="key" viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="5" class="mark-fits"/></svg>trained, within the gates on val</li>
+<li><svg class="key" viewBox="0 0 14 14" aria-hidden="true"><path d="M2.5 2.5l9 9M11.5 2.5l-9 9" class="cross"/></svg>trained, outside</li>
+<li><svg class="key" viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="5" class="mark-inconclusive"/></svg>stopped early</li>
+<li><svg class="key" viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="6" class="ring"/></svg>became a row</li>
+<li><svg class="key" viewBox="0 0 14 14" aria-hidden="true"><path d="M7 1v12" class="whisker"/></svg>95 % interval of the share caught</li>
+</ul>
+{% endif %}
+<h3>Why this one</h3>
+<ul class="reasons">
+{% for sentence in why %}<li>{{ sentence|tied }}</li>
+{% endfor %}</ul>
+{% if lines %}
+<table class="plain trials">
+<thead><tr><th scope="col">Trial</th><th scope="col">Is</th><th scope="col">1 in 100, engine, on the belt</th><th scope="col">Escapes on val</th><th scope="col">So</th></tr></thead>
+<tbody>
+{% for name, what, time, escapes, so in lines %}
+<tr><th scope="row">{{ name }}</th><td>{{ what }}</td><td>{{ time }}</td><td>{{ escapes }}</td><td>{{ so }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+{% endif %}
+{% if left_out %}<p class="key">{{ left_out }}</p>
+{% endif %}
+</section>
+"""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchPart:
-    """The words and figures of a search.
+_MARKDOWN = """
+## The search
 
-    Attributes:
-        lead: How much was tried.
-        why: Why the selected row was chosen, or why none was.
-        lines: For each trial trained whole, fast ones first: name, what it is, time, escapes, and what follows.
-        left_out: How many more trials there were.
-    """
+{{ lead }}
 
-    lead: str
-    why: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
-    left_out: str
+{% for sentence in why %}
+- {{ sentence }}
+{% endfor %}
+"""
 
 
-def search_part(report: Report) -> SearchPart | None:
-    """Put a search into words; None where the rows were written by hand."""
-    search = report.search
+def _show(page: Page) -> dict[str, Any] | None:
+    search = page.report.search
     if search is None:
         return None
     shown = sorted((each for each in search.trials if _is_shown(each)), key=lambda each: each.p99_ms or 0.0)
     rest = len(search.trials) - len(shown)
-    return SearchPart(
-        lead=_lead(search),
-        why=tuple(_why(report, search)),
-        lines=tuple(_line(each) for each in shown),
-        left_out=f"{plural(rest, 'more trial')} came less far." if rest else "",
-    )
+    points, deadline_ms = search_points(search), page.report.budget.deadline_ms
+    title = "99 % of frames within, engine alone, ms"
+    return {
+        "lead": _lead(search),
+        "why": _why(page.report, search),
+        "lines": [_line(each) for each in shown],
+        "left_out": f"{plural(rest, 'more trial')} came less far." if rest else "",
+        "search_chart": both(
+            lambda width: pareto_chart(points, deadline_ms=deadline_ms, width=width, title=title, quality="caught")
+        )
+        if points
+        else None,
+    }
 
 
 def search_points(search: Search) -> list[Point]:
@@ -144,3 +177,6 @@ def _line(trial: SearchTrial) -> tuple[str, ...]:
         f"{count(escapes)} of {count(defects)} ({percent(escapes / defects)})",
         ", ".join([within, *marks]),
     )
+
+
+SECTION = Section(name="search", order=80, show=_show, html=_HTML, markdown=_MARKDOWN)

@@ -1,15 +1,30 @@
-"""Device, data, model and version facts, as (name, value) pairs for the end of the page."""
+"""Line, device, data, model and versions, as (name, value) pairs for the end of the page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from .decision import shown_row
-from .schema import Device, Report, Row
-from .wording import count, large, moment, ms, plural, size
+from ..decision import shown_row
+from ..page import Page, Section
+from ..schema import Device, Report, Row
+from ..wording import count, large, moment, ms, plural, size
 
 Pairs = list[tuple[str, str]]
+
+_HTML = """
+<section>
+<h2>Facts</h2>
+<div class="facts">
+{% for sheet in sheets %}
+<div><h3>{{ sheet.title }}</h3>
+<dl>{% for name, value in sheet.pairs %}<div><dt>{{ name }}</dt><dd>{{ value }}</dd></div>{% endfor %}</dl>
+{% for sentence in sheet.sentences %}<p>{{ sentence }}</p>{% endfor %}
+</div>
+{% endfor %}
+</div>
+</section>
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +103,7 @@ def _versions(report: Report) -> list[tuple[str, str]]:
 
 
 def _run(report: Report) -> Pairs:
-    return [
-        (name, value)
-        for name, value in (
-            ("Started", moment(report.started) if report.started else None),
-            ("Command", report.command),
-        )
-        if value
-    ]
+    return [("Started", moment(report.started))] if report.started else []
 
 
 def _shown(value: Any) -> str:
@@ -113,3 +121,10 @@ def _shown(value: Any) -> str:
 
 def _words(key: str) -> str:
     return key.replace("_", " ").capitalize()
+
+
+def _show(page: Page) -> dict[str, Any]:
+    return {"sheets": fact_sheets(page.report)}
+
+
+SECTION = Section(name="facts", order=130, show=_show, html=_HTML)

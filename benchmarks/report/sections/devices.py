@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from .schema import Report, Row
-from .schema_types import VerdictWord
-from .table import VERDICT_WORDS
-from .wording import ms, percent
+from ..page import Page, Section
+from ..schema import Report, Row
+from ..schema_parts import VerdictWord
+from ..table import VERDICT_WORDS
+from ..wording import ms, percent
+
+_HTML = """
+<section>
+<h2>Device by device</h2>
+<p class="intro">The same models on each device, typical and slow decisions at the belt’s pace.</p>
+<table class="rows devices">
+<thead><tr><th scope="col">Model</th>{% for name, cpu in devices.devices %}<th scope="col">{{ name }}<small>{{ cpu }}</small></th>{% endfor %}</tr></thead>
+<tbody>
+{% for model, cells in devices.lines %}
+<tr><th scope="row" class="name">{{ model }}</th>
+{% for cell in cells %}
+<td data-label="{{ devices.devices[loop.index0][0] }}">{% if cell %}<span class="status {{ cell.verdict }}">{{ sign(cell.verdict) }}{{ cell.word }}</span> {{ cell.typical }}<small>{{ cell.slow }}</small><small>{{ cell.late }}</small>{% else %}–{% endif %}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody>
+</table>
+</section>
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +80,11 @@ def _cell(row: Row | None) -> OnDevice | None:
         slow=f"1 in {latency.slowest_one_in:,}: {ms(latency.slowest_known)}",
         late=f"late \N{LESS-THAN OR EQUAL TO} {percent(latency.miss_upper)}",
     )
+
+
+def _show(page: Page) -> dict[str, Any] | None:
+    table = device_table(page.report)
+    return None if table is None else {"devices": table}
+
+
+SECTION = Section(name="devices", order=100, show=_show, html=_HTML)

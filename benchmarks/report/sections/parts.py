@@ -1,18 +1,43 @@
-"""What a decision is made of, from a row's trace: waiting, pre-processing, engine, post-processing."""
+"""What a decision is made of, from the shown row's trace: waiting, pre-processing, engine, post-processing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inspection.statistics.quantile import quantile
-from ..timing.measurement import Measurement
-from .charts.parts import Made
-from .wording import count, ms, percent
+from ....inspection.statistics.quantile import quantile
+from ...timing.measurement import Measurement
+from ..charts.parts import Made, parts_chart
+from ..page import HALF_PX, Page, Section, both
+from ..wording import count, ms, percent
 
 _SLOW_SHARE = 0.01
+
+_HTML = """
+<section>
+<h2>What a decision is made of</h2>
+<p class="intro">{{ row.name }}{{ " at the belt’s pace" if on_belt }}. Waiting: from when a frame was due until work on it began.</p>
+<div class="columns charts">
+<div>
+{{ chart(chart_of_parts) }}
+</div>
+<div>
+<table class="plain parts">
+<thead><tr><th scope="col">Part</th><th scope="col">Typical</th><th scope="col">1 in 100</th><th scope="col">Slowest</th><th scope="col">Of all time</th></tr></thead>
+<tbody>
+{% for each in part_rows %}
+<tr><th scope="row">{% if each.kind != "none" %}<i class="segment-key {{ each.kind }}"></i> {% endif %}{{ each.name }}</th><td>{{ each.typical }}</td><td>{{ each.slow }}</td><td>{{ each.slowest }}</td><td>{{ each.share }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+<p class="caption">Each column is taken part by part: a frame is rarely slow in all of them, so columns do not add up.</p>
+</div>
+</div>
+</section>
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +111,18 @@ def _parts_ms(measurement: Measurement) -> list[tuple[str, str, NDArray[np.float
         (name, kind, (end - begin)[measurement.warmup :] / 1e6)
         for (name, kind), begin, end in zip(names, marks[:-1], marks[1:], strict=True)
     ]
+
+
+def _show(page: Page) -> dict[str, Any] | None:
+    trace, deadline_ms = page.trace, page.report.budget.deadline_ms
+    if trace is None:
+        return None
+    bars = made_of(trace)
+    return {
+        "chart_of_parts": both(lambda width: parts_chart(bars, deadline_ms=deadline_ms, width=width), wide_px=HALF_PX),
+        "part_rows": part_rows(trace),
+        "on_belt": trace.mode == "belt",
+    }
+
+
+SECTION = Section(name="parts", order=40, show=_show, html=_HTML)

@@ -1,0 +1,1 @@
+"""What must hold for the verdict `fits`: a gate is one file with the constant `GATE`, and is found by its place."""
