@@ -7,8 +7,7 @@ A gate is a file in `benchmarks/gates` with the constant `GATE`; other packages 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, create_model
@@ -57,7 +56,7 @@ class Evidence:
     run: Run
     quality: Quality
     size_bytes: int | None = None
-    counts: Mapping[str, int] = MappingProxyType({})
+    counts: Mapping[str, int] = field(default_factory=dict)
     belt: Measurement | None = None
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from ...benchmarks.proof.gate import gates_type
+from ...benchmarks.proof.verdict import all_gates
 from ...compress.recipe import RecipeSettings, StepSettings, methods
 from ...compress.teacher.settings import TeacherSettings
 from ...inspection.base.errors import LineFileError
 from ...inspection.data.settings import DataSettings
-from ...inspection.line.gates import Gates
 from ...inspection.line.line import Line, budget_of
 from ...targets.profile import profiles
 from ...targets.settings import LOCAL, Targets
@@ -22,6 +23,12 @@ from ..search.settings import SearchSettings
 from .validation_errors import Problem, one_of, one_plugin, problems_in_values, problems_of, raise_if_any
 from .written_paths import absolute
 from .yaml_positions import Location, PlacedYaml, read_file
+
+if TYPE_CHECKING:
+    from ...inspection.line.gates import Gates as AllGates
+else:
+    AllGates = gates_type(all_gates())
+"""The `gates:` of a line file: a key for each gate that is there, those of other packages included."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -78,7 +85,7 @@ class LineFile(BaseModel):
     search: SearchSettings | None = None
     target: Targets = LOCAL
     threads: int | None = Field(default=None, ge=1, le=1024)
-    gates: Gates = Gates()
+    gates: AllGates = AllGates()
     threshold: ThresholdSettings = ThresholdSettings()
     measure: MeasureSettings = MeasureSettings()
     seed: int = Field(default=0, ge=0, lt=2**32)

@@ -145,7 +145,7 @@ def _digest_of(settings: SearchSettings) -> str:
 def search_facts(
     trials: Sequence[Trial], settings: SearchSettings, track: Track, *, spent_s: float, rows: Collection[int]
 ) -> dict[str, Any]:
-    """Give the part `search` of report.json; see `benchmarks.report.search_schema`.
+    """Give the part `search` of report.json; see `benchmarks.report.schema_parts`.
 
     Args:
         trials: All of them, by number.

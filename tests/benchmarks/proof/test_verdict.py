@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from beltline.benchmarks.proof.gate import Evidence, Run
 from beltline.benchmarks.proof.late_bursts import LateBursts
 from beltline.benchmarks.proof.miss_rate import Proof
 from beltline.benchmarks.proof.steadiness import Steadiness
@@ -54,14 +55,15 @@ _QUALITY = Quality(
     auroc=0.97,
     auroc_interval=(0.96, 0.98),
     threshold=0.4,
-    escape=_rate(40, 888),
+    escape=_rate(30, 888),
     overkill=_rate(30, 1_000),
     paired=_PAIRED,
 )
 
 
 def _judge(proof: Proof = _PROOF, quality: Quality = _QUALITY, steady: Steadiness | None = _STEADY):  # noqa: ANN202
-    return judge(proof, quality, Gates(), deadline_ms=86.0, steadiness=steady, frames_per_s=50.0)
+    run = Run(proof=proof, deadline_ms=86.0, steadiness=steady, frames_per_s=50.0)
+    return judge(Evidence(run=run, quality=quality), Gates())
 
 
 def test_all_gates_held_fits() -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from beltline.benchmarks.proof.gate import Evidence, Run
+from beltline.benchmarks.proof.interim_looks import frames_to_fit
+from beltline.benchmarks.proof.miss_rate import Proof
+from beltline.benchmarks.proof.verdict import judge
 from beltline.benchmarks.report.gallery import GalleryItem
 from beltline.benchmarks.timing.measurement import Measurement
 from beltline.inspection.line.arrivals import Arrivals
-from beltline.inspection.line.gates import MissGate
+from beltline.inspection.line.gates import Gates, MissGate
 from beltline.inspection.line.line import Line
+from beltline.inspection.statistics.bounds import rate_lower
+from beltline.inspection.statistics.quality import Paired, Quality, Rate
 from beltline.pipeline.line.what_if import what_if
 
 DEADLINE_MS = 86.0
@@ -64,8 +71,8 @@ def row(name: str, latency_ms: float, size_bytes: int, auroc: float, /, **change
             "misses": 0,
             "miss_upper": 0.00069,
             "scope": "frame_to_decision",
-            "pre_p50": 0.06 * latency_ms,
-            "post_p50": 0.04 * latency_ms,
+            "pre": 0.06 * latency_ms,
+            "post": 0.04 * latency_ms,
         },
         "engine_ms": {"p50": 0.9 * latency_ms},
         "quality": quality(auroc, 21, 61, paired=(6, 3)),
@@ -81,7 +88,7 @@ def report() -> dict[str, Any]:
     """A report in which one of six rows was selected."""
     teacher = {"role": "teacher", "backend": "torch_eager", "precision": "fp32", "recipe": [], "parity": None}
     late = {"frames": 900, "p50": 92.0, "p99": 120.0, "p999": None, "misses": 631, "miss_upper": 0.74, "scope": "x"}
-    return {
+    found = {
         "schema": 1,
         "budget": {
             "period_ms": PERIOD_MS,
@@ -120,8 +127,51 @@ def report() -> dict[str, Any]:
         ],
         "selected": "student-32-int8",
         "started": "2026-03-14T09:26:53+00:00",
-        "command": "beltline run examples/pcb/line.yaml",
     }
+    return judged(found)
+
+
+def judged(report: dict[str, Any]) -> dict[str, Any]:
+    """Let the gates judge every row by its figures; its verdict stays as it is. Gives the same report."""
+    gates, budget = Gates.model_validate(report["gates"]), report["budget"]
+    for each in report["rows"]:
+        found = judge(_evidence(each, budget, gates), gates)
+        each["gates"] = {
+            name: {**asdict(finding), "scale": list(finding.scale or ())} for name, finding in found.findings.items()
+        }
+    return report
+
+
+def _evidence(row: dict[str, Any], budget: dict[str, Any], gates: Gates) -> Evidence:
+    latency, found = row["latency_ms"], row["quality"]
+    misses, frames, gate = latency["misses"], latency["frames"], gates.deadline_miss
+    lower = rate_lower(misses, frames, confidence=gate.confidence)
+    outcome = Rate(count=misses, of=frames, upper=latency["miss_upper"], lower=lower).held_against(gate.max)
+    needed = frames_to_fit(gate, events=misses) - frames
+    proof = Proof(
+        verdict=outcome, misses=misses, frames=frames, upper=latency["miss_upper"], lower=lower, frames_needed=needed
+    )
+    return Evidence(
+        run=Run(proof=proof, deadline_ms=budget["deadline_ms"], frames_per_s=1_000 / budget["period_ms"]),
+        quality=Quality(
+            auroc=found["auroc"],
+            auroc_interval=(0.0, 1.0),
+            threshold=found["threshold"],
+            escape=_rate(found["escape"]),
+            overkill=_rate(found["overkill"]),
+            paired=found["paired"] and Paired(**{**found["paired"], "new_escape_paths": ()}),
+        ),
+    )
+
+
+def _rate(counted: dict[str, Any]) -> Rate:
+    return Rate(**counted, lower=rate_lower(counted["count"], counted["of"], confidence=0.95))
+
+
+@pytest.fixture
+def rejudged() -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Give the function that lets the gates judge a report whose figures were changed."""
+    return judged
 
 
 def measurement(latency_ms: float, *, frames: int, seed: int, mode: str = "belt") -> Measurement:

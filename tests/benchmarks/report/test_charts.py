@@ -15,7 +15,7 @@ from beltline.benchmarks.report.charts.pareto import Point, frontier, pareto_cha
 from beltline.benchmarks.report.charts.parts import Made, parts_chart
 from beltline.benchmarks.report.charts.svg import Box, Scale, place_label
 from beltline.benchmarks.report.charts.tail import Curve, latency_tail
-from beltline.benchmarks.report.what_if_schema import WhatIf
+from beltline.benchmarks.report.schema_parts import WhatIf
 
 
 def drawn(svg: str) -> ET.Element:

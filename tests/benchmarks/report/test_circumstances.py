@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from beltline.benchmarks.report.circumstances import Circumstances, describe_circumstances
-from beltline.benchmarks.report.notes import notes
 from beltline.benchmarks.report.reading import checked_report
+from beltline.benchmarks.report.schema_parts import Circumstances
+from beltline.benchmarks.report.sections.notes import describe_circumstances, notes
 from beltline.inspection.base.errors import DataError
 
 

@@ -100,10 +100,12 @@ def test_junit_fails_for_the_row_chosen_and_skips_what_others_miss(report: dict[
     assert not any(case.find("failure") is not None for case in found.values())
     skipped = found["wide-fp32", "deadline_miss"].find("skipped")
     assert skipped is not None
-    assert "missed by a row that was not chosen: 631 of 900 frames late" in skipped.get("message", "")
+    assert "missed by a row that was not chosen: 631 of 900 frames" in skipped.get("message", "")
     report["selected"] = None
     for row in report["rows"]:
-        row.update(verdict="misses", gate_verdicts={"deadline_miss": "misses", "escape": "fits", "overkill": "fits"})
+        row["verdict"] = "misses"
+        for name, finding in row["gates"].items():
+            finding["outcome"] = "misses" if name == "deadline_miss" else "fits"
     failures = {key for key, case in cases(printed(report, "junit")).items() if case.find("failure") is not None}
     assert failures == {("verdict", "student-16-pruned-int8"), ("student-16-pruned-int8", "deadline_miss")}
 
@@ -111,8 +113,9 @@ def test_junit_fails_for_the_row_chosen_and_skips_what_others_miss(report: dict[
 def test_junit_skips_what_is_not_proven_with_the_number_needed(report: dict[str, Any], printed: Print) -> None:
     report["selected"] = None
     for row in report["rows"]:
-        row.update(verdict="inconclusive", gate_verdicts={"deadline_miss": "fits", "overkill": "inconclusive"})
-        row["gate_next_steps"] = {"overkill": "Add about 340 more good parts to the test split."}
+        row["verdict"] = "inconclusive"
+        more = "Add about 340 more good parts to the test split."
+        row["gates"]["overkill"].update(outcome="inconclusive", next_step=more)
     skipped = cases(printed(report, "junit"))["student-32-int8", "overkill"].find("skipped")
     assert skipped is not None
     assert "Add about 340 more good parts" in skipped.get("message", "")
@@ -131,6 +134,7 @@ KNOWN = {
     "testcase": {"name", "classname", "time", "assertions", "status"},
     "failure": {"message", "type"},
     "skipped": {"message", "type"},
+    "system-out": set(),
 }
 
 
@@ -175,7 +179,7 @@ def test_html_is_the_runs_own_page_while_it_shows_this_very_report(
     own = render_report(report).replace("</main>", "<p>Own pictures.</p></main>")
     (tmp_path / "report.html").write_text(own, "utf-8")
     assert printed(report, "html") == own
-    report["headline"] = "Changed since."
+    report["cautions"] = ["Changed since."]
     assert "Changed since." in printed(report, "html")
     assert "Own pictures." not in printed(report, "html")
 
@@ -189,3 +193,20 @@ def test_a_format_is_found_by_name_or_by_suffix() -> None:
     for name, output in (("pdf", None), (None, Path("report.pdf")), (None, Path("report"))):
         with pytest.raises(DataError, match="junit"):
             format_of(name, output=output)
+
+
+def test_cautions_and_escapes_apart_stand_in_every_format(report: dict[str, Any], printed: Print) -> None:
+    caution = "444 of 888 defects in the test get through."
+    report["cautions"] = [caution]
+    report["rows"][3]["cautions"] = [caution]
+    report["rows"][3]["quality"]["by_kind"] = [{"name": "mouse bite", "count": 3, "of": 41, "upper": 0.18}]
+    report["rows"][3]["quality"]["by_group"] = [{"name": "board 7", "count": 2, "of": 5, "upper": 0.8}]
+    for name in formats():
+        assert caution in printed(report, name), name
+    for name in ("csv", "html", "json", "md"):
+        text = printed(report, name)
+        assert "mouse bite" in text, name
+        assert "board 7" in text, name
+    chosen = list(csv.DictReader(StringIO(printed(report, "csv"), newline="")))[3]
+    assert (chosen["escapes_by_kind"], chosen["escapes_by_group"]) == ("mouse bite 3/41", "board 7 2/5")
+    assert chosen["gate_escape"] == "fits"

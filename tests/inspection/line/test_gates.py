@@ -8,7 +8,7 @@ from pydantic import ValidationError
 def test_defaults_are_those_of_the_design() -> None:
     assert Gates().model_dump() == {
         "deadline_miss": {"max": 0.001, "confidence": 0.99, "stall_ms": 100.0},
-        "escape": {"max_increase": 0.02, "confidence": 0.95},
+        "escape": {"max": 0.05, "max_increase": 0.02, "confidence": 0.95},
         "overkill": {"max": 0.05, "confidence": 0.95},
     }
 
@@ -23,7 +23,8 @@ def test_a_gate_keeps_the_defaults_of_what_is_left_out() -> None:
     [
         ("overkill", {"max": 5}),
         ("overkill", {"max": 0}),
-        ("escape", {"max": 0.02}),
+        ("escape", {"max_rise": 0.02}),
+        ("escape", {"max": 0}),
         ("escape", {"confidence": 95}),
         ("deadline_miss", {"confidence": 1}),
         ("deadline_miss", {"max": "0.1 %"}),

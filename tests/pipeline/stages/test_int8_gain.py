@@ -68,7 +68,7 @@ def judged(
     return Judged(
         result=result,
         quality=Quality(auroc=1, auroc_interval=(1, 1), threshold=0.5, escape=RATE, overkill=RATE),
-        verdict=Verdict(verdict=verdict, reasons=("Good.",), next_steps=(), gates={}, gate_next_steps={}),
+        verdict=Verdict(verdict=verdict, findings={}, remarks=("Good.",)),
         latency={},
         point=OperatingPoint(threshold=0.5, overkill=RATE, escapes=0, proven=True),
     )

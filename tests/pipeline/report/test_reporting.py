@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from beltline.pipeline.report.device_facts import device_facts
+from beltline.pipeline.report.reporting import device_facts
 from beltline.pipeline.stages.measure import Device
 from beltline.targets.fingerprint import fingerprint
 from beltline.targets.profile import target_of
@@ -12,7 +12,7 @@ HERE = Device(settings=LOCAL[0], target=target_of("local", threads=1), facts={},
 
 
 def test_this_machine_is_described_in_json() -> None:
-    facts = device_facts(HERE, fingerprint())
+    facts = device_facts(HERE, fingerprint()).model_dump(mode="json")
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert (facts["name"], facts["threads"]) == ("local", 1)
     assert facts["hypervisor"] in {True, False}
@@ -26,7 +26,7 @@ def test_what_decides_its_speed_is_told_and_what_it_does_not_say_is_left_out() -
         "governor": None,
         "conditions": {"load_1min": 1},
     }
-    facts = device_facts(HERE, {"cpu": "Cortex", **notified})
+    facts = device_facts(HERE, {"cpu": "Cortex", **notified}).model_dump(mode="json")
     assert (facts["power_mode"], facts["turbo"], facts["cpu_quota"]) == ("15W (0)", False, 1.5)
     assert "governor" not in facts
     assert "conditions" not in facts

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from beltline.benchmarks.report.charts.soak import soak_chart
 from beltline.benchmarks.report.files import soak_folder, soak_of
+from beltline.benchmarks.report.page import Page
+from beltline.benchmarks.report.reading import checked_report
 from beltline.benchmarks.report.render import drawn_from, render_report
-from beltline.benchmarks.report.soak_part import soak_part
+from beltline.benchmarks.report.sections.soak import SECTION
 from beltline.benchmarks.soak.schema import SoakSummary
 from beltline.inspection.base.errors import MeasurementError
 
@@ -88,14 +90,20 @@ def test_a_week_draws_no_more_than_an_hour(soak: Soak) -> None:
     assert soak_chart(soak(1), width=350)
 
 
-def test_the_words_say_how_long_and_from_when_on(soak: Soak) -> None:
-    part = soak_part(soak())
-    assert "for 10 min of the 30 min asked for, in 2 sessions" in part.lead
-    assert "From 3.33 min on the device was steady" in part.lead
-    assert part.sentences == ("In time.", "Hot.")
-    assert part.columns == ("First minute", "Before it was steady", "Steady", "Whole")
-    assert dict(part.lines)["Late"] == ("3", "3", "0", "3")
-    assert "never became steady" in soak_part(soak(steady_from=600)).lead
+def shown(report: dict[str, Any], soak: SoakSummary) -> dict[str, Any]:
+    found = SECTION.show(Page(report=checked_report(report), traces={}, soak=soak))
+    assert found is not None
+    return dict(found)
+
+
+def test_the_words_say_how_long_and_from_when_on(report: dict[str, Any], soak: Soak) -> None:
+    part = shown(report, soak())
+    assert "for 10 min of the 30 min asked for, in 2 sessions" in part["lead"]
+    assert "From 3.33 min on the device was steady" in part["lead"]
+    assert part["sentences"] == ["In time.", "Hot."]
+    assert part["columns"] == ["First minute", "Before it was steady", "Steady", "Whole"]
+    assert {line[0]: line[1:] for line in part["lines"]}["Late"] == ["3", "3", "0", "3"]
+    assert "never became steady" in shown(report, soak(steady_from=600))["lead"]
 
 
 def test_the_page_shows_the_soak_and_is_drawn_anew_after_one(report: dict[str, Any], soak: Soak) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from beltline.benchmarks.report.parts import made_of, part_rows
+from beltline.benchmarks.report.sections.parts import made_of, part_rows
 from beltline.benchmarks.timing.measurement import Measurement
 
 Belt = Callable[..., Measurement]

@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from beltline.benchmarks.report.page import Page
 from beltline.benchmarks.report.reading import checked_report
 from beltline.benchmarks.report.render import render_report
-from beltline.benchmarks.report.search_part import search_part, search_points
+from beltline.benchmarks.report.sections.search import SECTION, search_points
 from beltline.inspection.base.errors import DataError
 
 
@@ -13,6 +14,10 @@ def trial(number: int, name: str, /, **changes: Any) -> dict[str, Any]:
     facts = {"p99_ms": 1.0 + number, "escapes": 10 + number, "defects": 300, "increase": 0.0, "auroc": 0.9}
     kept = {"number": number, "name": name, "words": f"plain width {8 + number}, int8", "ending": "whole"}
     return {**kept, **facts, "epochs": 16, "holds": True, **changes}
+
+
+def search_part(report: dict[str, Any]) -> Any:
+    return SECTION.show(Page(report=checked_report(report), traces={}))
 
 
 @pytest.fixture
@@ -29,13 +34,12 @@ def searched(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_page_tells_what_was_tried_and_why_one_was_chosen(searched: dict[str, Any]) -> None:
-    checked = checked_report(searched)
-    part = search_part(checked)
+    part = search_part(searched)
     assert part is not None
-    assert "5 trials in 12.5 minutes" in part.lead
-    assert "3 trained to the end, 1 stopped at a rung, 1 failed" in part.lead
-    assert [line[0] for line in part.lines] == [trial["name"] for trial in searched["search"]["trials"][:3]]
-    assert part.left_out == "2 more trials came less far."
+    assert "5 trials in 12.5 minutes" in part["lead"]
+    assert "3 trained to the end, 1 stopped at a rung, 1 failed" in part["lead"]
+    assert [line[0] for line in part["lines"]] == [trial["name"] for trial in searched["search"]["trials"][:3]]
+    assert part["left_out"] == "2 more trials came less far."
     page = render_report(searched)
     assert "Why this one" in page
     assert "caught" in page
@@ -43,13 +47,13 @@ def test_the_page_tells_what_was_tried_and_why_one_was_chosen(searched: dict[str
 
 def test_why_names_the_selected_row_and_each_other(searched: dict[str, Any]) -> None:
     names = [each["name"] for each in searched["search"]["trials"][:2]]
-    chosen = search_part(checked_report({**searched, "selected": names[0]}))
+    chosen = search_part({**searched, "selected": names[0]})
     assert chosen is not None
-    assert chosen.why[0].startswith(f"{names[0]} was chosen")
-    assert any(sentence.startswith(names[1]) for sentence in chosen.why)
-    none = search_part(checked_report({**searched, "selected": None}))
+    assert chosen["why"][0].startswith(f"{names[0]} was chosen")
+    assert any(sentence.startswith(names[1]) for sentence in chosen["why"])
+    none = search_part({**searched, "selected": None})
     assert none is not None
-    assert "None of the 2 trials that became rows was chosen" in none.why[0]
+    assert "None of the 2 trials that became rows was chosen" in none["why"][0]
 
 
 def test_marks_say_how_far_a_trial_came(searched: dict[str, Any]) -> None:
@@ -68,13 +72,13 @@ def test_the_chart_compares_trials_by_the_time_that_all_of_them_have(searched: d
     search = checked_report(searched).search
     assert search is not None
     assert search_points(search)[0].latency_ms == on_the_belt["p99_ms"] / 3
-    part = search_part(checked_report(searched))
+    part = search_part(searched)
     assert part is not None
-    assert part.lines[0][2].startswith("1.00")
+    assert part["lines"][0][2].startswith("1.00")
 
 
 def test_a_report_without_a_search_has_no_such_part(report: dict[str, Any]) -> None:
-    assert search_part(checked_report(report)) is None
+    assert search_part(report) is None
     assert "The search" not in render_report(report)
 
 
