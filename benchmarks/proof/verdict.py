@@ -59,7 +59,7 @@ class Standing:
 
 def all_gates() -> dict[str, Gate]:
     """Give every gate by its key in line.yaml: the built-in ones first, in the order in which line.yaml shows them."""
-    known = plugins("benchmarks.gates", "GATE")
+    known = plugins("benchmarks.gates")
     first = [name for name in Gates.model_fields if name in known]
     return {name: known[name] for name in (*first, *(name for name in known if name not in first))}
 

@@ -31,7 +31,7 @@ _MACROS = '{% from "macros.html.j2" import chart, sign, cells_of %}'
 
 def sections() -> list[Section]:
     """Give all sections in the order in which they stand, those of other packages included."""
-    found = plugins("benchmarks.report.sections", "SECTION").values()
+    found = plugins("benchmarks.report.sections").values()
     return sorted(found, key=lambda each: (each.order, each.name))
 
 

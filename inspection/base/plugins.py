@@ -21,7 +21,9 @@ PLUGIN_FOLDERS = MappingProxyType(
         "compress.methods": "compress.recipe:Method",
         "compress.networks": "compress.networks.base.families:Family",
         "export.backends": "export.contracts:Backend",
+        "benchmarks.gates": "benchmarks.proof.gate:Gate",
         "benchmarks.report.formats": "benchmarks.report.finished:Format",
+        "benchmarks.report.sections": "benchmarks.report.page:Section",
         "station.sources": "station.frames:SourceKind",
         "station.results": "station.outcomes:ResultKind",
     }
