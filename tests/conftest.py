@@ -1,18 +1,20 @@
-"""Parts that several floors' tests need: one tiny trained-like inspector, exported once per test run."""
+"""Parts that several floors' tests need: one tiny trained-like inspector, exported once per test run; a belt played."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from beltline.benchmarks.timing.measurement import Measurement
 from beltline.compress.checkpoint import Checkpoint, save_checkpoint
 from beltline.export.contracts import Frame, Graph
 from beltline.inspection.data.frame import FrameSpec
+from beltline.inspection.line.arrivals import Arrivals
 from beltline.inspection.line.gates import Gates
 from beltline.targets.fingerprint import fingerprint
 from beltline.targets.target import Target
@@ -153,3 +155,33 @@ def _frame(rng: np.random.Generator) -> Frame:
 
     coarse = rng.uniform(0, 1, (8, 10)) * rng.uniform(20, 200) + rng.uniform(0, 60)
     return np.clip(cv2.resize(coarse, (100, 80)), 0, 255).astype(np.uint8)[..., None].copy()
+
+
+@pytest.fixture
+def belt() -> Callable[..., Measurement]:
+    """Give a function that plays frames of given work times through the belt's queue, as the worker would."""
+    return _belt
+
+
+def _belt(work_ms: list[float], *, period_ms: float = 10.0, cold_ms: list[float] | None = None) -> Measurement:
+    cold, now, rows = cold_ms or [], 1_000_000, []
+    for index, work in enumerate([*cold, *work_ms]):
+        if index == len(cold):
+            first = now + 1_000_000
+        due = now if index < len(cold) else first + round((index - len(cold)) * period_ms * 1e6)
+        start = max(due, now)
+        now = start + round(work * 1e6)
+        rows.append((due, start, start + round(work * 1e5), now - round(work * 5e4), now))
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 5).T.copy()
+    return Measurement(
+        mode="belt",
+        arrivals=Arrivals(period_ns=round(period_ms * 1e6)),
+        warmup=len(cold),
+        scheduled_ns=columns[0],
+        started_ns=columns[1],
+        engine_start_ns=columns[2],
+        engine_end_ns=columns[3],
+        decided_ns=columns[4],
+        fingerprint={"cpu": "abacus"},
+        artifact_digest="sha256:0",
+    )

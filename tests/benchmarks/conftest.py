@@ -4,13 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from beltline.benchmarks.timing.measurement import Measurement
 from beltline.export.contracts import Artifact
 from beltline.inspection.base.storage import digest_of_file
 from beltline.inspection.data.frame import FrameSpec
-from beltline.inspection.line.arrivals import Arrivals
 
 # A backend as another package would bring it: it takes as long as its "model" file says and breaks where that says so.
 _BACKEND = """
@@ -95,33 +92,3 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ar
         )
 
     return artifact
-
-
-@pytest.fixture
-def belt() -> Callable[..., Measurement]:
-    """Give a function that plays frames of given work times through the belt's queue, as the worker would."""
-    return _belt
-
-
-def _belt(work_ms: list[float], *, period_ms: float = 10.0, cold_ms: list[float] | None = None) -> Measurement:
-    cold, now, rows = cold_ms or [], 1_000_000, []
-    for index, work in enumerate([*cold, *work_ms]):
-        if index == len(cold):
-            first = now + 1_000_000
-        due = now if index < len(cold) else first + round((index - len(cold)) * period_ms * 1e6)
-        start = max(due, now)
-        now = start + round(work * 1e6)
-        rows.append((due, start, start + round(work * 1e5), now - round(work * 5e4), now))
-    columns = np.array(rows, dtype=np.int64).reshape(-1, 5).T.copy()
-    return Measurement(
-        mode="belt",
-        arrivals=Arrivals(period_ns=round(period_ms * 1e6)),
-        warmup=len(cold),
-        scheduled_ns=columns[0],
-        started_ns=columns[1],
-        engine_start_ns=columns[2],
-        engine_end_ns=columns[3],
-        decided_ns=columns[4],
-        fingerprint={"cpu": "abacus"},
-        artifact_digest="sha256:0",
-    )
