@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import cos, radians, sin, tau
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...inspection.data.dataset import Dataset, Sample
 from ...inspection.data.frame import FrameSpec
-from ...inspection.data.images import read_mask
+from ...inspection.data.masks import read_mask
 from ...inspection.data.streaming import read_sample
 from .fit_settings import AugmentationSettings
 
@@ -94,7 +93,7 @@ class Augmenter:
     def _cut(self, sample: Sample, generator: np.random.Generator) -> tuple[Pixels, Pixels]:
         """Give pixels `[height, width, channels]` and mask `[height, width]` of one random piece of the frame."""
         pixels = read_sample(self.dataset, sample)
-        mask = _mask_of(self.dataset.root, sample)
+        mask = _mask_of(self.dataset, sample)
         aim = _aim(mask, generator) if self.settings.crop and generator.random() < 0.8 else None
         to_source = _random_matrix(pixels.shape[:2], self.size, self.frame, self.settings, aim, generator)
         flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
@@ -128,10 +127,10 @@ def with_synthetic_defect(pixels: Pixels, generator: np.random.Generator) -> tup
     return None
 
 
-def _mask_of(root: Path, sample: Sample) -> Pixels:
+def _mask_of(dataset: Dataset, sample: Sample) -> Pixels:
     if sample.mask is None:
         return np.zeros((sample.height, sample.width), np.uint8)
-    mask: Pixels = read_mask(root / sample.mask).astype(np.uint8) * 255
+    mask: Pixels = read_mask(dataset.root / sample.mask, dataset.masks).astype(np.uint8) * 255
     return mask
 
 

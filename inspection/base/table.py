@@ -1,4 +1,4 @@
-"""Comma-separated tables as users write them: every mistake is answered with its line."""
+"""Tables as users write them, with `,`, `;` or tabs between fields: every mistake is answered with its line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from .errors import DataError
 
 _MAX_BYTES = 256 << 20
+_SEPARATORS = (",", ";", "\t")
+_BLANKS = " \t\r\n"  # not U+3000 and the like, with which a file's name may begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +46,22 @@ def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] =
         if len(fields) != len(header):
             msg = f"{path.name} line {line}: wanted {len(header)} fields as in the header, got {len(fields)}"
             raise DataError(msg)
-        values = {name: "" if at is None else fields[at].strip() for name, at in wanted.items()}
+        values = {name: "" if at is None else fields[at].strip(_BLANKS) for name, at in wanted.items()}
         rows.append(Row(line=line, values=values))
     return rows
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    text = _text(path)
+    header = text.lstrip("\r\n").partition("\n")[0]
+    separator = max(_SEPARATORS, key=header.count)  # the first of those that are equally frequent: the comma
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     try:
         for fields in reader:
             if fields:
                 yield reader.line_num, fields
     except csv.Error as error:
-        msg = f"{path.name} line {reader.line_num}: not a comma-separated table: {error}"
+        msg = f"{path.name} line {reader.line_num}: not a table with {separator!r} between fields: {error}"
         raise DataError(msg) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,14 +21,15 @@ class Listing:
 
     Attributes:
         path: Image file, relative to the data set's root, POSIX separators.
-        label: `good` or the kind of defect.
-        mask: Mask file relative to the root; None for good parts and where only image labels are known.
+        label: `good` or the kind of defect; None: `good` or `defect`, as the mask shows.
+        mask: Mask file, or folder of files that are one mask together, relative to the root; None for good parts and
+            where only image labels are known.
         group: What must not be torn apart by a split (one physical part); None: the path without its suffix.
         split: None where the data set does not say.
     """
 
     path: str
-    label: str
+    label: str | None
     mask: str | None = None
     group: str | None = None
     split: Split | None = None
@@ -69,6 +70,25 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaskRule:
+    """Which values of a data set's masks mark a defect; values are as `entries.plane_of` gives them.
+
+    Attributes:
+        soft: Cut at `above` instead of comparing values with `background` and `ignore`.
+        above: Of soft masks: larger values mark a defect.
+        background: The value that marks nothing.
+        ignore: Values that say nothing about the part, and mark nothing.
+        inverted: Of soft masks: the others mark a defect.
+    """
+
+    soft: bool = False
+    above: int = 0
+    background: int = 0
+    ignore: tuple[int, ...] = ()
+    inverted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """All samples of a line, in the order of their paths.
 
@@ -78,6 +98,8 @@ class Dataset:
         channels: 1 where every image is grey, else 3.
         bit_depth: Bits per channel that the frames use (8 to 16); frames are reduced to 8 on reading.
         samples: Sorted by path.
+        masks: How masks are read.
+        window: Levels of 16-bit files that become black and white; None: as `bit_depth` says.
         notes: What a user should know: near-duplicates grouped, files skipped, a split made; plain sentences.
     """
 
@@ -86,6 +108,8 @@ class Dataset:
     channels: int
     bit_depth: int
     samples: tuple[Sample, ...]
+    masks: MaskRule = MaskRule()
+    window: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
 
     def of(self, split: Split) -> tuple[Sample, ...]:
@@ -96,7 +120,8 @@ class Dataset:
     def digest(self) -> str:
         """`sha256:<hex>` over what decides a result: content digests, labels, masks, groups and splits."""
         rows = [[s.path, s.digest, s.label, s.mask, s.mask_digest, s.group, s.split] for s in self.samples]
-        return digest_of_json([self.channels, self.bit_depth, rows])
+        reading = [] if (self.masks, self.window) == (MaskRule(), None) else [asdict(self.masks), self.window]
+        return digest_of_json([self.channels, self.bit_depth, rows, *reading])
 
 
 def evenly(samples: Sequence[Sample], count: int) -> tuple[Sample, ...]:

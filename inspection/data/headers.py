@@ -2,20 +2,24 @@
 
 Decoders differ in what they do with a file that was cut off: some fail, some fill the rest with grey. So the
 container is walked first, which also gives the size before any memory is taken for it.
-Sources: PNG (W3C, third edition), JPEG (ITU-T T.81, annex B), BMP (wingdi.h), TIFF 6.0.
+Sources: PNG (W3C, third edition), JPEG (ITU-T T.81, annex B), BMP (wingdi.h), TIFF 6.0, WebP (RFC 9649), JPEG 2000
+(ITU-T T.800, annexes A and I), the man pages pgm(5) and ppm(5) of Netpbm, Exif 2.32 (orientation, tag 274).
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from ..base.errors import DataError
 
-Kind = Literal["png", "jpeg", "bmp", "tiff"]
+Kind = Literal["png", "jpeg", "bmp", "tiff", "webp", "jp2", "pnm"]
+KINDS = "PNG, JPEG, BMP, TIFF, WebP, JPEG 2000 or PGM/PPM"
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG_SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
@@ -30,6 +34,13 @@ _JPEG_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _JPEG_COEFFICIENT_BYTES = 2
 """A progressive file's coefficients are all kept until its end."""
 
+_MAX_PAGES = 10_000
+_ORIENTATION = 274
+_JP2_COEFFICIENT_BYTES = 4
+_JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
+_J2K = b"\xff\x4f\xff\x51"
+_PNM = re.compile(rb"P([1-6])(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})(?:(?:\s|#[^\n]*\n)+(\d{1,5}))?\s")
+
 Size = tuple[int, int, int]
 """Height, width, bytes of a pixel."""
 
@@ -40,15 +51,19 @@ class Header:
 
     Attributes:
         kind: Container, by content and not by the file's name.
-        height: Pixels.
-        width: Pixels.
+        height: Pixels, as stored; orientation tags are not followed.
+        width: Pixels, as stored.
         pixel_bytes: Most memory that a decoder takes for a pixel, with the file's own channels and depth.
+        orientation: Exif's tag 274: 1 as stored, 3 upside down, 6 and 8 turned by a quarter, the even rest mirrored.
+        pages: Images in the file; a TIFF may hold several, of which the first is read.
     """
 
     kind: Kind
     height: int
     width: int
     pixel_bytes: int
+    orientation: int = 1
+    pages: int = 1
 
     @property
     def decoded_bytes(self) -> int:
@@ -60,7 +75,7 @@ def header_of(content: bytes) -> Header:
     """Read the size of a whole image file and check that nothing is cut off.
 
     Raises:
-        DataError: Not PNG, JPEG, BMP or TIFF, or truncated or damaged; the message does not name the file.
+        DataError: No known image, or truncated or damaged; the message does not name the file.
     """
     kind, read = _reader_of(content)
     try:
@@ -71,20 +86,90 @@ def header_of(content: bytes) -> Header:
     if height < 1 or width < 1:
         msg = f"{kind.upper()} of {width} x {height} pixels"
         raise DataError(msg)
-    return Header(kind=kind, height=height, width=width, pixel_bytes=pixel_bytes)
+    pages = _pages(content) if kind == "tiff" else 1
+    return Header(
+        kind=kind,
+        height=height,
+        width=width,
+        pixel_bytes=pixel_bytes,
+        orientation=_orientation(kind, content),
+        pages=pages,
+    )
+
+
+def unturned(content: bytes) -> bytes:
+    """Set a TIFF's orientation tag to 1, since its decoder would follow the tag where those of other kinds do not."""
+    order = "<" if content.startswith(b"II") else ">"
+    (page,) = struct.unpack_from(f"{order}I", content, 4)
+    (entries,) = struct.unpack_from(f"{order}H", content, page)
+    for at in range(page + 2, page + 2 + 12 * entries, 12):
+        if struct.unpack_from(f"{order}H", content, at)[0] == _ORIENTATION:
+            return content[: at + 8] + struct.pack(f"{order}H", 1) + content[at + 10 :]
+    return content
+
+
+def incomplete_jpeg(content: bytes) -> str | None:
+    """Say what a JPEG with an end marker lacks by its own markers: scans of a progressive one, or restart intervals.
+
+    A file that was cut and ended by a repairing tool decodes without an error, grey or blurred where data is missing.
+
+    Returns:
+        A reason, or None: whole as far as the markers show.
+    """
+    seen = _jpeg_markers(content)
+    progressive = [at for marker, at in seen if marker == 0xC2]
+    if progressive and not _all_coefficients(content, [at for marker, at in seen if marker == 0xDA]):
+        return "scans of the progressive JPEG are missing"
+    return None
+
+
+def _jpeg_markers(content: bytes) -> list[Size]:
+    """Give marker and position of every segment up to the end of the image."""
+    found, at = [], 2
+    while at + 4 <= len(content):
+        at = content.find(b"\xff", at)
+        if at < 0 or at + 4 > len(content) or content[at + 1] == 0xD9:
+            break
+        marker = content[at + 1]
+        if marker in (0, 0xFF) or marker in _JPEG_BARE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        found.append((marker, at))
+        at += 2 + struct.unpack_from(">H", content, at + 2)[0]
+    return found
+
+
+def _all_coefficients(content: bytes, scans: list[int]) -> bool:
+    """Whether the scans bring every coefficient of the first component down to its last bit (T.81, G.1.1.1)."""
+    component, last_bit = None, [13] * 64
+    for at in scans:
+        count = content[at + 4]
+        ids = [content[at + 5 + 2 * each] for each in range(count)]
+        start, end, bits = content[at + 5 + 2 * count : at + 8 + 2 * count]
+        component = ids[0] if component is None else component
+        if component in ids:
+            for place in range(start, min(end, 63) + 1):
+                last_bit[place] = bits & 15
+    return not any(last_bit)
 
 
 def _reader_of(content: bytes) -> tuple[Kind, Callable[[bytes], Size]]:
-    if content.startswith(_PNG):
-        return "png", _png
-    if content.startswith(b"\xff\xd8\xff"):
-        return "jpeg", _jpeg
-    if content.startswith(b"BM"):
-        return "bmp", _bmp
-    if content[:4] in (b"II*\0", b"MM\0*"):
-        return "tiff", _tiff
+    starts: dict[tuple[bytes, ...], tuple[Kind, Callable[[bytes], Size]]] = {
+        (_PNG,): ("png", _png),
+        (b"\xff\xd8\xff",): ("jpeg", _jpeg),
+        (b"BM",): ("bmp", _bmp),
+        (b"II*\0", b"MM\0*"): ("tiff", _tiff),
+        (_JP2, _J2K): ("jp2", _jp2),
+    }
+    for start, found in starts.items():
+        if content.startswith(start):
+            return found
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "webp", _webp
+    if _PNM.match(content[:4096]):
+        return "pnm", _pnm
     what = f"a file that starts with {content[:8]!r}" if content else "an empty file"
-    msg = f"wanted PNG, JPEG, BMP or TIFF, got {what}"
+    msg = f"wanted {KINDS}, got {what}; convert the file"
     raise DataError(msg)
 
 
@@ -171,3 +256,96 @@ def _tiff_tags(content: bytes, order: str) -> dict[int, tuple[int, ...]]:
             start = at + 8 if inline else struct.unpack_from(f"{order}I", content, at + 8)[0]
             tags[tag] = struct.unpack_from(f"{order}{count}{_TIFF_FORMATS[form]}", content, start)
     return tags
+
+
+def _pages(content: bytes) -> int:
+    """Count the pages of a TIFF; a chain that runs in a circle or leads nowhere ends."""
+    order = "<" if content.startswith(b"II") else ">"
+    seen: set[int] = set()
+    with suppress(struct.error):
+        (page,) = struct.unpack_from(f"{order}I", content, 4)
+        while page and page not in seen and len(seen) < _MAX_PAGES:
+            (entries,) = struct.unpack_from(f"{order}H", content, page)
+            seen.add(page)
+            (page,) = struct.unpack_from(f"{order}I", content, page + 2 + 12 * entries)
+    return max(1, len(seen))
+
+
+def _webp(content: bytes) -> Size:
+    (length,) = struct.unpack_from("<I", content, 4)
+    if len(content) < 8 + length:
+        msg = f"truncated WEBP, wanted {8 + length} bytes, got {len(content)}"
+        raise DataError(msg)
+    form = content[12:16]
+    if form == b"VP8X":
+        width, height = (1 + int.from_bytes(content[at : at + 3], "little") for at in (24, 27))
+        return height, width, 4
+    if form == b"VP8L":
+        (packed,) = struct.unpack_from("<I", content, 21)
+        return 1 + (packed >> 14 & 0x3FFF), 1 + (packed & 0x3FFF), 4
+    width, height = struct.unpack_from("<HH", content, 26)
+    return height & 0x3FFF, width & 0x3FFF, 4
+
+
+def _jp2(content: bytes) -> Size:
+    start = content.find(_J2K)
+    if start < 0 or b"\xff\xd9" not in content[-16:]:
+        msg = "truncated JP2, its end marker is missing"
+        raise DataError(msg)
+    right, bottom, left, top = struct.unpack_from(">IIII", content, start + 8)
+    (channels,) = struct.unpack_from(">H", content, start + 40)
+    return bottom - top, right - left, channels * (2 + _JP2_COEFFICIENT_BYTES)
+
+
+def _pnm(content: bytes) -> Size:
+    found = _PNM.match(content[:4096])
+    if found is None or (found[1] not in b"14" and found[4] is None):
+        msg = "damaged PNM, its header is incomplete"
+        raise DataError(msg)
+    width, height = int(found[2]), int(found[3])
+    deep = 2 if found[1] not in b"14" and int(found[4]) > 255 else 1
+    row_bytes = {b"4": (width + 7) // 8, b"5": deep * width, b"6": 3 * deep * width}.get(found[1], 0)
+    if len(content) < row_bytes * height:
+        msg = f"truncated PNM, wanted at least {row_bytes * height} bytes, got {len(content)}"
+        raise DataError(msg)
+    return height, width, deep * (3 if found[1] in b"36" else 1)
+
+
+def _orientation(kind: Kind, content: bytes) -> int:
+    """Read the orientation tag; 1 where there is none, or none that can be read."""
+    block = content if kind == "tiff" else _exif(kind, content)
+    if block[:4] not in (b"II*\0", b"MM\0*"):
+        return 1
+    with suppress(struct.error):
+        value = _tiff_tags(block, "<" if block.startswith(b"II") else ">").get(_ORIENTATION, (1,))[0]
+        return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _exif(kind: Kind, content: bytes) -> bytes:
+    mark = {"jpeg": b"Exif\0\0", "png": b"eXIf", "webp": b"EXIF"}.get(kind)
+    at = -1 if mark is None else content.find(mark, 0, len(content) if kind == "webp" else 1 << 16)
+    if mark is None or at < 0:
+        return b""
+    skip = {"jpeg": 6, "png": 4, "webp": 8}[kind]
+    block = content[at + skip : at + skip + (1 << 16)]
+    return block[6:] if block.startswith(b"Exif\0\0") else block
+
+
+def palette_of(content: bytes) -> dict[int, int]:
+    """Give index by colour (red << 16 | green << 8 | blue) of a PNG whose coloured palette begins with black.
+
+    Such a palette names classes (PASCAL VOC); any other only saves space, and what counts is the colours. Colours
+    that stand there twice belong to the first index. Empty where there is no such palette.
+    """
+    if not content.startswith(_PNG) or content[25:26] != b"\3":
+        return {}
+    at = content.find(b"PLTE", 0, 1 << 20)
+    length = struct.unpack_from(">I", content, at - 4)[0] if at > 0 else 0
+    colours = [tuple(content[at + 4 + each : at + 7 + each]) for each in range(0, min(length, 768), 3)]
+    if not colours or colours[0] != (0, 0, 0) or all(red == green == blue for red, green, blue in colours):
+        return {}
+    index: dict[int, int] = {}
+    for number, (red, green, blue) in enumerate(colours):
+        index.setdefault(red << 16 | green << 8 | blue, number)
+    return index

@@ -1,7 +1,8 @@
-"""Camera frames and masks from files: PNG, JPEG, BMP, TIFF; 8 and 16 bit; grey and colour."""
+"""Camera frames from files: PNG, JPEG, BMP, TIFF, WebP, JPEG 2000, PGM/PPM; 8 and 16 bit; grey and colour."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import DataError
-from .headers import Header, header_of
+from .headers import Header, header_of, incomplete_jpeg, unturned
 
 MAX_PIXELS = 100_000_000
 _MAX_BYTES = 1 << 30
+_FURTHER = bytes((37 * at + 11) % 251 for at in range(256))  # no 0xFF: coded data without a marker
 
 
-def read_frame(path: Path, *, channels: int, bit_depth: int = 8) -> NDArray[np.uint8]:
+def read_frame(
+    path: Path, *, channels: int, bit_depth: int = 8, window: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
     """Read an image as the camera would send it.
 
     Args:
-        path: PNG, JPEG, BMP or TIFF, told apart by content.
+        path: Any of the kinds above, told apart by content.
         channels: 1 (grey, ITU-R BT.601 weights for colour files) or 3 (RGB order, grey files repeated).
         bit_depth: Bits that a 16-bit file really uses, 8 to 16; the upper 8 of them are kept, as cameras do. Has no
             effect on 8-bit files.
+        window: Instead of `bit_depth`: levels of 16-bit files that become 0 and 255; what lies outside is clipped.
 
     Returns:
-        uint8 (height, width, channels), contiguous; 1-bit files give 0 and 255. Rotation tags are not followed.
+        uint8 (height, width, channels), contiguous; 1-bit files give 0 and 255. Pixels lie as they are stored:
+        orientation tags are followed in no kind of file. Of several pages, the first.
 
     Raises:
         DataError: The file is missing, truncated, damaged or above 100 megapixels, or has values above `bit_depth`.
     """
-    return frame_of_content(path, read_bytes(path), channels=channels, bit_depth=bit_depth)
+    return frame_of_content(path, read_bytes(path), channels=channels, bit_depth=bit_depth, window=window)
 
 
 def frame_of_content(
-    path: Path, content: bytes, *, channels: int, bit_depth: int = 8, most_bytes: int | None = None
+    path: Path,
+    content: bytes,
+    *,
+    channels: int,
+    bit_depth: int = 8,
+    window: tuple[int, int] | None = None,
+    most_bytes: int | None = None,
 ) -> NDArray[np.uint8]:
     """Read an image file that is in memory already; everything is as for `read_frame`.
 
@@ -44,6 +56,7 @@ def frame_of_content(
         content: The whole file.
         channels: As of `read_frame`.
         bit_depth: As of `read_frame`.
+        window: As of `read_frame`.
         most_bytes: That the file may take decoded, with its own channels and depth; None: 100 megapixels are the limit.
 
     Raises:
@@ -53,39 +66,12 @@ def frame_of_content(
         size = f"{header.width} x {header.height} pixels of {header.pixel_bytes} bytes"
         msg = f"{path}: wanted at most {most_bytes / 1e6:g} MB decoded, got {size}; see largest_frame_mb"
         raise DataError(msg)
-    pixels = _to_8_bits(path, decode(path, content), bit_depth)
+    pixels = _without_transparency(decode_with_header(path, content)[1])
+    pixels = _to_8_bits(path, pixels, bit_depth) if window is None else _windowed(pixels, window)
     if pixels.ndim == 2:
         return np.ascontiguousarray(np.repeat(pixels[:, :, None], channels, axis=2))
     converted = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY if channels == 1 else cv2.COLOR_BGR2RGB)
     return np.ascontiguousarray(converted.reshape(*pixels.shape[:2], channels), dtype=np.uint8)
-
-
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """Read a mask, True where the part is defective.
-
-    A mask whose largest value is in the upper half of its range is cut at the middle (soft edges); any other holds
-    class numbers, as VisA's do, and is cut above zero.
-
-    Returns:
-        bool (height, width); in a colour mask the largest channel counts.
-
-    Raises:
-        DataError: As for `read_frame`.
-    """
-    pixels = decode(path, read_bytes(path))
-    values = pixels if pixels.ndim == 2 else pixels.max(axis=2)
-    middle = np.iinfo(values.dtype).max // 2
-    marked: NDArray[np.bool_] = values > (middle if values.max() > middle else 0)
-    return marked
-
-
-def probe(path: Path) -> Header:
-    """Give an image's container and size without decoding it.
-
-    Raises:
-        DataError: The file is missing, truncated or no image.
-    """
-    return _header(path, read_bytes(path))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -107,7 +93,7 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(msg) from error
 
 
-def decode(path: Path, content: bytes) -> NDArray[Any]:
+def decode_with_header(path: Path, content: bytes) -> tuple[Header, NDArray[Any]]:
     """Decode an image file's bytes.
 
     Args:
@@ -115,7 +101,7 @@ def decode(path: Path, content: bytes) -> NDArray[Any]:
         content: The whole file.
 
     Returns:
-        uint8 or uint16, (height, width) or (height, width, 3) in BGR order; transparency is dropped.
+        Its header, and uint8 or uint16, (height, width) or (height, width, 3 or 4) in BGR order, then transparency.
 
     Raises:
         DataError: Truncated, damaged, above 100 megapixels, or of another pixel type.
@@ -124,8 +110,9 @@ def decode(path: Path, content: bytes) -> NDArray[Any]:
     if header.height * header.width > MAX_PIXELS:
         msg = f"{path}: wanted at most {MAX_PIXELS:,} pixels, got {header.width} x {header.height}"
         raise DataError(msg)
+    stored = unturned(content) if header.kind == "tiff" and header.orientation != 1 else content
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         msg = f"{path}: damaged {header.kind.upper()}: {error.err}"
         raise DataError(msg) from error
@@ -135,7 +122,36 @@ def decode(path: Path, content: bytes) -> NDArray[Any]:
     if pixels.dtype not in (np.uint8, np.uint16):
         msg = f"{path}: wanted 8- or 16-bit pixels, got {pixels.dtype}; convert the file"
         raise DataError(msg)
-    return _without_transparency(pixels)
+    return header, pixels
+
+
+def require_whole_jpeg(path: Path, content: bytes, pixels: NDArray[Any]) -> None:
+    """Refuse a JPEG whose data was cut and which was given an end marker again: its rest decodes as grey.
+
+    Decoders fill what is missing with coefficients of zero, so the last block is an even 128. Whether it was
+    missing shows when further data is put before the end marker: a whole image ignores it, a cut one goes on with it.
+
+    Args:
+        path: Names the file in messages.
+        content: The whole file; of another kind than JPEG: nothing is checked.
+        pixels: As decoded.
+
+    Raises:
+        DataError: It was cut.
+    """
+    if not content.startswith(b"\xff\xd8\xff"):
+        return
+    reason = incomplete_jpeg(content)
+    height, width = pixels.shape[:2]
+    corner = pixels[(height - 1) // 8 * 8 :, (width - 1) // 8 * 8 :]
+    if reason is None and (corner == 128).all():
+        end = content.rfind(b"\xff\xd9")
+        more = cv2.imdecode(np.frombuffer(content[:end] + _FURTHER + content[end:], np.uint8), cv2.IMREAD_UNCHANGED)
+        if more is None or not np.array_equal(more, pixels):
+            reason = "its data ends before its end marker, and the rest decodes as grey"
+    if reason is not None:
+        msg = f"{path}: truncated JPEG: {reason}"
+        raise DataError(msg)
 
 
 def _header(path: Path, content: bytes) -> Header:
@@ -158,7 +174,21 @@ def _to_8_bits(path: Path, pixels: NDArray[Any], bit_depth: int) -> NDArray[np.u
     peak = int(pixels.max())
     if peak >= 1 << bit_depth:
         msg = (
-            f"{path}: wanted values of {bit_depth} bits, got {peak}; set data.bit_depth to {peak.bit_length()} or more"
+            f"{path}: wanted values of {bit_depth} bits, got {peak}; set data.bit_depth to {peak.bit_length()} or "
+            f"more, or data.window: [0, {(1 << bit_depth) - 1}] to clip hot pixels"
         )
         raise DataError(msg)
     return (pixels >> (bit_depth - 8)).astype(np.uint8)
+
+
+def _windowed(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.uint8]:
+    windowed: NDArray[np.uint8] = pixels if pixels.dtype == np.uint8 else _window_table(window)[pixels]
+    return windowed
+
+
+@lru_cache(maxsize=4)
+def _window_table(window: tuple[int, int]) -> NDArray[np.uint8]:
+    black, white = window
+    levels = (np.arange(1 << 16, dtype=np.float32) - black) * (255 / (white - black))
+    table: NDArray[np.uint8] = np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
+    return table

@@ -32,7 +32,7 @@ class Index:
     unreadable: Mapping[Path, str]
 
 
-def index_files(files: Sequence[Path], *, cache: Path | None = None, progress: Progress | None = None) -> Index:
+def index_files(files: Sequence[Path], cache: Path | None = None, progress: Progress | None = None) -> Index:
     """Open image files once; at most 256 are under way.
 
     Args:
@@ -80,7 +80,7 @@ def _workers() -> int:
 
 Stamp = tuple[int, int]
 
-_VERSION = 1
+_VERSION = 2
 _FIELDS = tuple(field.name for field in fields(Entry))
 _CREATE = f"CREATE TABLE entries (path TEXT PRIMARY KEY, size, mtime_ns, {', '.join(_FIELDS)}) WITHOUT ROWID"
 _INSERT = f"INSERT OR REPLACE INTO entries VALUES ({', '.join('?' * (3 + len(_FIELDS)))})"  # noqa: S608 - question marks only
@@ -174,4 +174,4 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 def _entry(values: Sequence[Any]) -> Entry:
     by_name = dict(zip(_FIELDS, values, strict=True))
-    return Entry(**by_name | {"colour": bool(by_name["colour"])})
+    return Entry(**by_name | {"colour": bool(by_name["colour"]), "mosaic": bool(by_name["mosaic"])})

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import DataError
 from ..readers import reader_for
-from .dataset import SPLITS, Dataset, Listing, Sample, Split
-from .entries import Entry
-from .files import locate
+from .census import census
+from .dataset import SPLITS, Dataset, Listing, MaskRule, Sample, Split
+from .depth import depth_of
+from .entries import Entry, MaskValues, together
+from .files import as_stored, entries_of, locate
 from .grouping import contradictions, group_listings, units_of
-from .indexing import Progress, index_files
+from .hints import file_notes, name_notes, shortcut_notes
+from .indexing import Index, Progress, index_files
+from .labels import counts_text, settle_labels
+from .masks import files_of, mask_rule, share_of
 from .settings import DataSettings
 from .splitting import check_splits, deal_splits, plan_splits
 
 _SCHEMA = 1
 _SHOWN = 3
+_TURNED_BY_A_QUARTER = frozenset({5, 6, 7, 8})
 
 
 def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
@@ -31,30 +40,37 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
         progress: Called with the number of files opened and of all files, masks included.
 
     Returns:
-        All usable images with their splits; `notes` tell what was skipped, grouped or dealt.
+        All usable images with their splits; `notes` tell what was skipped, grouped, dealt, left over or assumed.
 
     Raises:
         DataError: Anything in the data that cannot be used; the message names the file and the way out.
         StorageError: The cache cannot be written.
     """
     root = _root(settings.root, settings.source)
-    listings = _listings(root, settings.reader)
-    entries, unreadable = _opened(root, listings, cache, progress)
-    listings, notes = _readable(listings, unreadable, skip=settings.skip_unreadable)
-    listings, empty = _with_true_masks(listings, entries)
-    notes += empty
+    listings = _listings(root, settings)
+    left_over = census(root, listings, unlabelled=settings.unlabelled)
+    entries, unreadable = _opened(root, listings, settings, cache, progress)
+    listings, notes = _readable(root, listings, unreadable, skip=settings.skip_unreadable)
+    listings, masks, described = _with_true_masks(listings, entries, settings)
     looks = [entries[listing.path] for listing in listings]
-    bit_depth, deep = _bit_depth(listings, looks, settings.bit_depth)
+    bit_depth, deep = depth_of(listings, looks, settings)
     listings, plan = plan_splits(listings)
+    named = any(listing.group is not None for listing in listings)
     listings, grouped = group_listings(listings, looks, near_duplicates=settings.near_duplicates)
     listings = deal_splits(listings, units_of(listings, looks), plan)
+    scaled = settings.bit_depth is not None or settings.window is not None
+    notes += [*left_over, *described, *deep, *file_notes(listings, looks, scaled=scaled)]
+    notes += [*shortcut_notes(listings, looks), plan.note]
+    notes += [*grouped, *([] if named else name_notes(listings)), *contradictions(listings, looks)]
     dataset = Dataset(
         name=root.name,
         root=root,
         channels=settings.channels or (3 if any(look.colour for look in looks) else 1),
         bit_depth=bit_depth,
         samples=tuple(_sample(listing, entries) for listing in listings),
-        notes=tuple(note for note in (*notes, *deep, plan.note, *grouped, *contradictions(listings, looks)) if note),
+        masks=masks,
+        window=settings.window,
+        notes=tuple(note for note in notes if note),
     )
     check_splits(dataset)
     return dataset
@@ -92,96 +108,136 @@ def _root(folder: Path, source: str | None) -> Path:
     return root
 
 
-def _listings(root: Path, reader: str | None) -> list[Listing]:
-    """Read the tree and refuse early what no image could mend."""
-    chosen = reader_for(root, reader)
-    listings = sorted(chosen.read(root), key=lambda listing: listing.path)
-    for defective, word in ((False, "good"), (True, "defective")):
-        if not any(listing.defective == defective for listing in listings):
-            msg = (
-                f"{root} has {len(listings)} images and no {word} one (as {chosen.name} reads it); inspection is "
-                "learnt and judged on both: good parts are labelled `good`, defective ones by their defect"
-            )
-            raise DataError(msg)
+def _listings(root: Path, settings: DataSettings) -> list[Listing]:
+    """Read the tree, settle names, labels and groups, and refuse early what no image could mend."""
+    chosen = reader_for(root, settings.reader)
+    listings = chosen.read(root)
+    stored = as_stored(root, [path for each in listings for path in (each.path, each.mask) if path is not None])
+    listings = [
+        replace(each, path=stored.get(each.path, each.path), mask=each.mask and stored.get(each.mask, each.mask))
+        for each in listings
+    ]
+    listings = sorted(settle_labels(listings, settings.good), key=lambda listing: listing.path)
+    if settings.group is not None:
+        listings = _grouped_by_name(listings, settings.group)
+    if all(listing.label is not None for listing in listings):
+        _require_both_classes(root, listings, f"as {chosen.name} reads it")
     return listings
 
 
+def _grouped_by_name(listings: Sequence[Listing], pattern: str) -> list[Listing]:
+    """Name groups after what `data.group` finds in each path."""
+    found = [(each, re.search(pattern, each.path)) for each in listings]
+    without = [each.path for each, match in found if match is None or not any(match.groups())]
+    if without:
+        msg = f"data.group: {pattern!r} finds nothing in {len(without)} of {len(listings)} paths: {_first_few(without)}"
+        raise DataError(msg)
+    return [replace(each, group="/".join(filter(None, match.groups()))) for each, match in found if match is not None]
+
+
+def _require_both_classes(root: Path, listings: Sequence[Listing], how: str) -> None:
+    for defective, word in ((False, "good"), (True, "defective")):
+        if not any(listing.defective == defective for listing in listings):
+            seen = counts_text(Counter(str(listing.label) for listing in listings)) or "none"
+            msg = (
+                f"{root} has {len(listings)} images and no {word} one ({how}); labels seen: {seen}; inspection is "
+                "learnt and judged on both: good parts are labelled `good` or as data.good says, defective ones by "
+                "their defect"
+            )
+            raise DataError(msg)
+
+
 def _opened(
-    root: Path, listings: Sequence[Listing], cache: Path | None, progress: Progress | None
+    root: Path, listings: Sequence[Listing], settings: DataSettings, cache: Path | None, progress: Progress | None
 ) -> tuple[dict[str, Entry], dict[str, str]]:
     """Open images and masks; both results are by path relative to the root."""
-    files = locate(root, [path for each in listings for path in (each.path, each.mask) if path is not None])
-    index = index_files(list(dict.fromkeys(files.values())), cache=cache, progress=progress)
-    entries = {path: index.entries[file] for path, file in files.items() if file in index.entries}
-    unreadable = {path: index.unreadable[file] for path, file in files.items() if file in index.unreadable}
-    return entries, unreadable
+    paths = [path for each in listings for path in (each.path, each.mask) if path is not None]
+    located = locate(root, paths, follow_links=settings.follow_links)
+    files = {path: files_of(place) for path, place in located.items()}
+    index = index_files(list(dict.fromkeys(file for each in files.values() for file in each)), cache, progress)
+    entries = {path: _entry(path, each, index) for path, each in files.items() if index.entries.keys() >= {*each}}
+    failed = {
+        path: [index.unreadable[file] for file in each if file in index.unreadable] for path, each in files.items()
+    }
+    return entries, {path: reasons[0] for path, reasons in failed.items() if reasons}
+
+
+def _entry(path: str, files: Sequence[Path], index: Index) -> Entry:
+    return index.entries[files[0]] if len(files) == 1 else together([index.entries[file] for file in files], path)
 
 
 def _readable(
-    listings: Sequence[Listing], unreadable: Mapping[str, str], *, skip: bool
+    root: Path, listings: Sequence[Listing], unreadable: Mapping[str, str], *, skip: bool
 ) -> tuple[list[Listing], list[str]]:
     if not unreadable:
         return list(listings), []
     if not skip:
-        msg = (
-            f"{_first_few(unreadable.values(), sep='; ')}: copy them again, take them out, "
-            "or set data.skip_unreadable: true to go on without them"
-        )
+        missing = [path for path in unreadable if not (root / path).exists()]
+        way_out = f"correct the names{_nearest(root, missing[0])}" if missing else "copy them again, take them out"
+        reasons = [unreadable[path] for path in [*missing, *(path for path in unreadable if path not in missing)]]
+        msg = f"{_first_few(reasons, sep='; ')}: {way_out}, or set data.skip_unreadable: true to go on without them"
         raise DataError(msg)
     kept = [each for each in listings if each.path not in unreadable and each.mask not in unreadable]
     names = _first_few(sorted(unreadable))
     return kept, [f"{len(listings) - len(kept)} of {len(listings)} images were skipped as unreadable: {names}"]
 
 
-def _with_true_masks(listings: Sequence[Listing], entries: Mapping[str, Entry]) -> tuple[list[Listing], list[str]]:
-    """Check masks against their images; all-black ones mark nothing and are left out."""
+def _nearest(root: Path, path: str) -> str:
+    """Name a file that lies where a missing one should and is called nearly as it is."""
+    wanted = root / path
+    there = {each.name.casefold(): each.name for each in entries_of(wanted.parent)}
+    close = get_close_matches(wanted.name.casefold(), list(there), n=1, cutoff=0.7)
+    return f" ({wanted.parent.relative_to(root).as_posix()} holds {there[close[0]]!r})" if close else ""
+
+
+def _with_true_masks(
+    listings: Sequence[Listing], entries: Mapping[str, Entry], settings: DataSettings
+) -> tuple[list[Listing], MaskRule, list[str]]:
+    """Settle what masks mean, check them against their images, and leave out those that mark nothing."""
+    masks = {each.mask: entries[each.mask] for each in listings if each.mask is not None}
+    rule, notes = mask_rule(masks, settings.mask)
+    marking = {path for path, mask in masks.items() if share_of(MaskValues.from_json(mask.mask_values), rule) > 0}
     for listing in listings:
         if listing.mask is not None:
-            _require_fitting(listing, entries[listing.path], entries[listing.mask])
-    empty = [each.path for each in listings if each.mask is not None and not entries[each.mask].peak]
-    gone = set(empty)
-    kept = [replace(each, mask=None) if each.path in gone else each for each in listings]
-    blamed = [each.path for each in kept if each.defective and each.path in gone]
-    if not blamed:
-        return kept, []
-    return kept, [
-        f"{len(blamed)} defective images have an all-black mask and count by label alone: {_first_few(blamed)}"
+            _require_fitting(listing, entries[listing.path], entries[listing.mask], marks=listing.mask in marking)
+    decided = [
+        each if each.label is not None else replace(each, label="defect" if each.mask in marking else "good")
+        for each in listings
     ]
+    if any(each.label is None for each in listings):
+        _require_both_classes(settings.root, decided, f"as their masks show; {'; '.join(notes)}".rstrip("; "))
+    blamed = [each.path for each in decided if each.defective and each.mask is not None and each.mask not in marking]
+    if blamed:
+        notes.append(
+            f"{len(blamed)} defective images have an all-black mask and count by label alone: {_first_few(blamed)}"
+        )
+    return [each if each.mask in marking else replace(each, mask=None) for each in decided], rule, notes
 
 
-def _require_fitting(listing: Listing, image: Entry, mask: Entry) -> None:
+def _require_fitting(listing: Listing, image: Entry, mask: Entry, *, marks: bool) -> None:
     if (image.height, image.width) != (mask.height, mask.width):
+        tag = next((each for each in (image.orientation, mask.orientation) if each in _TURNED_BY_A_QUARTER), None)
+        turned = (
+            f"; the sides are swapped, and orientation tag {tag} turns one of the two in viewers only: turn its pixels "
+            "and take the tag off (exiftool -Orientation=, or save it anew as PNG)"
+        )
         msg = (
             f"{listing.mask}: wanted the size of its image {listing.path}, {image.width} x {image.height}, "
-            f"got {mask.width} x {mask.height}; export the mask at full size"
+            f"got {mask.width} x {mask.height}{turned if tag else '; export the mask at full size'}"
         )
         raise DataError(msg)
-    if mask.peak and not listing.defective:
-        msg = f"{listing.path} is labelled good, but its mask {listing.mask} marks a defect; correct one of them"
+    if marks and listing.label is not None and not listing.defective:
+        msg = (
+            f"{listing.path} is labelled good, but its mask {listing.mask} marks a defect; correct one of them, or "
+            "write data.mask: {inverted: true} if white means good"
+        )
         raise DataError(msg)
-
-
-def _bit_depth(listings: Sequence[Listing], looks: Sequence[Entry], wanted: int | None) -> tuple[int, list[str]]:
-    deep = [(look.peak, listing.path) for look, listing in zip(looks, listings, strict=True) if look.bits == 16]
-    if not deep:
-        return 8, []
-    depth = wanted or 16
-    peak, path = max(deep)
-    if peak >= 1 << depth:
-        msg = f"{path}: wanted values of {depth} bits, got {peak}; set data.bit_depth to {peak.bit_length()} or more"
-        raise DataError(msg)
-    used = max(8, peak.bit_length())
-    if wanted is not None or used > depth - 2:
-        return depth, []
-    return depth, [
-        f"16-bit images use {used} bits only (up to {peak}) and come out dark; consider data.bit_depth: {used}"
-    ]
 
 
 def _sample(listing: Listing, entries: Mapping[str, Entry]) -> Sample:
     look = entries[listing.path]
-    if listing.split is None or listing.group is None:
-        msg = f"{listing.path}: split and group must be settled, got {listing.split} and {listing.group}"
+    if listing.split is None or listing.group is None or listing.label is None:
+        msg = f"{listing.path}: split, group and label must be settled, got {listing}"
         raise DataError(msg)
     return Sample(
         path=listing.path,

@@ -126,7 +126,7 @@ def _deal(members: Mapping[int, Sequence[Listing]], shares: Mapping[Split, int])
 
 def _rank(members: Sequence[Listing]) -> tuple[bool, str, int, str]:
     """Defective units first, so that the good images they carry along are counted before good units are dealt."""
-    kinds = Counter(listing.label for listing in members if listing.defective)
+    kinds = Counter(str(listing.label) for listing in members if listing.defective)
     kind = min(kinds, key=lambda label: (-kinds[label], label), default="")
     first = min(listing.path for listing in members)
     return not kinds, kind, -len(members), hashlib.sha256(first.encode()).hexdigest()

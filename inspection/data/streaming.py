@@ -22,7 +22,9 @@ def read_sample(dataset: Dataset, sample: Sample) -> NDArray[np.uint8]:
     Raises:
         DataError: The image cannot be read; the message names it.
     """
-    return read_frame(dataset.root / sample.path, channels=dataset.channels, bit_depth=dataset.bit_depth)
+    return read_frame(
+        dataset.root / sample.path, channels=dataset.channels, bit_depth=dataset.bit_depth, window=dataset.window
+    )
 
 
 def frames_of(dataset: Dataset, samples: Sequence[Sample]) -> Iterator[NDArray[np.uint8]]:

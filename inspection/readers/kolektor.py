@@ -1,7 +1,10 @@
-"""KolektorSDD2: `train/` and `test/` with `<name>.png` and its mask `<name>_GT.png`; an all-zero mask means good.
+"""KolektorSDD and KolektorSDD2: each image with its mask beside it; an all-black mask means good.
 
-Source: J. Bozic, D. Tabernik, D. Skocaj, "Mixed supervision for surface-defect detection", Computers in Industry 129
-(2021), and the readme of the data set.
+The second has `train/` and `test/` with `<name>.png` and `<name>_GT.png`; the first one folder per item, `kos01` to
+`kos50`, with `Part0.jpg` and `Part0_label.bmp`: its parts share an item, and no split is given.
+Sources: D. Tabernik et al., "Segmentation-based deep-learning approach for surface-defect detection", Journal of
+Intelligent Manufacturing 31 (2020); J. Bozic, D. Tabernik, D. Skocaj, "Mixed supervision for surface-defect detection",
+Computers in Industry 129 (2021); and the readmes of the data sets.
 """
 
 from __future__ import annotations
@@ -10,58 +13,66 @@ from pathlib import Path
 
 from ..base.errors import DataError
 from ..data.dataset import Listing, Split
-from ..data.files import images_in, locate
-from ..data.images import read_mask
+from ..data.files import folders_in, images_in, plain_name, unmarked
 
-_SPLITS: tuple[Split, ...] = ("train", "val", "test")
-_MARK = "_GT"
+_SPLITS: dict[str, Split] = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_LOOKED_AT = 3
 
 
 class Kolektor:
-    """Two folders of images, each image with its mask beside it."""
+    """Folders of images, each image with its mask beside it."""
 
     name = "kolektor"
-    layout = "train/ and test/ with <name>.png and <name>_GT.png"
+    layout = "train/ and test/ (or one folder per item) with <name>.png and <name>_GT.png or <name>_label.bmp"
 
     def detects(self, root: Path) -> bool:
-        """Say whether `train` and `test` both hold files called `_GT`."""
-        found = [any(_is_mask(path) for path in images_in(root / split)) for split in ("train", "test")]
-        return all(found) and not (root / "labels.csv").exists()
+        """Say whether `train` and `test`, or else the first folders, hold images with their masks beside them."""
+        if (root / "labels.csv").exists():
+            return False
+        folders = folders_in(root)
+        splits = [folder for folder in folders if folder.name.casefold() in ("train", "test")]
+        looked_at = splits if len(splits) == 2 else folders[:_LOOKED_AT]
+        return bool(looked_at) and all(_masks(folder) for folder in looked_at)
 
     def read(self, root: Path) -> list[Listing]:
-        """List the images; opens every mask, since only its content tells good from defective.
+        """List the images; their labels are what their masks show.
 
         Raises:
             DataError: An image has no mask.
         """
-        return [
-            _listing(root, image, split)
-            for split in _SPLITS
-            for image in images_in(root / split)
-            if not _is_mask(image)
-        ]
+        found = [(folder, _SPLITS.get(folder.name.casefold())) for folder in folders_in(root)]
+        if any(split for _, split in found):
+            found = [(folder, split) for folder, split in found if split]
+        return [listing for folder, split in found for listing in _listings(root, folder, split)]
 
 
-def _is_mask(path: Path) -> bool:
-    return path.stem.endswith(_MARK)
+def _masks(folder: Path) -> dict[str, Path]:
+    """Give the masks of a folder by the plain stem of their images, which must lie there too."""
+    files = images_in(folder)
+    stems = {plain_name(path.stem) for path in files}
+    marked = {plain_name(bare): path for path in files if (bare := unmarked(path.stem)) != path.stem}
+    return {stem: path for stem, path in marked.items() if stem in stems}
 
 
-def _listing(root: Path, image: Path, split: Split) -> Listing:
-    path = image.relative_to(root).as_posix()
-    mask = image.with_name(f"{image.stem}{_MARK}{image.suffix}").relative_to(root).as_posix()
-    file = locate(root, [mask])[mask]
-    if not file.is_file():
-        msg = f"{path}: its mask {mask} is missing; a good part needs an all-black one"
-        raise DataError(msg)
-    defective = _marks(file)
-    return Listing(path=path, label="defect" if defective else "good", mask=mask if defective else None, split=split)
-
-
-def _marks(mask: Path) -> bool:
-    try:
-        return bool(read_mask(mask).any())
-    except DataError:
-        return True  # stays listed with its mask, so that loading names it or, if asked to, skips it
+def _listings(root: Path, folder: Path, split: Split | None) -> list[Listing]:
+    masks = _masks(folder)
+    own = set(masks.values())
+    listings = []
+    for image in images_in(folder):
+        if image in own:
+            continue
+        path = image.relative_to(root).as_posix()
+        mask = masks.get(plain_name(image.stem))
+        if mask is None:
+            msg = (
+                f"{path}: its mask {Path(path).with_suffix('')}_GT{image.suffix} is missing; "
+                "a good part needs an all-black one"
+            )
+            raise DataError(msg)
+        group = None if split else folder.name
+        mask_path = mask.relative_to(root).as_posix()
+        listings.append(Listing(path=path, label=None, mask=mask_path, group=group, split=split))
+    return listings
 
 
 READER = Kolektor()

@@ -13,7 +13,7 @@ from ...export.artifacts import backends
 from ...export.scoring import score_samples
 from ...inspection.base.errors import MeasurementError
 from ...inspection.data.dataset import Sample
-from ...inspection.data.images import read_mask
+from ...inspection.data.masks import read_mask
 from ...inspection.data.streaming import frames_of
 from ..stages.job import RunJob
 from ..stages.results import Judged
@@ -60,4 +60,4 @@ def gallery(job: RunJob, shown: Judged) -> list[GalleryItem]:
 
 
 def _mask(job: RunJob, sample: Sample) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-    return read_mask(job.dataset.root / sample.mask) if sample.mask else None
+    return read_mask(job.dataset.root / sample.mask, job.dataset.masks) if sample.mask else None

@@ -84,9 +84,9 @@ def test_reading_stops_where_the_consumer_stops(dataset: Dataset, monkeypatch: p
     read: list[str] = []
     inner = streaming.read_frame
 
-    def counting(path: Path, *, channels: int, bit_depth: int) -> Frame:
+    def counting(path: Path, *, channels: int, bit_depth: int, window: tuple[int, int] | None) -> Frame:
         read.append(path.name)
-        return inner(path, channels=channels, bit_depth=bit_depth)
+        return inner(path, channels=channels, bit_depth=bit_depth, window=window)
 
     monkeypatch.setattr(streaming, "read_frame", counting)
     frames = streaming.frames_of(dataset, dataset.samples)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from beltline.inspection.data.dataset import SPLITS, Dataset
-from beltline.inspection.data.images import read_frame, read_mask
+from beltline.inspection.data.images import read_frame
 from beltline.inspection.data.loading import load_dataset
+from beltline.inspection.data.masks import read_mask
 from beltline.inspection.data.settings import DataSettings
 
 _DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -68,4 +69,4 @@ def test_magnetic_tile_counts_as_its_readme_says(tmp_path: Path) -> None:
     with (dataset.root / "labels.csv").open() as stream:
         pixels = {row["path"]: row["mask_pixels"] for row in csv.DictReader(stream)}
     for sample in [sample for sample in dataset.samples if sample.mask][::40]:
-        assert int(read_mask(dataset.root / str(sample.mask)).sum()) == int(pixels[sample.path])
+        assert int(read_mask(dataset.root / str(sample.mask), dataset.masks).sum()) == int(pixels[sample.path])

@@ -8,7 +8,8 @@ from beltline.compress.teacher.frames import frame_spec
 from beltline.compress.training.augmentation import Augmenter, View
 from beltline.compress.training.fit_settings import AugmentationSettings
 from beltline.inspection.data.dataset import Dataset, Sample
-from beltline.inspection.data.images import read_frame, read_mask
+from beltline.inspection.data.images import read_frame
+from beltline.inspection.data.masks import read_mask
 
 STILL = AugmentationSettings(symmetries="none", zoom=1, aspect=1, rotation_deg=0, lighting=0)
 
@@ -39,7 +40,7 @@ def likeness(view: View, frame: np.ndarray) -> float:
 def test_a_still_whole_frame_view_is_the_frame_up_to_its_jitter(line_data: Dataset) -> None:
     sample = first(line_data, defective=True)
     frame = read_frame(line_data.root / sample.path, channels=1)
-    mask = read_mask(line_data.root / str(sample.mask))
+    mask = read_mask(line_data.root / str(sample.mask), line_data.masks)
     for view in views(line_data, STILL, sample, 8):
         assert likeness(view, frame) > 0.9
         assert abs(int(view.mask.astype(bool).sum()) - int(mask.sum())) <= 0.3 * mask.sum() + 20
@@ -76,7 +77,7 @@ def test_an_image_label_alone_makes_the_whole_view_defective_without_a_mask(line
 def test_frame_and_mask_move_together(line_data: Dataset) -> None:
     """Paint the defect into the frame: wherever the view goes, the paint lies under the mask."""
     sample = first(line_data, defective=True)
-    mask = read_mask(line_data.root / str(sample.mask))
+    mask = read_mask(line_data.root / str(sample.mask), line_data.masks)
     painted = (mask * 255).astype(np.uint8)[..., None]
     from beltline.compress.training import augmentation as module
 

@@ -24,6 +24,15 @@ def test_rows_carry_their_line_and_further_columns_are_passed_over(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_semicolons_and_tabs_separate_fields_too(tmp_path: Path, separator: str) -> None:
+    content = separator.join(("path", "label", "mask")) + "\n" + separator.join(("\u3000a, b.png", "good", ""))
+    path = _table(tmp_path, content)
+    assert [row.values for row in read_table(path, required=("path", "label"), optional=("mask",))] == [
+        {"path": "\u3000a, b.png", "label": "good", "mask": ""}
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -31,12 +40,11 @@ def test_rows_carry_their_line_and_further_columns_are_passed_over(tmp_path: Pat
         ("path,lable\na,good\n", "unknown column 'lable'; did you mean 'label'"),
         ("path,label,masks\na,good,\n", "unknown column 'masks'; did you mean 'mask'"),
         ("Path,label\na,good\n", "unknown column 'Path'; did you mean 'path'"),
-        ("path;label\na;good\n", "wanted columns path, label, mask, got path;label"),
         ("path,kind\na,good\n", "add 'label'"),
         ("path,label,label\na,good,bad\n", "column 'label' stands there twice"),
         ("path,label\na\n", "line 2: wanted 2 fields as in the header, got 1"),
         ("path,label\na,good,x\n", "line 2: wanted 2 fields as in the header, got 3"),
-        ('path,label\n"a,good\n', "not a comma-separated table"),
+        ('path,label\n"a,good\n', "not a table with ',' between fields"),
         (b"path,label\nb\xe4r.png,good\n", "wanted UTF-8 text, got byte 0xe4 at 12; save it as UTF-8"),
     ],
 )

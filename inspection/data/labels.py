@@ -1,0 +1,66 @@
+"""Which labels mean a good part, and labels that look as if they did."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..base.errors import DataError
+from .dataset import Listing
+
+GOOD = "good"
+_SHOWN = 12
+# Words for a good part in the languages that inspection data comes in.
+_WORDS = frozenset({
+    "good", "goods", "ok", "okay", "io", "normal", "pass", "passed", "passing", "clean", "flawless", "perfect",
+    "accept", "accepted", "intact", "healthy", "conforming", "nodefect", "nodefects", "defectfree", "undamaged",
+    "nondefective", "gut", "bon", "conforme", "bueno", "buono", "정상", "양품", "良品", "良", "正常", "合格", "合格品",
+})  # fmt: skip
+_FLAGS = frozenset({"0", "1", "true", "false", "yes", "no"})
+
+
+def settle_labels(listings: Sequence[Listing], good: Sequence[str]) -> list[Listing]:
+    """Call every label that means a good part `good`.
+
+    Args:
+        listings: As a reader gave them.
+        good: `data.good`.
+
+    Raises:
+        DataError: A label that is not in `good` reads like a good part, so that good parts would count as defects.
+    """
+    counts = Counter(listing.label for listing in listings if listing.label is not None)
+    doubtful = [label for label in counts if label not in good and reads_as_good(label, good)]
+    if doubtful:
+        wanted = [*(label for label in good if label in counts), doubtful[0]]
+        msg = (
+            f"label {doubtful[0]!r} reads like a good part, but would count as a defect; labels seen: "
+            f"{counts_text(counts)}; say which mean good, such as data.good: [{', '.join(map(_quoted, wanted))}], "
+            "or rename the label"
+        )
+        raise DataError(msg)
+    return [replace(each, label=GOOD) if each.label in good else each for each in listings]
+
+
+def counts_text(counts: Counter[str]) -> str:
+    """Write labels with their counts, the most frequent first."""
+    shown = ", ".join(f"{label} ({count})" for label, count in counts.most_common(_SHOWN))
+    return shown + (f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else "")
+
+
+def reads_as_good(label: str, good: Sequence[str] = (GOOD,)) -> bool:
+    """Whether it is a word for good, in any case and width; 0 and 1 only as long as nobody has said which is good."""
+    plain = _plain(label)
+    return plain in _WORDS | {_plain(each) for each in good} or (tuple(good) == (GOOD,) and plain in _FLAGS)
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", label).casefold())
+
+
+def _quoted(label: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z]\w*", label) and _plain(label) not in _FLAGS | {"on", "off", "y", "n", "null"}
+    return label if plain else f"'{label}'"
