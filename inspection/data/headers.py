@@ -123,7 +123,7 @@ def incomplete_jpeg(content: bytes) -> str | None:
     return None
 
 
-def _jpeg_markers(content: bytes) -> list[Size]:
+def _jpeg_markers(content: bytes) -> list[tuple[int, int]]:
     """Give marker and position of every segment up to the end of the image."""
     found, at = [], 2
     while at + 4 <= len(content):
