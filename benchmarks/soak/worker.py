@@ -18,13 +18,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ...export.artifacts import runtime_packages
+from ...export.artifacts import backend_packages, runtime_packages
 from ...export.contracts import Frame, Session
 from ...inspection.base.errors import MeasurementError
 from ...inspection.base.storage import write_json
 from ...inspection.line.arrivals import Arrivals, schedule_ns
 from ...targets.conditions import conditions, counters
-from ...targets.fingerprint import fingerprint
+from ...targets.fingerprint import BASE, fingerprint
 from ..timing.job import Job, read_job
 from ..timing.loop import offer
 from ..timing.process import Channel, require_parent, serve, undisturbed
@@ -174,7 +174,8 @@ def run(job_file: str, channel: Channel) -> int:
 
 
 def _plan(job: Job, arrivals: Arrivals) -> SoakPlan:
-    lasting = {name: value for name, value in fingerprint(runtime_packages()).items() if name != "conditions"}
+    facts = fingerprint((*BASE, *backend_packages(job.artifact.backend)))
+    lasting = {name: value for name, value in facts.items() if name != "conditions"}
     return SoakPlan(
         artifact_digest=job.artifact.digest,
         backend=job.artifact.backend,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...export.contracts import Decision, Frame
 from ...inspection.base.errors import MeasurementError
 from ...inspection.line.arrivals import Arrivals, schedule_ns
+from ...inspection.statistics.quantile import quantile, quantiles
 from .loop import offer
 from .pacing import SPIN_NS
 
@@ -70,13 +71,14 @@ def examine_timer(*, frames: int = 200) -> Timer:
     """
     oversleep_ns = _oversleep_ns()
     spin_ns = min(max(3 * oversleep_ns, SPIN_NS), _LONGEST_SPIN_NS)
-    late_us = np.sort(lateness_ns(_PROBED_PERIOD_NS, frames=frames, spin_ns=spin_ns) / 1e3)
+    late_us = lateness_ns(_PROBED_PERIOD_NS, frames=frames, spin_ns=spin_ns) / 1e3
+    p50, p99 = quantiles(late_us, (0.5, 0.99)).tolist()
     return Timer(
         oversleep_us=oversleep_ns / 1e3,
         spin_ns=spin_ns,
-        late_p50_us=float(late_us[late_us.size // 2]),
-        late_p99_us=float(late_us[min(late_us.size - 1, int(0.99 * late_us.size))]),
-        late_max_us=float(late_us[-1]),
+        late_p50_us=p50,
+        late_p99_us=p99,
+        late_max_us=float(late_us.max()),
         shortest_period_ns=_shortest_period_ns(spin_ns),
     )
 
@@ -132,7 +134,7 @@ def _oversleep_ns() -> int:
         begin_ns = time.perf_counter_ns()
         time.sleep(_NAP_NS / 1e9)
         naps[index] = time.perf_counter_ns() - begin_ns - _NAP_NS
-    return int(np.quantile(naps, 0.75))
+    return int(quantile(naps, 0.75))
 
 
 def _shortest_period_ns(spin_ns: int) -> int:
@@ -151,7 +153,7 @@ def _holds(period_ns: int, spin_ns: int) -> bool:
     """Say whether one of three tries held the period: others on the machine can only make it worse."""
     frames = min(max(_FEWEST_FRAMES, _PROBE_NS // period_ns), _MOST_FRAMES)
     tries = (lateness_ns(period_ns, frames=frames, spin_ns=spin_ns) for _ in range(_TRIES))
-    return any(float(np.median(late_ns)) <= _LATE_SHARE * period_ns for late_ns in tries)
+    return any(quantile(late_ns, 0.5) <= _LATE_SHARE * period_ns for late_ns in tries)
 
 
 def _due(period_ns: int) -> Iterator[int]:

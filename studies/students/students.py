@@ -33,6 +33,7 @@ from ...pipeline.stages.build_teacher import make_teacher
 from ...pipeline.stages.job import Made, RunJob
 from ...pipeline.stages.rows import TEACHER, RowPlan
 from ...pipeline.stages.stages import Stage, run_stage
+from ...pipeline.stages.versions import checkpoint_versions
 
 _AS_LIKELY_AS_NOT = 0.5
 
@@ -133,7 +134,8 @@ def _cell(job: RunJob, variant: str, made: Made) -> Cell:
 
 def _scored(job: RunJob, made: Made) -> dict[str, NDArray[np.float64]]:
     """Score val and test in torch, once for each network."""
-    stage = Stage(name="score in torch", inputs={"source": made.key, "data": job.dataset.digest})
+    inputs = {"source": made.key, "data": job.dataset.digest, "versions": checkpoint_versions(made.path)}
+    stage = Stage(name="score in torch", inputs=inputs)
 
     def work(folder: Path) -> None:
         from ...compress.checkpoint import load_checkpoint
