@@ -8,6 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Event, Lock, Thread
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..export.frame_check import require_frame
 from ..inspection.base.errors import DataError
 from .collecting import Collector
@@ -36,6 +39,16 @@ _SWITCH_S = 0.0002
 """So soon a busy outlet gives way to the thread that takes a decision; Python's own 5 ms are a whole deadline."""
 
 
+class OutcomeFuture(Future[Outcome]):
+    """What will have become of a frame.
+
+    Attributes:
+        heatmap: uint8 `[rows, columns]`, there once the outcome is; None where the model did not say in time.
+    """
+
+    heatmap: NDArray[np.uint8] | None = None
+
+
 class Service:
     """One running station.
 
@@ -44,17 +57,21 @@ class Service:
         counters: What became of every frame.
     """
 
-    def __init__(self, settings: StationSettings, numbers: OutcomeNumbers | None = None) -> None:
+    def __init__(
+        self, settings: StationSettings, numbers: OutcomeNumbers | None = None, *, embedded: bool = False
+    ) -> None:
         """Load the bundle and start its engine; nothing is taken in before `start`.
 
         Args:
             settings: What it takes in, and how it answers.
             numbers: Number the outcomes; None: from 1 on.
+            embedded: The process is another program's: its threads and its garbage collector are left as they are.
 
         Raises:
             BeltlineError: No bundle works here.
         """
         self.settings = settings
+        self._embedded = embedded
         self.counters = Counters()
         self._numbers = numbers or OutcomeNumbers()
         self._publishing = Lock()
@@ -123,9 +140,10 @@ class Service:
 
     def start(self) -> None:
         """Take frames in, from every source and from `offer`."""
-        self._switch_s = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_S)
-        self._collector = Collector()
+        if not self._embedded:
+            self._switch_s = sys.getswitchinterval()
+            sys.setswitchinterval(_SWITCH_S)
+            self._collector = Collector()
         self._keeper.attend(self._dispatcher)
         for thread in self._threads:
             thread.start()
@@ -134,12 +152,12 @@ class Service:
         for source in self._sources:
             source.start()
 
-    def offer(self, frame: AnyFrame) -> Future[Outcome]:
+    def offer(self, frame: AnyFrame) -> OutcomeFuture:
         """Take one frame; its outcome comes at its deadline at the latest. Safe to call from any thread.
 
         The future cannot be cancelled: the part is on the belt.
         """
-        future: Future[Outcome] = Future()
+        future = OutcomeFuture()
         future.set_running_or_notify_cancel()
         self._take(frame, future)
         return future
@@ -173,8 +191,8 @@ class Service:
                 thread.join(_JOIN_S)
         self._keeper.stop()
         self._end_outlets()
-        sys.setswitchinterval(self._switch_s)
         if self._collector is not None:
+            sys.setswitchinterval(self._switch_s)
             self._collector.close()
         self._dispatcher.close()
         self._slots.close()
@@ -193,6 +211,8 @@ class Service:
                 for outlet in self._outlets:
                     outlet.push(seen)
         if ended.future is not None:
+            if isinstance(ended.future, OutcomeFuture):
+                ended.future.heatmap = ended.heatmap
             ended.future.set_result(outcome)
         if outcome.standing in ("answered", "late"):
             self._keeper.note(outcome)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 _HOME = Path(__file__).absolute().parents[1]
 _FLOORS = ("inspection", "targets", "compress", "export", "benchmarks", "station", "pipeline")
+_FRONT = ("__init__.py", "py.typed")
 _WHEEL = "Wheel-Version: 1.0\nGenerator: beltline\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _UNINSTALLED = "Metadata-Version: 2.1\nName: beltline\nVersion: 0\n"
 
@@ -29,7 +30,7 @@ def own_wheel() -> tuple[str, bytes]:
 def _sources() -> list[Path]:
     found = (path for floor in _FLOORS for path in sorted((_HOME / floor).resolve().rglob("*")) if path.is_file())
     wanted = (path for path in found if "__pycache__" not in path.parts)
-    return [_HOME / path.relative_to(_root_of(path)) for path in wanted]
+    return [*(_HOME / name for name in _FRONT), *(_HOME / path.relative_to(_root_of(path)) for path in wanted)]
 
 
 def _root_of(path: Path) -> Path:

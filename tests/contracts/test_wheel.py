@@ -42,7 +42,8 @@ def test_the_wheel_holds_the_folders_files_and_nothing_else(wheel: zipfile.ZipFi
         for path in (SOURCE / floor).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert listed == there
+    assert listed == {*there, "beltline/__init__.py", "beltline/py.typed"}
+    assert wheel.read("beltline/__init__.py") == (SOURCE / "api.py").read_bytes()
 
 
 def test_the_wheel_holds_what_is_not_python_too(wheel: zipfile.ZipFile) -> None:

@@ -67,7 +67,8 @@ def test_beltlines_own_wheel_holds_the_floors_and_is_the_same_every_time(tmp_pat
         for path in (SOURCE / floor).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {each for each in names if ".dist-info/" not in each} == there
+    front = {"beltline/__init__.py", "beltline/py.typed"}
+    assert {each for each in names if ".dist-info/" not in each} == {*there, *front}
 
 
 def test_wheels_are_installed_once_by_the_pip_among_them(tmp_path: Path) -> None:

@@ -1,0 +1,200 @@
+"""`import beltline` is one page: light, typed, and every example of it runs."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import beltline
+import numpy as np
+import pytest
+from beltline.export.contracts import Frame
+from beltline.inspection.base.errors import BundleError, DataError, StationError
+from beltline.inspection.synthetic.dataset import write_synthetic_line
+
+SOURCE = Path(__file__).parents[2]
+EXAMPLES = SOURCE / "examples" / "embed"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE / ".dev")}
+PLENTY_MS = 60_000.0
+LINE = """
+name: embedded
+line: {belt_speed_mm_s: 1500, part_pitch_mm: 150, camera_to_ejector_mm: 4500, fixed_ms: {plc: 5}}
+data: {root: data}
+teacher: {weights: tiny.safetensors}
+recipes:
+  - {name: int8, backend: onnx_runtime, steps: [{quantize: {frames: 8}}]}
+measure: {minutes: 0.05}
+threads: 1
+"""
+
+
+def ran(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+    return subprocess.run(argv, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=300)
+
+
+def in_this_process(name: str, *arguments: object, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+    try:
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+@pytest.fixture(scope="module")
+def inspector(bundle: Any) -> Iterator[beltline.Inspector]:
+    with beltline.open(bundle.path, key=bundle.public, deadline_ms=PLENTY_MS) as opened:
+        yield opened
+
+
+def test_all_that_is_promised_is_there_typed_and_described() -> None:
+    assert set(dir(beltline)) == set(beltline.__all__)
+    for name in beltline.__all__:
+        found = getattr(beltline, name)
+        if name == "__version__":
+            assert isinstance(found, str)
+            continue
+        assert found.__doc__
+        if inspect.isfunction(found):
+            signature = inspect.signature(found)
+            assert all(each.annotation is not each.empty for each in signature.parameters.values()), name
+            assert signature.return_annotation is not signature.empty
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        _ = beltline.opne  # type: ignore[attr-defined]
+    assert (Path(beltline.__file__).parent / "py.typed").is_file()
+
+
+def test_importing_it_loads_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import beltline; print(sorted(set(sys.modules) - before))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    loaded = [each for each in answer.stdout.strip("[]\n").replace("'", "").split(", ") if not each.startswith("_")]
+    assert not [each for each in loaded if each.split(".")[0] in ("numpy", "pydantic", "typer", "torch", "yaml")]
+    assert [each for each in loaded if each.startswith("beltline")] == ["beltline"]
+
+
+def test_frames_are_decided_as_the_bundle_was_measured(
+    inspector: beltline.Inspector, bundle: Any, frames: list[Frame]
+) -> None:
+    model = inspector.manifest.models[0]
+    scores = bundle.parts.golden.scores[model.backend]
+    for frame, wanted in zip(frames, scores, strict=True):
+        decision = inspector.inspect(frame)
+        assert decision.standing == "answered", decision.detail
+        assert decision.score == pytest.approx(wanted, abs=1e-5)
+        assert decision.rejected is (wanted >= model.threshold)
+        assert decision.heatmap is not None
+        assert decision.heatmap.dtype == np.uint8
+        assert decision.engine_ms is not None
+        assert 0 < decision.engine_ms < decision.latency_ms
+
+
+def test_it_is_safe_from_threads(inspector: beltline.Inspector, frames: list[Frame]) -> None:
+    alone = [inspector.inspect(frame).score for frame in frames]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda frame: inspector.inspect(frame).score, frames * 5))
+    assert found == alone * 5
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [np.zeros((80, 100, 3), np.uint8), np.zeros((80, 100), np.uint8), np.zeros((80, 100, 1), np.float32)],
+    ids=["channels", "dimensions", "type"],
+)
+def test_a_frame_that_the_model_does_not_take_is_an_error(inspector: beltline.Inspector, frame: Any) -> None:
+    with pytest.raises(DataError, match=r"frame: wanted C-contiguous uint8 \[height, width, 1\], got"):
+        inspector.inspect(frame)
+
+
+def test_what_is_late_goes_to_the_safe_side(inspector: beltline.Inspector, frames: list[Frame]) -> None:
+    long_ago_ns = time.monotonic_ns() - round(2 * PLENTY_MS * 1e6)
+    decision = inspector.inspect(frames[0], captured_ns=long_ago_ns)
+    assert (decision.standing, decision.answer, decision.score, decision.heatmap) == ("late", "reject", None, None)
+    assert decision.detail
+
+
+def test_the_program_around_it_is_left_alone(bundle: Any, frames: list[Frame]) -> None:
+    import gc
+
+    before = (gc.isenabled(), gc.get_freeze_count(), sys.getswitchinterval(), os.sched_getaffinity(0))
+    threads = set(threading.enumerate())
+    with beltline.open(bundle.path, deadline_ms=PLENTY_MS) as opened:
+        opened.inspect(frames[0])
+        assert (gc.isenabled(), gc.get_freeze_count(), sys.getswitchinterval(), os.sched_getaffinity(0)) == before
+        assert set(opened.other_cpus) <= os.sched_getaffinity(0)
+    opened.close()
+    assert not [each for each in threading.enumerate() if each not in threads and each.is_alive()]
+    with pytest.raises(StationError, match="closed; open the bundle again"):
+        opened.inspect(frames[0])
+
+
+def test_a_bundle_that_is_not_what_was_signed_is_refused(bundle: Any, tmp_path: Path) -> None:
+    forged = tmp_path / "forged.beltline"
+    content = bytearray(bundle.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    forged.write_bytes(content)
+    for way in (beltline.open, beltline.verify):
+        with pytest.raises(BundleError, match=r"forged\.beltline"):
+            way(forged, key=bundle.public)
+
+
+def test_the_examples_open_and_verify_without_torch(bundle: Any, tmp_path: Path) -> None:
+    opened = ran("open_a_bundle.py", bundle.path, bundle.public)
+    assert opened.returncode == 0, opened.stderr
+    assert " ms by tiny-" in opened.stdout
+    assert ran("open_a_bundle.py", tmp_path / "none.beltline").stderr.startswith("the line cannot start: ")
+    verified = ran("verify_a_bundle.py", bundle.path, bundle.public)
+    assert verified.returncode == 0, verified.stderr
+    assert "12 golden frames decided as measured" in verified.stdout
+    shared = ran("several_cameras.py", bundle.path)
+    assert shared.returncode == 0, shared.stderr
+    assert "'answered': 60" in shared.stdout
+
+
+def test_a_device_opens_a_bundle_with_nothing_but_a_runtime(bundle: Any) -> None:
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(('torch', 'onnx', 'scipy', 'cv2', 'jinja2', 'yaml', 'rich'))\n"
+        "import beltline, numpy\n"
+        "with beltline.open(sys.argv[1], deadline_ms=60_000) as inspector:\n"
+        "    print(inspector.inspect(numpy.zeros((80, 100, 1), numpy.uint8)).standing)\n"
+    )
+    argv = [sys.executable, "-c", code, str(bundle.path)]
+    answer = subprocess.run(argv, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=120)
+    assert (answer.returncode, answer.stdout) == (0, "answered\n"), answer.stderr
+
+
+def test_the_examples_work_a_line_off(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_synthetic_line(tmp_path / "data", seed=4, parts=30, exposures=1)
+    shutil.copyfile(tiny_checkpoint, tmp_path / "tiny.safetensors")
+    path, runs = tmp_path / "line.yaml", tmp_path / "runs"
+    path.write_text(LINE)
+    example: Callable[..., int] = in_this_process
+    assert example("load_a_line.py", path, monkeypatch=monkeypatch) == 0
+    assert "int8 on onnx_runtime ['quantize frames=8']" in capfd.readouterr().out
+    assert example("part_by_part.py", path, runs, monkeypatch=monkeypatch) == 0
+    printed = capfd.readouterr().out
+    assert "models: " in printed
+    assert "bench: " in printed
+    assert example("run_a_line.py", path, runs, monkeypatch=monkeypatch) in (3, 4)
+    assert "report.json: " in capfd.readouterr().out
+    assert (runs / "embedded" / "report.json").is_file()
+    path.write_text(LINE.replace("threads: 1", "thread: 1"))
+    with pytest.raises(beltline.BeltlineError, match="unknown key; did you mean 'threads'"):
+        beltline.run(path, runs=runs)
+
+
+def test_every_example_of_the_front_door_is_run_here() -> None:
+    text = Path(__file__).read_text("utf-8")
+    assert [each.name for each in EXAMPLES.glob("*.py") if f'"{each.name}"' not in text] == []
