@@ -1,9 +1,10 @@
-"""The verb `plan`: answers from the belt alone, and with a trace how fast it may run."""
+"""The verb `plan`: what belt and photographs allow and prove, and with a trace how fast the belt may run."""
 
 from __future__ import annotations
 
 import math
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 from .options import Json, LineFileArgument, Verbose, answered, print_json, read_line_file
 
 if TYPE_CHECKING:
+    from ...inspection.data.dataset import Dataset
     from ..line.line_file import LineFile
     from ..line.what_if import Question
 
@@ -24,6 +26,7 @@ Faster = Annotated[str | None, typer.Option("--faster", metavar="PERCENT", help=
 Cameras = Annotated[int | None, typer.Option("--cameras", min=1, max=64, help="So many cameras share the device.")]
 Buffer = Annotated[int | None, typer.Option("--buffer", min=0, help="So many frames may wait, the next is lost.")]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of line files instead, for editors.")]
+BeltOnly = Annotated[bool, typer.Option("--belt-only", help="Leave the photographs aside: they are yet to be taken.")]
 
 _NEEDS_TRACE = "--speed, --faster, --cameras and --buffer look at a measured run: add --trace runs/NAME/traces/ROW.npz"
 
@@ -36,10 +39,11 @@ def plan(
     cameras: Cameras = None,
     buffer: Buffer = None,
     schema: Schema = False,
+    belt_only: BeltOnly = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say what the belt asks for. Deadline, period, late decisions allowed, frames and images that prove them.
+    """Say what the belt asks for and what the photographs can prove. Deadline, period, late decisions, parts needed.
 
     With --trace: how fast the belt may run with a model that was measured, predicted from its frames.
     """
@@ -55,21 +59,33 @@ def plan(
         if trace is not None:
             _answer_what_if(given, trace, _question(given, speed, faster, cameras, buffer), as_json=as_json)
         else:
-            _answer(given, as_json=as_json, verbose=verbose)
+            dataset = None if belt_only or line_file is None else _dataset(given)
+            _answer(given, dataset, as_json=as_json, verbose=verbose)
 
 
-def _answer(line_file: LineFile, *, as_json: bool, verbose: bool) -> None:
+def _answer(line_file: LineFile, dataset: Dataset | None, *, as_json: bool, verbose: bool) -> None:
     from ..line.line_file import lock_text
     from ..line.plan import plan as plan_of
     from ..line.plan import plan_text
 
-    facts = plan_of(line_file)
+    facts = plan_of(line_file, dataset)
     if verbose:
         typer.echo(lock_text(line_file), err=True)
     if as_json:
         print_json(facts)
     else:
         typer.echo(plan_text(facts))
+
+
+def _dataset(line_file: LineFile) -> Dataset:
+    """Read the photographs as `run` would; how far it is shows on a terminal only."""
+    from ...inspection.data.loading import load_dataset
+    from ..console import Console
+
+    if not sys.stderr.isatty():
+        return load_dataset(line_file.data)
+    with Console().progress("data") as advance:
+        return load_dataset(line_file.data, progress=lambda done, of: advance("files", done, of))
 
 
 def _answer_what_if(line_file: LineFile, trace: Path, question: Question, *, as_json: bool) -> None:

@@ -5,24 +5,31 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...inspection.data.dataset import Dataset
 from ...inspection.line.line import Line, LineBudget, budget_of
 from ...inspection.line.stalls import burst_frames, planned_utilisation
 from ...inspection.statistics.bounds import frames_needed
 from ...inspection.statistics.paired import parts_needed
 from .line_file import LineFile
+from .provable import provable, provable_text
 
 _MISSES_SHOWN = (0, 1, 2, 5)
 
 
-def plan(line_file: LineFile) -> dict[str, Any]:
+def plan(line_file: LineFile, dataset: Dataset | None = None) -> dict[str, Any]:
     """Work out what a line allows and what it takes to prove it.
+
+    Args:
+        line_file: The line.
+        dataset: Its photographs; None: they are not looked at.
 
     Returns:
         JSON-able: `name`, `target`, `budget` (as in report.json), `frames_per_s` (of all cameras), `arrivals`
         (`cameras`, `jitter_ms`, `bursts` as in line.yaml or None), `travel_ms`, `fixed_ms` by name,
         `stall` (`stall_ms` that the proof allows for, `utilisation` assumed, `burst_frames` that one such stall makes
         late at most), `proof` (one entry for each number of such bursts seen: `misses`, `frames`, `minutes` at the
-        belt's pace), `parts` (the fewest test parts that can pass each quality gate), `notes` (plain sentences).
+        belt's pace), `parts` (the fewest test parts that can pass each quality gate), `data` (see `provable`; None
+        where no data set was given), `notes` (plain sentences).
 
     Raises:
         LineFileError: The fixed times leave no time for a decision.
@@ -48,6 +55,7 @@ def plan(line_file: LineFile) -> dict[str, Any]:
             "defective": parts_needed(gates.escape.max_increase, confidence=gates.escape.confidence),
             "good": frames_needed(gates.overkill.max, confidence=gates.overkill.confidence),
         },
+        "data": None if dataset is None else provable(dataset, gates),
         "notes": _notes(line_file, budget),
     }
 
@@ -69,7 +77,9 @@ def plan_text(facts: dict[str, Any]) -> str:
         "test parts needed to prove quality, at least (several images of one are one)",
         f"  {facts['parts']['defective']} defective (if none more escapes)",
         f"  {facts['parts']['good']} good (if none is rejected)",
+        *([] if facts["data"] is None else provable_text(facts["data"])),
         *(f"note: {note}" for note in facts["notes"]),
+        *(f"note: data: {note}" for note in (facts["data"] or {"notes": ()})["notes"]),
     ]
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from beltline.inspection.base.errors import DataError, ParityError
+from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.cli.options import answered
 
 SOURCE = Path(__file__).parents[2]
@@ -38,6 +39,7 @@ def test_help_names_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
 
 def test_plan_answers_for_people_and_for_machines(tmp_path: Path) -> None:
     (tmp_path / "line.yaml").write_text(GOOD)
+    write_synthetic_line(tmp_path / "frames", parts=30, exposures=2)
     words, machine = (
         beltline("plan", "line.yaml", folder=tmp_path),
         beltline("plan", "line.yaml", "--json", folder=tmp_path),
@@ -46,6 +48,17 @@ def test_plan_answers_for_people_and_for_machines(tmp_path: Path) -> None:
     assert "86 ms" in words.stdout
     assert json.loads(machine.stdout)["budget"]["deadline_ms"] == 86.0
     assert machine.stderr == ""
+    assert "escape    12 images of 6 parts: if no defect escapes, at most 39.30% at 95% confidence" in words.stdout
+    assert json.loads(machine.stdout)["data"]["gates"]["escape"]["needed"] == 59
+
+
+def test_plan_looks_at_the_photographs_unless_they_are_yet_to_be_taken(tmp_path: Path) -> None:
+    (tmp_path / "line.yaml").write_text(GOOD)
+    answer = beltline("plan", "line.yaml", folder=tmp_path)
+    assert answer.returncode == 2
+    assert "frames, which is not there" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert beltline("plan", "line.yaml", "--belt-only", folder=tmp_path).returncode == 0
 
 
 def test_plan_without_a_file_plans_the_built_in_line_and_writes_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from beltline.inspection.data.dataset import SPLITS, Dataset, Sample
 from beltline.inspection.data.settings import DataSettings
 from beltline.inspection.line.gates import Gates, MissGate
 from beltline.inspection.line.line import Bursts, Line
@@ -92,3 +94,42 @@ def test_an_even_belt_in_front_of_one_camera_says_nothing_of_it() -> None:
     text = plan_text(plan(LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")))))
     assert "cameras" not in text
     assert "touch" not in text
+
+
+def _dataset(*, defective_parts: int, good_parts: int, images: int) -> Dataset:
+    """A data set whose test split holds so many parts, each with so many images."""
+    samples = [
+        Sample(
+            path=f"{split}/{label}{part}_{image}.png", label=label, defective=label != "good", mask=None,
+            group=f"{split} {label} {part}", split=split, digest=f"{split}{label}{part}{image}", height=8, width=8,
+        )
+        for split in SPLITS
+        for label, parts in (("pit", defective_parts), ("good", good_parts))
+        for part in range(parts if split == "test" else 1)
+        for image in range(images)
+    ]  # fmt: skip
+    return Dataset(name="made", root=Path("/nowhere"), channels=1, bit_depth=8, samples=tuple(samples), notes=("so",))
+
+
+def test_what_the_data_can_prove_stands_beside_what_the_gates_ask_for() -> None:
+    line_file = LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")))
+    facts = plan(line_file, _dataset(defective_parts=200, good_parts=40, images=3))
+    gates = facts["data"]["gates"]
+    assert (gates["escape"]["images"], gates["escape"]["parts"], gates["escape"]["needed"]) == (600, 200, 59)
+    assert gates["escape"]["upper"] == pytest.approx(1 - 0.05 ** (1 / 200), rel=1e-3)
+    assert gates["increase"]["upper"] == pytest.approx(1 - 0.04 ** (1 / 200), rel=1e-3)
+    assert gates["overkill"]["allowed"] is None
+    assert facts["data"]["kinds"] == {"pit": 600}
+    text = plan_text(facts)
+    assert "120 images of 40 parts: if no good part is rejected, at most 7.22% at 95% confidence, gate 5.00%" in text
+    assert "cannot be proven; it takes 59 parts at least" in text
+    assert "note: data: so" in text
+    assert json.loads(json.dumps(facts)) == facts
+
+
+@pytest.mark.parametrize(("parts", "allowed"), [(58, None), (59, 0), (92, 0), (93, 1), (180, 3), (181, 4)])
+def test_the_images_that_may_go_wrong_are_counted_as_the_verdict_counts(parts: int, allowed: int | None) -> None:
+    line_file = LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")))
+    facts = plan(line_file, _dataset(defective_parts=parts, good_parts=2, images=1))
+    # Clopper-Pearson at 95 %: 59 parts prove 5 % without an escape, 93 with one (MLPerf's rule).
+    assert facts["data"]["gates"]["escape"]["allowed"] == allowed
