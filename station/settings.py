@@ -202,7 +202,9 @@ class StationSettings(BaseModel):
 
     Attributes:
         bundle: A bundle file, or the folder that versions are installed in; None: the default one of this user.
-        key: Public key that a bundle file must be signed with; None: its digests are checked alone.
+        key: Public key that a bundle file must be signed with; None: the one remembered by `beltline install`; where
+            there is none, its digests are checked alone.
+        allow_unsigned: Take a bundle file that nobody signed, or that the remembered key does not vouch for.
         sources: Where frames come from; HTTP needs no entry.
         results: Where outcomes go.
         deadline_ms: From frame to decision; None: the bundle's.
@@ -224,6 +226,7 @@ class StationSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", title="Beltline station file")
     bundle: Path | None = None
     key: Path | None = None
+    allow_unsigned: bool = False
     sources: tuple[SourceChoice, ...] = ()
     results: tuple[ResultChoice, ...] = ()
     deadline_ms: Milliseconds | None = None

@@ -7,6 +7,7 @@ golden frames show it. Time depends on little else: what was measured on one mac
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timezone
 from typing import Any
 
 from ...inspection.base.errors import BundleError
@@ -59,15 +60,16 @@ def require_architecture(manifest: Manifest, machine: Mapping[str, Any]) -> None
         raise BundleError(msg)
 
 
-def cautions_for(manifest: Manifest, machine: Mapping[str, Any]) -> tuple[str, ...]:
+def cautions_for(manifest: Manifest, machine: Mapping[str, Any], *, today: date | None = None) -> tuple[str, ...]:
     """Say in plain sentences what a reader on this machine must know before relying on the bundle.
 
     Args:
         manifest: Of the bundle.
         machine: This one's `targets.fingerprint`.
+        today: None: as this machine's clock has it, which may be wrong: so an expired bundle is never refused.
     """
     device = manifest.device
-    sentences = [*manifest.cautions]
+    sentences = [*manifest.cautions, *expired(manifest, today=today)]
     if machine["architecture"] != device.architecture:
         sentences.append(
             f"measured on {device.architecture}, this machine is {machine['architecture']}: no time in the report "
@@ -78,6 +80,15 @@ def cautions_for(manifest: Manifest, machine: Mapping[str, Any]) -> tuple[str, .
     for model in manifest.models:
         sentences += _of_model(model, machine)
     return tuple(sentences)
+
+
+def expired(manifest: Manifest, *, today: date | None = None) -> list[str]:
+    """Say that a bundle's day is over, if it is; `today` as of `cautions_for`."""
+    if manifest.expires is None or (today or datetime.now(tz=timezone.utc).date()) <= date.fromisoformat(
+        manifest.expires
+    ):
+        return []
+    return [f"expired on {manifest.expires}: ask whoever made it whether it may still be used; it goes on working"]
 
 
 def _of_model(model: ModelFacts, machine: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
@@ -132,6 +133,10 @@ class Manifest(_Part):
     Attributes:
         format: Of the bundle; 2 where a file is packed.
         name: Of the run.
+        line: That it was made for; installing another line's asks for a word.
+        product: That it inspects; likewise.
+        number: Ascending with every bundle of a product; a lower one does not replace a higher one by mistake.
+        expires: Day after which everyone is warned; None: never.
         beltline: Version that made it.
         models: One for each runtime, the one to take first first.
         device: What they were measured on.
@@ -143,6 +148,10 @@ class Manifest(_Part):
 
     format: Literal[1, 2]
     name: Word
+    line: Word
+    product: Word
+    number: Annotated[int, Field(ge=0, lt=1 << 53)]
+    expires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None
     beltline: Sentence
     models: Annotated[tuple[ModelFacts, ...], Field(min_length=1, max_length=16)]
     device: DeviceFacts
@@ -160,6 +169,8 @@ class Manifest(_Part):
         if names != sorted(set(names)) or len(set(backends)) != len(backends) or not required <= set(names):
             msg = "files and models do not hang together"
             raise ValueError(msg)
+        if self.expires is not None:
+            date.fromisoformat(self.expires)
         if (self.format == PACKED_FORMAT) != bool(coded) or coded & {GOLDEN, REFERENCE}:
             msg = "format and packed files do not hang together"
             raise ValueError(msg)

@@ -127,6 +127,19 @@ def open_bundle(path: Path, *, key: Path | None = None) -> Iterator[OpenBundle]:
             raise BundleError(msg) from error
 
 
+def manifest_of(folder: Path) -> Manifest:
+    """Read the manifest of an unpacked bundle; its files are not looked at.
+
+    Raises:
+        BundleError: It is not there, or damaged.
+    """
+    try:
+        return read_part((folder / MANIFEST).read_bytes(), Manifest, name=MANIFEST)
+    except OSError as error:
+        msg = f"{folder} is not whole: {error.strerror} ({error.filename}); install the bundle again"
+        raise BundleError(msg) from error
+
+
 def read_unpacked(folder: Path) -> Unpacked:
     """Read a folder that a bundle was unpacked into.
 
@@ -134,8 +147,7 @@ def read_unpacked(folder: Path) -> Unpacked:
         BundleError: A file is missing, or is not the one that was unpacked.
     """
     try:
-        raw = (folder / MANIFEST).read_bytes()
-        manifest = read_part(raw, Manifest, name=MANIFEST)
+        manifest = manifest_of(folder)
         for each in manifest.files:
             found = digest_of_file(folder / each.path)
             if found != f"sha256:{each.sha256}":

@@ -67,6 +67,10 @@ class BundleParts:
 
     Attributes:
         name: Of the run.
+        line: That it was made for; None: named as the run.
+        product: That it inspects; None: named as the line.
+        number: Ascending with every bundle of a product.
+        expires: Day (ISO 8601) after which everyone is warned; None: never.
         beltline: Version that measured it.
         models: One for each runtime, the one to take first first.
         device: What they were measured on.
@@ -96,6 +100,10 @@ class BundleParts:
     parts_list: bytes
     reference: Reference | None = None
     packed: bool = True
+    line: str | None = None
+    product: str | None = None
+    number: int = 0
+    expires: str | None = None
 
 
 def write_bundle(path: Path, parts: BundleParts, *, key: Path | None) -> Manifest:
@@ -147,6 +155,10 @@ def _manifest(parts: BundleParts, contents: Mapping[str, bytes | Path], coded: M
     return Manifest(
         format=PACKED_FORMAT if coded else FORMAT,
         name=parts.name,
+        line=parts.line or parts.name,
+        product=parts.product or parts.line or parts.name,
+        number=parts.number,
+        expires=parts.expires,
         beltline=parts.beltline,
         models=tuple(_model_facts(model) for model in parts.models),
         device=parts.device,

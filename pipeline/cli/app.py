@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from .bench import bench
-from .deploy import bundle, install, rollback, status, verify
+from .bundle import bundle
+from .deploy import install, rollback, status, verify
 from .devices import check, devices, doctor
 from .job import JOBS, job_verb, train
 from .options import VerbThatLists

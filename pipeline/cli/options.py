@@ -78,6 +78,14 @@ def print_json(value: dict[str, Any]) -> None:
     typer.echo(json.dumps(value, indent=1, allow_nan=False))
 
 
+def print_answer(facts: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Print what a verb answers: its facts as JSON, or its text for people."""
+    if as_json:
+        print_json(facts)
+    else:
+        typer.echo(text)
+
+
 def read_line_file(path: Path | None, *, runs: Path) -> LineFile:
     """Load the line file, or give the built-in line where there is none (its images may not be there yet)."""
     from ..line.builtin import builtin_line_file

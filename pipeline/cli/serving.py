@@ -28,6 +28,9 @@ def serve(
     station: Station = None,
     systemd: Annotated[bool, typer.Option("--systemd", help="Only print a systemd unit for it.")] = False,
     container: Annotated[bool, typer.Option("--container", help="Only print a container file for it.")] = False,
+    allow_unsigned: Annotated[
+        bool, typer.Option("--allow-unsigned", help="Take a bundle file that none of your keys vouches for.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Inspect frames and answer in time, until it is stopped. Takes what is installed, needs no torch."""
@@ -35,6 +38,8 @@ def serve(
         from ..deploy.station_file import settings_for
 
         settings = settings_for(station)
+        if allow_unsigned:
+            settings = settings.model_copy(update={"allow_unsigned": True})
         if systemd or container:
             _print_files(station, settings, systemd=systemd, container=container)
             return
@@ -86,6 +91,12 @@ def _print_files(station: Path | None, settings: StationSettings, *, systemd: bo
     command = [program] if program else [sys.executable, "-m", "beltline.pipeline"]
     named = [] if station is None else [str(station.expanduser().absolute())]
     if systemd:
-        typer.echo(systemd_unit([*command, "serve", *named], writable=writable_by(settings)), nl=False)
+        typer.echo(
+            systemd_unit(
+                [*command, "serve", *named, *(["--allow-unsigned"] if settings.allow_unsigned else [])],
+                writable=writable_by(settings),
+            ),
+            nl=False,
+        )
     if container:
         typer.echo(container_file(), nl=False)

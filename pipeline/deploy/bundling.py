@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,6 +55,8 @@ class BundleOptions:
         output: The file; None: `<run>-<row>.beltline` in the current folder.
         licence: Text file that takes the place of Beltline's own licence; None: Beltline's.
         device: A device that the first row's engine is built on when it is installed there; None: none is.
+        number: Ascending with every bundle of a product; None: the second in which the run was measured.
+        expires: Day (ISO 8601) after which everyone is warned; None: never.
     """
 
     rows: tuple[str, ...] = ()
@@ -62,6 +65,8 @@ class BundleOptions:
     output: Path | None = None
     licence: Path | None = None
     device: DeviceOptions | None = None
+    number: int | None = None
+    expires: str | None = None
 
 
 def bundle_rows(
@@ -79,7 +84,7 @@ def bundle_rows(
     measured = [_model(each, report) for each in chosen]
     with TemporaryDirectory(prefix="beltline-") as folder:
         there = [] if options.device is None else [device_model(measured[0], options.device, job.dataset, Path(folder))]
-        parts = _parts(job, chosen, report, models=measured, there=there, licence=options.licence)
+        parts = _parts(job, chosen, report, models=measured, there=there, options=options)
         path = options.output or Path(f"{_file_name(parts, options)}{SUFFIX}")
         return path, write_bundle(path, parts, key=options.key)
 
@@ -91,7 +96,7 @@ def _parts(
     *,
     models: Sequence[BundleModel],
     there: Sequence[DeviceModel],
-    licence: Path | None,
+    options: BundleOptions,
 ) -> BundleParts:
     """Put together what was measured here, with the models that are built elsewhere before it."""
     golden, frames = _golden(job, chosen, models, margin=margin_for(there))
@@ -100,6 +105,10 @@ def _parts(
     cautions = [*_caution_of_run(name), *(each for model in models for each in _cautions(model, report))]
     return BundleParts(
         name=name,
+        line=name.removesuffix(QUICK),
+        product=job.line_file.product,
+        number=_second_of(report) if options.number is None else options.number,
+        expires=options.expires,
         beltline=_version(),
         models=everything,
         device=_device(chosen[0]),
@@ -109,7 +118,7 @@ def _parts(
         golden=golden_there(golden, models[0], there),
         frames=frames,
         report=(job.folder / "report.json").read_bytes(),
-        licence=_licence(licence),
+        licence=_licence(options.licence),
         parts_list=parts_list(name, everything),
         reference=_reference(job, chosen, there),
     )
@@ -271,6 +280,14 @@ def _licence(path: Path | None) -> bytes:
         msg = "Beltline's own licence is not where it was installed; name a text with --license"
         raise StorageError(msg)
     return text.encode()
+
+
+def _second_of(report: Report) -> int:
+    """Give the second since 1970 in which a run began: later runs give higher numbers, the same run the same one."""
+    try:
+        return max(0, int(datetime.fromisoformat(report.started or "").timestamp()))
+    except ValueError:
+        return 0
 
 
 def _version() -> str:

@@ -63,6 +63,7 @@ class LineFile(BaseModel):
 
     Attributes:
         name: Names the run's folder; None: the folder that the file lies in.
+        product: What the line inspects, as it stands in its bundles; None: the line's name.
         line: The belt.
         data: Its photographs.
         teacher: The model that the small ones are measured against.
@@ -78,6 +79,7 @@ class LineFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Beltline line file")
     name: str | None = Field(default=None, pattern=f"^{_NAME.pattern}$")
+    product: str | None = Field(default=None, pattern=f"^{_NAME.pattern}$")
     line: Line
     data: DataSettings
     teacher: TeacherSettings = TeacherSettings()

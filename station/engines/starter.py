@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from threading import Lock
 
+from ...export.artifacts import built_where_it_runs
 from ...inspection.base.errors import BeltlineError, BundleError
 from ...targets.kernel_files import cpus_by_core
 from ..counters import Counters
+from ..publishing.systemd import notify
 from ..settings import StationSettings
 from ..versions.at_work import AtWork, BundleStore
-from .building import build_ahead
+from ..versions.self_test import build_apart, usual_limits
 from .engine import Engine, start_engine
 from .pinning import Pinning, pinning_for
 from .slots import FrameSlots
@@ -90,7 +93,9 @@ class EngineStarter:
             BeltlineError: It cannot work here.
         """
         pinning = self.pinning(at_work)
-        build_ahead(at_work)
+        if built_where_it_runs(at_work.model.backend):  # the engine process has to be ready soon
+            notify(f"EXTEND_TIMEOUT_USEC={int(usual_limits('build').seconds * 1e6)}")
+            build_apart(at_work.unpacked, notify=_to_stderr)
         return start_engine(at_work, self._slots, pinning, timeout_s=self._settings.watchdog.start_s)
 
     def pinning(self, at_work: AtWork) -> Pinning:
@@ -144,3 +149,8 @@ class EngineStarter:
         except BundleError:
             others = []
         return [lambda: at_work, *others]
+
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

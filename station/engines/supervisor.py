@@ -78,6 +78,8 @@ class EngineSupervisor:
         current = self._store.current()
         engine = self._engine = self._starter.first()
         self._counters.note_bundle(engine.at_work.version)
+        for caution in engine.at_work.cautions:
+            self._counters.note_incident("bundle", caution)
         if current is not None:
             self._known.add(current.number)
             if current.number != engine.at_work.generation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ...export.bundles.proof import Proven, Speed
 from ...export.bundles.reading import Unpacked, read_unpacked
 from ...inspection.base.errors import BundleError, StorageError
+from ...inspection.base.locking import locked
 from ...inspection.base.storage import new_folder, sync, write_json
 
 
@@ -63,6 +64,9 @@ def default_root() -> Path:
 
 
 Why = Literal["install", "rollback"]
+INSTEAD = "choose another folder with --root"
+SWITCH_WAIT_S = 30.0
+"""So long a switch waits for another one, which takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,24 @@ class Activation:
     def name(self) -> str:
         """Of its folder below `generations/`."""
         return f"{self.number:06d}"
+
+
+def installing(places: Places) -> AbstractContextManager[None]:
+    """Keep other installs out, however long this one takes; a rollback may come in between.
+
+    Raises:
+        StorageError: Another process installs; it is named.
+    """
+    return locked(places.root, name="install.lock", instead=INSTEAD)
+
+
+def switching(places: Places, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
+    """Keep everyone else from changing what works; for moments only: golden frames are run before.
+
+    Raises:
+        StorageError: Another process is at it after `wait_s`; it is named.
+    """
+    return locked(places.root, instead=INSTEAD, wait_s=wait_s)
 
 
 def current_activation(places: Places) -> Activation | None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ...export.artifacts import backends, runtime_packages
+from ...export.artifacts import runtime_packages
 from ...export.bundles.fitness import cautions_for, require_architecture
 from ...export.bundles.manifest import Manifest
-from ...export.bundles.proof import Proven, Speed, measure_models, prove_models, runtime_missing
+from ...export.bundles.proof import Proven, Speed
 from ...export.bundles.reading import OpenBundle, Unpacked, open_bundle
 from ...export.bundles.signing import Signer
-from ...export.contracts import BuildsOnDevice
-from ...inspection.base.errors import BundleError, GraphError
 from ...targets.fingerprint import fingerprint
-
-Tell = Callable[[str], None]
-"""Takes a line for people."""
+from .self_test import Notify, self_test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +36,25 @@ class Verified:
     proven: tuple[Proven, ...]
     measured: tuple[Speed, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """Say it to people, a fact a line."""
+        facts = self.manifest
+        lines = [
+            f"{facts.version}: {model.row} on {model.backend}, {model.precision}, verdict {model.verdict}"
+            for model in facts.models
+        ]
+        lines.append(f"line {facts.line}, product {facts.product}, number {facts.number}")
+        lines.append(self.signer.text)
+        lines += [f"caution: {sentence}" for sentence in self.cautions]
+        lines += [
+            f"self-test: {each.row} on {each.backend} decided all {each.frames} golden frames as when it was measured "
+            f"(largest score difference {each.max_abs:.2g})"
+            for each in self.proven
+        ]
+        lines += [f"measured here: {each.text}" for each in self.measured]
+        return "\n".join(lines)
+
     def to_json(self) -> dict[str, Any]:
         """Give the JSON form that `--json` prints."""
         models = [model.model_dump(mode="json") for model in self.manifest.models]
@@ -48,6 +62,10 @@ class Verified:
             "version": self.manifest.version,
             "digest": self.manifest.digest,
             "name": self.manifest.name,
+            "line": self.manifest.line,
+            "product": self.manifest.product,
+            "number": self.manifest.number,
+            "expires": self.manifest.expires,
             "models": models,
             "device": self.manifest.device.model_dump(mode="json"),
             "signed_by": self.signer.key,
@@ -61,12 +79,12 @@ class Verified:
         }
 
 
-def say_nothing(_text: str) -> None:
-    """Tell nobody."""
+def ignore(_text: str) -> None:
+    """Notify nobody."""
 
 
 def verify_bundle(
-    path: Path, *, key: Path | None = None, other_device: bool = False, notify: Tell = say_nothing
+    path: Path, *, key: Path | None = None, other_device: bool = False, notify: Notify = ignore
 ) -> Verified:
     """Check a bundle from its signature to its decisions on this machine; nothing is left on the disk.
 
@@ -102,37 +120,14 @@ def require_machine(bundle: OpenBundle, *, other_device: bool) -> Mapping[str, A
 
 
 def proven_in(
-    bundle: OpenBundle, unpacked: Unpacked, machine: Mapping[str, Any], *, notify: Tell = say_nothing
+    bundle: OpenBundle, unpacked: Unpacked, machine: Mapping[str, Any], *, notify: Notify = ignore
 ) -> Verified:
-    """Build what is built where it runs, run the golden frames, then measure; see `verify_bundle`."""
-    threads = self_test_threads(unpacked.manifest)
-    prepare_models(unpacked, notify=notify)
-    proven = prove_models(unpacked, threads=threads)
+    """Test an unpacked bundle in a process of its own; see `verify_bundle`."""
+    tested = self_test(unpacked, notify=notify)
     return Verified(
         manifest=bundle.manifest,
         signer=bundle.signer,
         cautions=cautions_for(bundle.manifest, machine),
-        proven=proven,
-        measured=measure_models(unpacked, threads=threads),
+        proven=tested.proven,
+        measured=tested.measured,
     )
-
-
-def prepare_models(unpacked: Unpacked, *, notify: Tell) -> None:
-    """Build what is built where it runs, as far as its runtime is here and it is not built already.
-
-    Raises:
-        BundleError: The runtime does not take a model.
-    """
-    for model in unpacked.manifest.models:
-        backend = backends().get(model.backend)
-        if isinstance(backend, BuildsOnDevice) and runtime_missing(model) is None:
-            try:
-                backend.prepare(unpacked.artifact(model), notify=notify)
-            except GraphError as error:
-                msg = f"model {model.row}: {error}"
-                raise BundleError(msg) from error
-
-
-def self_test_threads(manifest: Manifest) -> int:
-    """As many threads as the models were measured with, as far as this process may use CPUs."""
-    return min(manifest.device.threads, len(os.sched_getaffinity(0)))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ...export.bundles.fitness import expired
 from ...export.bundles.manifest import Manifest, ModelFacts
 from ...export.bundles.proof import runtime_missing
 from ...export.bundles.reading import Unpacked, open_bundle
@@ -28,6 +29,7 @@ class AtWork:
         unpacked: Its files.
         model: The one of its models that runs here.
         deadline_ns: From frame to decision.
+        cautions: What people must know: nobody vouches for it, or its day is over.
     """
 
     version: str
@@ -35,6 +37,7 @@ class AtWork:
     unpacked: Unpacked
     model: ModelFacts
     deadline_ns: int
+    cautions: tuple[str, ...] = ()
 
 
 class BundleStore:
@@ -91,13 +94,24 @@ class BundleStore:
         self._kept.close()
 
     def _from_file(self, path: Path) -> AtWork:
-        with open_bundle(path, key=self._settings.key) as bundle:
+        remembered = Places(root=default_root()).trusted_key
+        key = self._settings.key or (remembered if remembered.exists() and not self._settings.allow_unsigned else None)
+        with open_bundle(path, key=key) as bundle:
+            if bundle.signer.key is None and not self._settings.allow_unsigned:
+                msg = (
+                    f"{path} is {bundle.signer.text}; sign it (beltline bundle --key), or say that it may work all the "
+                    "same: --allow-unsigned, in station.yaml `allow_unsigned: true`"
+                )
+                raise StationError(msg)
+            cautions = () if bundle.signer.trusted else (f"{path}: {bundle.signer.text}",)
             require_machine(bundle, other_device=False)
             folder = Path(self._kept.enter_context(TemporaryDirectory(prefix="beltline-")))
             unpacked = bundle.unpack(folder)
-        return self._at_work(unpacked, version=unpacked.manifest.version, generation=None)
+        return self._at_work(unpacked, version=unpacked.manifest.version, generation=None, cautions=cautions)
 
-    def _at_work(self, unpacked: Unpacked, *, version: str, generation: int | None) -> AtWork:
+    def _at_work(
+        self, unpacked: Unpacked, *, version: str, generation: int | None, cautions: tuple[str, ...] = ()
+    ) -> AtWork:
         deadline_ms = self._settings.deadline_ms or unpacked.manifest.budget.deadline_ms
         return AtWork(
             version=version,
@@ -105,6 +119,7 @@ class BundleStore:
             unpacked=unpacked,
             model=model_to_run(unpacked.manifest, row=self._settings.engine.row),
             deadline_ns=round(deadline_ms * 1e6),
+            cautions=(*cautions, *expired(unpacked.manifest)),
         )
 
 

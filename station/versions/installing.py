@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...export.bundles.reading import OpenBundle, open_bundle, read_unpacked
-from ...export.bundles.signing import public_pem
+from ...export.bundles.manifest import Manifest
+from ...export.bundles.reading import OpenBundle, manifest_of, open_bundle, read_unpacked
+from ...export.bundles.signing import Signer, public_pem
 from ...inspection.base.errors import BundleError, StorageError
-from ...inspection.base.locking import locked
 from ...inspection.base.storage import new_folder, sync, write_bytes
-from .activation import Activation, Places, activate, current_activation
-from .admission import Tell, Verified, proven_in, require_machine, say_nothing
+from .activation import INSTEAD, SWITCH_WAIT_S, Activation, Places, activate, current_activation, installing, switching
+from .admission import Verified, ignore, proven_in, require_machine
+from .self_test import Notify
 from .tidying import remove_leftovers
-
-_INSTEAD = "choose another folder with --root"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +26,15 @@ class InstallOptions:
         key: Public key that must have signed the bundle; None: the one remembered from an earlier install.
         allow_unsigned: Take a bundle that no key vouches for.
         other_device: Take a bundle that was measured on another architecture.
+        other_line: Take a bundle of another line or product than the one at work.
+        older: Take a bundle with a lower number than the one at work.
     """
 
     key: Path | None = None
     allow_unsigned: bool = False
     other_device: bool = False
+    other_line: bool = False
+    older: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ class Installed:
     verified: Verified
 
 
-def install(path: Path, places: Places, options: InstallOptions, *, notify: Tell = say_nothing) -> Installed:
+def install(path: Path, places: Places, options: InstallOptions, *, notify: Notify = ignore) -> Installed:
     """Install a bundle and put it to work.
 
     Whatever happens, power failure included, either what worked before or the new version works afterwards.
@@ -57,24 +62,24 @@ def install(path: Path, places: Places, options: InstallOptions, *, notify: Tell
         notify: Told what is built here and how far that is.
 
     Raises:
-        BundleError: It is damaged, forged, hostile, unsigned, or for another architecture.
+        BundleError: It is damaged, forged, hostile or unsigned, for another architecture or line, or older than what
+            works.
         MissingPartError: No runtime for it is here.
         ParityError: A golden decision flipped.
         StorageError: The disk is full, or another process installs (it is named).
         TooSlowError: A model that was built here is too slow for the belt.
     """
     make_root(places)
-    with locked(places.root, instead=_INSTEAD):
-        remove_leftovers(places)
-        key = options.key or (
-            places.trusted_key if places.trusted_key.exists() and not options.allow_unsigned else None
-        )
-        with open_bundle(path, key=key) as bundle:
+    with installing(places):
+        with switching(places):
+            remove_leftovers(places, of_installs=True)
+        with _opened(path, places, options) as bundle:
             _require_vouched(bundle, options)
+            _require_expected(bundle.manifest, places, options)
             version, verified = _brought_in(bundle, places, options, notify)
-        if options.key is not None and not places.trusted_key.exists():
-            write_bytes(places.trusted_key, public_pem(options.key))
-        return Installed(activation=_put_to_work(places, version, verified), verified=verified)
+        with switching(places, wait_s=SWITCH_WAIT_S):
+            _remember(verified.signer, places, options)
+            return Installed(activation=_put_to_work(places, version, verified), verified=verified)
 
 
 def make_root(places: Places) -> None:
@@ -89,8 +94,34 @@ def make_root(places: Places) -> None:
         sync(places.root)
         sync(places.root.parent)
     except OSError as error:
-        msg = f"cannot write {places.root}: {error.strerror or error}; {_INSTEAD}"
+        msg = f"cannot write {places.root}: {error.strerror or error}; {INSTEAD}"
         raise StorageError(msg) from error
+
+
+@contextmanager
+def _opened(path: Path, places: Places, options: InstallOptions) -> Iterator[OpenBundle]:
+    """Open a bundle with the remembered key, which `--key` cannot override, else with the key given."""
+    remembered = places.trusted_key if places.trusted_key.exists() and not options.allow_unsigned else None
+    if remembered is None or options.key is None:
+        with open_bundle(path, key=remembered or options.key) as bundle:
+            yield bundle
+        return
+    given = public_pem(options.key)
+    with open_bundle(path, key=remembered) as bundle:
+        if bundle.signer.public != given:
+            msg = (
+                f"--key {options.key}: wanted the key that vouches for this bundle here (remembered in {remembered}), "
+                f"got another one; remove {remembered} to trust another key"
+            )
+            raise BundleError(msg)
+        yield bundle
+
+
+def _remember(signer: Signer, places: Places, options: InstallOptions) -> None:
+    """Keep the first key that was given, and the one that follows it once a bundle has brought the proof."""
+    first = options.key is not None and not places.trusted_key.exists()
+    if signer.public is not None and (first or signer.rotated):
+        write_bytes(places.trusted_key, signer.public)
 
 
 def _require_vouched(bundle: OpenBundle, options: InstallOptions) -> None:
@@ -102,7 +133,30 @@ def _require_vouched(bundle: OpenBundle, options: InstallOptions) -> None:
         raise BundleError(msg)
 
 
-def _brought_in(bundle: OpenBundle, places: Places, options: InstallOptions, notify: Tell) -> tuple[str, Verified]:
+def _require_expected(manifest: Manifest, places: Places, options: InstallOptions) -> None:
+    """Refuse what is sound but would be a surprise: another line's bundle, or an older one than works now."""
+    try:
+        now = current_activation(places)
+        before = None if now is None else manifest_of(places.versions / now.version)
+    except BundleError:
+        return  # it is damaged, and this install is to mend it
+    if before is None:
+        return
+    if (before.line, before.product) != (manifest.line, manifest.product) and not options.other_line:
+        msg = (
+            f"wanted a bundle for line {before.line}, product {before.product}, got one for line {manifest.line}, "
+            f"product {manifest.product}; install the right one, or pass --other-line to change what is inspected here"
+        )
+        raise BundleError(msg)
+    if manifest.number < before.number and not options.older:
+        msg = (
+            f"wanted a bundle with a number of at least {before.number}, got {manifest.number}: it is older than "
+            f"{before.name}, which works now; use `beltline rollback` to go back, or pass --older to install it"
+        )
+        raise BundleError(msg)
+
+
+def _brought_in(bundle: OpenBundle, places: Places, options: InstallOptions, notify: Notify) -> tuple[str, Verified]:
     """Unpack and test a bundle under a name of its own; a version that is there already is tested as it lies there."""
     machine = require_machine(bundle, other_device=options.other_device)
     folder = _folder_for(bundle, places)

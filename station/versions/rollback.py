@@ -7,14 +7,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ...export.bundles.proof import Proven, prove_models
 from ...inspection.base.errors import BeltlineError, BundleError
-from ...inspection.base.locking import locked
 from ...targets.host import LocalHost
-from .activation import Activation, Places, activate, current_activation, earlier_activations, unpacked_of
-from .admission import self_test_threads
+from .activation import (
+    SWITCH_WAIT_S,
+    Activation,
+    Places,
+    activate,
+    current_activation,
+    earlier_activations,
+    switching,
+    unpacked_of,
+)
+from .admission import ignore
 from .installing import make_root
+from .self_test import Tested, self_test
 from .tidying import remove_leftovers
+
+_LIMIT_S = 900
+"""For all that a rollback may have to test on its way; each self-test has a limit of its own."""
 
 
 def roll_back(places: Places) -> Activation:
@@ -27,54 +38,27 @@ def roll_back(places: Places) -> Activation:
         StorageError: The disk cannot be written, or another process installs.
     """
     make_root(places)
-    with locked(places.root, instead="choose another folder with --root"):
-        remove_leftovers(places)
+    with switching(places):
+        remove_leftovers(places, of_installs=False)
         now = current_activation(places)
-        if now is None:
-            msg = f"nothing is installed in {places.root}; install a bundle first"
-            raise BundleError(msg)
-        refused = []
-        for earlier in earlier_activations(places, now):
-            if earlier.version == now.version:
-                continue
-            try:
-                tested = _tested(places, earlier)
-            except BeltlineError as error:
-                refused.append(f"{earlier.version}: {error}")
-                continue
-            return activate(
-                places,
-                earlier.version,
-                why="rollback",
-                previous=earlier.previous,
-                signer=earlier.signer,
-                self_test=tested,
-            )
-        notified = "; ".join(refused) or "it was the first"
-        msg = f"wanted a version before {now.version} that works, got none ({notified}); {now.version} goes on working"
+    if now is None:
+        msg = f"nothing is installed in {places.root}; install a bundle first"
         raise BundleError(msg)
-
-
-def _tested(places: Places, activation: Activation) -> tuple[Proven, ...]:
-    unpacked = unpacked_of(places, activation)
-    return prove_models(unpacked, threads=self_test_threads(unpacked.manifest))
-
-
-def main() -> None:
-    """Roll back what is installed in the folder named: `python -m beltline.station.versions.rollback FOLDER`."""
-    try:
-        now = roll_back(Places(root=Path(sys.argv[1])))
-    except BeltlineError as error:
-        sys.stderr.write(f"{error}\n".replace("\n", " "))
-        raise SystemExit(error.exit_code) from error
-    sys.stdout.write(f"{now.version}\n")
-
-
-if __name__ == "__main__":
-    main()
-
-
-_LIMIT_S = 300
+    earlier, tested = _first_that_works(places, now)
+    with switching(places, wait_s=SWITCH_WAIT_S):
+        if current_activation(places) != now:
+            msg = f"another process put a version to work meanwhile in {places.root}; look at `beltline status`"
+            raise BundleError(msg)
+        unpacked_of(places, earlier)  # still there, and whole
+        return activate(
+            places,
+            earlier.version,
+            why="rollback",
+            previous=earlier.previous,
+            signer=earlier.signer,
+            self_test=tested.proven,
+            measured=tested.measured,
+        )
 
 
 def roll_back_on_disk(root: Path) -> str:
@@ -98,4 +82,33 @@ def roll_back_on_disk(root: Path) -> str:
     if ended.returncode == 0:
         return f"what is installed was rolled back to {ended.stdout.strip()}"
     last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
-    return f"what is installed was not rolled back: {last}; roll it back by hand, or install a sound bundle"
+    return f"what is installed was not rolled back: {last}; run `beltline rollback`, or install a sound bundle"
+
+
+def _first_that_works(places: Places, now: Activation) -> tuple[Activation, Tested]:
+    """Find the latest version before `now` that passes its self-test; nothing is locked meanwhile."""
+    refused = []
+    for earlier in earlier_activations(places, now):
+        if earlier.version == now.version:
+            continue
+        try:
+            return earlier, self_test(unpacked_of(places, earlier), notify=ignore)
+        except BeltlineError as error:
+            refused.append(f"{earlier.version}: {error}")
+    reasons = "; ".join(refused) or "it was the first"
+    msg = f"wanted a version before {now.version} that works, got none ({reasons}); {now.version} goes on working"
+    raise BundleError(msg)
+
+
+def main() -> None:
+    """Roll back what is installed in the folder named: `python -m beltline.station.versions.rollback FOLDER`."""
+    try:
+        now = roll_back(Places(root=Path(sys.argv[1])))
+    except BeltlineError as error:
+        sys.stderr.write(f"{error}\n".replace("\n", " "))
+        raise SystemExit(error.exit_code) from error
+    sys.stdout.write(f"{now.version}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,9 +17,10 @@ def status(places: Places) -> dict[str, Any]:
     """Say what works; every file of it is compared with its digest, nothing is run.
 
     Returns:
-        JSON-able: `root`, `version`, `generation`, `since`, `why`, `signer`, `self_test` (of when it was put to
-        work), `measured` (then, of models built here), `models` (row, backend, precision, threshold, verdict),
-        `cautions`, `back` (versions that a rollback would take, in order), `versions` (all on disk).
+        JSON-able: `root`, `line`, `product`, `number`, `expires` (of the bundle), `version`, `generation`, `since`,
+        `why`, `signer`, `self_test` (of when it was put to work), `measured` (then, of models built here), `models`
+        (row, backend, precision, threshold, verdict), `cautions`, `back` (versions that a rollback would take, in
+        order), `versions` (all on disk).
 
     Raises:
         BundleError: Nothing is installed, or what is has been damaged.
@@ -33,6 +34,7 @@ def status(places: Places) -> dict[str, Any]:
     earlier = [each.version for each in earlier_activations(places, now)]
     return {
         "root": str(places.root),
+        **{name: getattr(manifest, name) for name in ("line", "product", "number", "expires")},
         "version": now.version,
         "generation": now.number,
         "since": now.since,
@@ -52,6 +54,7 @@ def status_text(facts: dict[str, Any]) -> str:
     lines = [
         f"version    {facts['version']} (generation {facts['generation']}, {facts['why']})",
         f"since      {facts['since']}",
+        f"line       {facts['line']}, product {facts['product']}, number {facts['number']}",
         f"signer     {facts['signer']}",
         *(f"model      {_model(model)}" for model in facts["models"]),
         *(f"self-test  {_test(test)}" for test in facts["self_test"]),

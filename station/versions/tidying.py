@@ -8,13 +8,18 @@ from pathlib import Path
 from ...export.bundles.manifest import MANIFEST, Manifest, read_part
 from ...export.tensor_rt.engine_store import remove_engines
 from ...inspection.base.errors import BundleError, StorageError
-from ...inspection.base.locking import locked
-from .activation import Activation, Places, current_activation, earlier_activations
+from .activation import Activation, Places, current_activation, earlier_activations, installing, switching
 
 
-def remove_leftovers(places: Places) -> None:
-    """Remove temporary names that only a killed process leaves; whoever holds the lock owns them all."""
-    for folder in (places.root, places.versions, places.generations, places.engines):
+def remove_leftovers(places: Places, *, of_installs: bool) -> None:
+    """Remove temporary names that only a killed process leaves.
+
+    Args:
+        places: Locked by this process.
+        of_installs: Those of half an install, too; whoever holds `installing` as well owns them.
+    """
+    folders = [places.root, places.generations]
+    for folder in [*folders, *([places.versions, places.engines] if of_installs else [])]:
         for each in folder.iterdir() if folder.is_dir() else ():
             if each.name.startswith(".") and each.name.endswith(".tmp"):
                 _remove(each)
@@ -40,8 +45,8 @@ def prune(places: Places, *, keep: int) -> tuple[str, ...]:
     if not places.root.is_dir():
         msg = f"nothing is installed in {places.root}"
         raise BundleError(msg)
-    with locked(places.root, instead="choose another folder with --root"):
-        remove_leftovers(places)
+    with installing(places), switching(places):
+        remove_leftovers(places, of_installs=True)
         kept = _kept(places, keep)
         versions = {each.version for each in kept}
         gone = sorted(each for each in places.versions.iterdir() if each.name not in versions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from beltline.export.tensor_rt import presence
 from beltline.export.tensor_rt.freezing import freeze
 from beltline.inspection.base.errors import BundleError, ParityError, TooSlowError
 from beltline.pipeline.deploy.device_bundle import trtexec_of
-from beltline.station.engines import building
+from beltline.station.versions import self_test
 from beltline.station.versions.activation import Places, current_activation
 from beltline.station.versions.admission import verify_bundle
 from beltline.station.versions.at_work import BundleStore
 from beltline.station.versions.installing import InstallOptions, install
 from beltline.station.versions.rollback import roll_back
+from beltline.station.versions.self_test import build_apart
 from beltline.station.versions.status import status, status_text
 from beltline.station.versions.tidying import prune
 from beltline.targets.target import Target
@@ -45,12 +47,21 @@ class Jetson:
         return folder / "changed.beltline"
 
 
+APART = self_test._run_apart
+
+
+def in_this_process(task: Any, unpacked: Any, notify: Any, _limits: Any) -> Any:
+    """A process of its own would have no double of TensorRT; what comes back is JSON all the same."""
+    return json.loads(json.dumps(self_test.run_task(task, unpacked, notify)))
+
+
 @pytest.fixture(params=VERSIONS)
 def jetson(
     request: pytest.FixtureRequest, bundle: Any, tiny_graph: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Jetson:
     """The tiny inspector for TensorRT alone, expected to decide as ONNX Runtime does."""
     machine = machine_with(request.param, tmp_path / "cache", monkeypatch)
+    monkeypatch.setattr(self_test, "_run_apart", in_this_process)
     (tmp_path / "frozen").mkdir()
     artifact = freeze(tiny_graph, Target(name="jetson-orin-nano", threads=1, cpus=(0,)), tmp_path / "frozen")
     reference = bundle.parts.models[0]
@@ -157,18 +168,18 @@ def test_it_may_come_from_another_architecture(jetson: Jetson, monkeypatch: pyte
 
 
 @any_version
-def test_a_station_builds_the_engine_ahead_of_its_engine_process(
-    jetson: Jetson, places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_engine_is_built_ahead_by_a_command(
+    jetson: Jetson, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(jetson.path, places, FREELY)
     monkeypatch.setattr("beltline.export.tensor_rt.engine_store.l4t_release", lambda: "39.2.0")
-    assert building.main([str(places.current / "bundle")]) == 0
-    assert "Jetson Linux 39.2.0" in capsys.readouterr().err
+    assert self_test.main(["build", str(places.current / "bundle")], answers := StringIO()) == 0
+    assert "Jetson Linux 39.2.0" in json.loads(answers.getvalue().splitlines()[0])["progress"]
     assert jetson.machine.scene.builds == 2
     jetson.machine.scene.parser_errors = ["no importer for HardSwish"]
     monkeypatch.setattr("beltline.export.tensor_rt.engine_store.l4t_release", lambda: "39.3.0")
-    assert building.main([str(places.current / "bundle")]) == 2
-    assert "no importer for HardSwish" in json.loads(capsys.readouterr().out)["error"]
+    assert self_test.main(["build", str(places.current / "bundle")], answers := StringIO()) == 2
+    assert "no importer for HardSwish" in json.loads(answers.getvalue().splitlines()[-1])["error"]
 
 
 @any_version
@@ -177,15 +188,16 @@ def test_building_ahead_is_a_process_of_its_own_and_tells_why_it_failed(
 ) -> None:
     """The process has no double: with a whole bundle it finds no TensorRT and nothing to do."""
     install(jetson.path, places, FREELY)
+    monkeypatch.setattr(self_test, "_run_apart", APART)
     at_work = BundleStore(settings_of(bundle=places.root)).candidates()[0]()
-    building.build_ahead(at_work)
+    build_apart(at_work.unpacked, notify=pytest.fail)
     (places.current / "bundle" / "report.json").write_text("changed")
-    with pytest.raises(BundleError, match=r"its engine cannot be built: .*report\.json is not the file"):
-        building.build_ahead(at_work)
+    with pytest.raises(BundleError, match=r"report\.json is not the file"):
+        build_apart(at_work.unpacked, notify=pytest.fail)
     install(pair.old, places, FREELY)
     other = BundleStore(settings_of(bundle=places.root)).candidates()[0]()
-    monkeypatch.setattr("subprocess.run", lambda *_, **__: pytest.fail("a process was started for nothing"))
-    building.build_ahead(other)
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a process was started for nothing"))
+    build_apart(other.unpacked, notify=pytest.fail)
     assert other.model.backend == "onnx_runtime"
 
 
