@@ -25,6 +25,7 @@ from ...export.artifacts import backends, built_where_it_runs
 from ...export.bundles.manifest import Manifest
 from ...export.bundles.proof import Proven, Speed, measure_models, prove_models, runtime_missing
 from ...export.bundles.reading import Unpacked, read_unpacked
+from ...export.contracts import BuildsOnDevice
 from ...inspection.base.errors import (
     BeltlineError,
     BundleError,
@@ -155,9 +156,10 @@ def _built_here(manifest: Manifest) -> bool:
 
 def _build(unpacked: Unpacked, notify: Notify) -> None:
     for model in unpacked.manifest.models:
-        if built_where_it_runs(model.backend) and runtime_missing(model) is None:
+        backend = backends().get(model.backend)
+        if isinstance(backend, BuildsOnDevice) and runtime_missing(model) is None:
             try:
-                backends()[model.backend].prepare(unpacked.artifact(model), notify=notify)  # type: ignore[attr-defined]
+                backend.prepare(unpacked.artifact(model), notify=notify)
             except GraphError as error:
                 msg = f"model {model.row}: {error}"
                 raise BundleError(msg) from error
