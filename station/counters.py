@@ -12,6 +12,7 @@ from threading import Lock
 from .outcomes import Outcome
 
 _LAST_INCIDENTS = 100
+_TOLD_COUNTS = frozenset(10**power for power in range(18))
 
 
 LATENCY_MS = tuple(round(0.05 * 1.12**step, 4) for step in range(120))
@@ -105,6 +106,7 @@ class Tally:
         by_source: Frames offered by each source.
         restarts: By part: how often the watchdog started it anew.
         dropped: By outlet: outcomes that it did not take in time or failed on.
+        refused_requests: By kind, see `web.guard.Refusal` (also `connections` and `bodies`).
         switches: How often another bundle was put to work.
         rollbacks: How often the station went back by itself.
         bundle: Version at work.
@@ -127,6 +129,7 @@ class Tally:
     by_source: Mapping[str, int]
     restarts: Mapping[str, int]
     dropped: Mapping[str, int]
+    refused_requests: Mapping[str, int]
     switches: int
     rollbacks: int
     bundle: str
@@ -152,6 +155,7 @@ class Counters:
         self._answers: Counter[str] = Counter()
         self._restarts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._waiting = self._most_waiting = 0
         self._bundle = ""
@@ -187,6 +191,14 @@ class Counters:
         """Count an outcome that an outlet did not take."""
         with self._lock:
             self._dropped[outlet] += 1
+
+    def note_refused_request(self, kind: str, peer: str) -> None:
+        """Count a request or connection that was refused; the 1st, 10th, 100th, ... of a kind is an incident."""
+        with self._lock:
+            self._refused[kind] += 1
+            count = self._refused[kind]
+        if count in _TOLD_COUNTS:
+            self.note_incident("http", f"refused {count:,} requests so far ({kind}), the last from {peer[:60]}")
 
     def note_restart(self, part: str, text: str) -> None:
         """Count a part that was started anew, and say why."""
@@ -230,6 +242,7 @@ class Counters:
                 by_source=dict(self._sources),
                 restarts=dict(self._restarts),
                 dropped=dict(self._dropped),
+                refused_requests=dict(self._refused),
                 switches=self._events["switches"],
                 rollbacks=self._events["rollbacks"],
                 bundle=self._bundle,

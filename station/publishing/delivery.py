@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 from typing import Protocol
 
@@ -84,4 +85,5 @@ class Delivery:
     def _drop_link(self) -> None:
         link, self._link = self._link, None
         if link is not None:
-            link.close()
+            with suppress(Exception):  # it failed before, or is not needed any more; that is said where it failed
+                link.close()

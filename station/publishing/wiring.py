@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..outcomes import Seen, Sink, result_kinds
 from ..service import Service
 from ..settings import ResultChoice, named_choices, require_installed
@@ -88,6 +90,8 @@ class Wiring:
         return StationFacade(
             offer=service.offer,
             snapshot=service.counters.snapshot,
+            note_refused=service.counters.note_refused_request,
+            note_incident=partial(service.counters.note_incident, "http"),
             served=self._served,
             ready=lambda: not service.healthy(),
             last=self._last,

@@ -73,9 +73,14 @@ class _LineFile:
                 os.close(descriptor)
 
     def _open(self) -> None:
-        self._descriptor = os.open(self._settings.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._size_bytes = _whole_lines_bytes(self._descriptor)
-        os.ftruncate(self._descriptor, self._size_bytes)
+        descriptor = os.open(self._settings.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            self._size_bytes = _whole_lines_bytes(descriptor)
+            os.ftruncate(descriptor, self._size_bytes)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
 
     def _rotate(self) -> None:
         self.close()

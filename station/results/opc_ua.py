@@ -22,7 +22,7 @@ from ...inspection.base.packages import missing_package
 from ..outcomes import Outcome, Sink
 from ..publishing.delivery import Delivery, Link
 from ..publishing.handshake import Progress, hand_over
-from ..secret_files import read_secret
+from ..secret_files import read_secret, require_private
 
 if TYPE_CHECKING:
     from asyncua import ua
@@ -167,6 +167,7 @@ class _Plc:
     async def _encrypt(self, client: Client, certificate: Path, private_key: Path) -> None:
         from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 
+        require_private(private_key)
         shown = self._settings.server_certificate
         await client.set_security(
             SecurityPolicyBasic256Sha256,

@@ -110,6 +110,8 @@ class StationFacade:
     Attributes:
         offer: Hands a frame to the line; the future always gets its outcome.
         snapshot: All counts of this moment.
+        note_refused: Takes why a request was refused, and the address of who asked.
+        note_incident: Takes a sentence for people.
         served: The model at work.
         ready: Whether frames are answered by a model now.
         last: Frames for the live page.
@@ -120,6 +122,8 @@ class StationFacade:
 
     offer: Callable[[AnyFrame], Future[Outcome]]
     snapshot: Callable[[], Tally]
+    note_refused: Callable[[str, str], None]
+    note_incident: Callable[[str], None]
     served: Callable[[], Served]
     ready: Callable[[], bool]
     last: LastFrames

@@ -1,7 +1,8 @@
 """Who may ask: nobody from another page, nobody without the token where there is one, nobody too often.
 
 On a loopback address without a token, two things could still come in through an operator's browser: a strange page that
-posts to it (told by the header Origin) and a strange name that resolves to 127.0.0.1 (told by the header Host).
+asks it (the headers Origin and Sec-Fetch-Site tell) and a strange name that resolves to 127.0.0.1 (Host tells). Only
+who may ask is counted against a rate: strangers cannot use up what is the owner's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ..settings import HttpSettings
@@ -21,6 +22,7 @@ _OWN_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _MOST_PEERS = 1024
 _BURST_S = 2.0
 _LEAST_BURST = 10.0
+_GUESSES_PER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +31,15 @@ class Refusal:
 
     Attributes:
         status: Of HTTP.
+        kind: In counts: `host`, `origin`, `token`, `rate`.
         why: In words.
         headers: That the answer needs.
     """
 
     status: int
+    kind: str
     why: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Guard:
@@ -43,39 +47,73 @@ class Guard:
 
     def __init__(self, settings: HttpSettings, *, token: str | None) -> None:
         self._settings, self._token = settings, token
-        self._most = max(_LEAST_BURST, settings.requests_per_s * _BURST_S)
-        self._peers: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._turns = _Turns(settings.requests_per_s, most=max(_LEAST_BURST, settings.requests_per_s * _BURST_S))
+        self._guesses = _Turns(_GUESSES_PER_S, most=_LEAST_BURST)
 
-    def refusal(self, peer: str, headers: Mapping[str, str]) -> Refusal | None:
+    def refusal(self, peer: str, headers: Mapping[str, str], *, method: str = "GET", path: str = "/") -> Refusal | None:
         """Say why a request is refused; None: it may go on.
 
         Args:
             peer: Address of who asks.
             headers: Of the request, names in any case.
+            method: Of HTTP.
+            path: What is asked for.
         """
-        if not self._has_turn(peer):
-            return Refusal(status=429, why="too many requests; come more slowly", headers={"Retry-After": "1"})
         host, origin = headers.get("Host", ""), headers.get("Origin")
         if self._settings.loopback and _name_of(f"//{host}") not in {*_OWN_NAMES, self._settings.host}:
-            return Refusal(status=403, why=f"this station is not called {host[:80]!r}", headers={})
-        if origin is not None and host_of_origin(origin) != host:
-            return Refusal(status=403, why="requests from other pages are not answered", headers={})
+            return Refusal(status=403, kind="host", why=f"this station is not called {host[:80]!r}")
+        if (origin is not None and host_of_origin(origin) != host) or _is_from_another_page(headers, method):
+            return Refusal(status=403, kind="origin", why="requests from other pages are not answered")
         if self._token is not None and not hmac.compare_digest(_secret_in(headers), self._token.encode()):
-            challenge = {"WWW-Authenticate": 'Basic realm="beltline", charset="UTF-8"'}
-            return Refusal(
-                status=401, why="wanted the station's token, as Bearer or as Basic password", headers=challenge
-            )
+            return self._without_token(peer)
+        if not self._turns.take((peer, _area_of(method, path))):
+            why = "too many requests; come more slowly"
+            return Refusal(status=429, kind="rate", why=why, headers={"Retry-After": "1"})
         return None
 
-    def _has_turn(self, peer: str) -> bool:
-        """Keep a bucket for each address: it fills at the rate allowed, and a request takes one from it."""
+    def _without_token(self, peer: str) -> Refusal:
+        if not self._guesses.take((peer, "token")):
+            why = "too many wrong tokens; come more slowly"
+            return Refusal(status=429, kind="token", why=why, headers={"Retry-After": "60"})
+        challenge = {"WWW-Authenticate": 'Basic realm="beltline", charset="UTF-8"'}
+        why = "wanted the station's token, as Bearer or as Basic password"
+        return Refusal(status=401, kind="token", why=why, headers=challenge)
+
+
+class _Turns:
+    """A bucket for each client and use: it fills at the rate allowed, and a request takes one from it."""
+
+    def __init__(self, per_s: float, *, most: float) -> None:
+        self._per_s, self._most = per_s, most
+        self._left: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def take(self, client: tuple[str, str]) -> bool:
+        """Take a turn; whether there was one."""
         now_s = time.monotonic()
-        left, at_s = self._peers.pop(peer, (self._most, now_s))
-        left = min(self._most, left + (now_s - at_s) * self._settings.requests_per_s)
-        self._peers[peer] = (left - 1 if left >= 1 else left, now_s)
-        if len(self._peers) > _MOST_PEERS:
-            self._peers.popitem(last=False)
+        left, at_s = self._left.pop(client, (self._most, now_s))
+        left = min(self._most, left + (now_s - at_s) * self._per_s)
+        self._left[client] = (left - 1 if left >= 1 else left, now_s)
+        if len(self._left) > _MOST_PEERS:
+            self._left.popitem(last=False)
         return left >= 1
+
+
+def _is_from_another_page(headers: Mapping[str, str], method: str) -> bool:
+    """Whether a browser says so (Fetch Metadata, W3C): following a link to the page itself is no harm."""
+    if headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+        return False
+    followed = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
+    return not (followed and method == "GET")
+
+
+def _area_of(method: str, path: str) -> str:
+    """Name the use of a request: whoever posts parts too fast does not take the page or the metrics from anybody."""
+    if method == "POST":
+        return "parts"
+    return "page" if path == "/" or path.startswith("/live") else "watching"
 
 
 def host_of_origin(origin: str) -> str | None:

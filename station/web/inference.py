@@ -7,6 +7,7 @@ JSON, triton-inference-server/server, docs/protocol/extension_binary_data.md.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,12 +32,12 @@ class InferRequest:
     """A checked request.
 
     Attributes:
-        id: The client's own; given back.
+        id: The client's own, a text or a number; given back. None: it gave none.
         image: uint8 `[height, width, channels]`; a view into the body where it came as raw bytes.
         outputs: Names to give, and whether as raw bytes.
     """
 
-    id: str
+    id: str | float | None
     image: NDArray[np.uint8]
     outputs: Mapping[str, bool]
 
@@ -59,9 +60,10 @@ def infer_request(body: bytes, json_bytes: int | None, spec: FrameSpec) -> Infer
     inputs = request.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         _refuse(f"wanted one input, {INPUT!r}, got {_notified(inputs)}")
-    name = request.get("id", "")
-    if not isinstance(name, str) or len(name) > 200:
-        _refuse("wanted an id of at most 200 characters")
+    name = request.get("id")
+    number = isinstance(name, int | float) and not isinstance(name, bool) and math.isfinite(name)
+    if not (name is None or number or isinstance(name, str)) or len(str(name)) > 200:
+        _refuse("wanted an id of at most 200 characters, a text or a number")
     image = _image(inputs[0], memoryview(body)[size:], spec)
     return InferRequest(id=name, image=image, outputs=_wanted(request))
 
@@ -83,7 +85,8 @@ def infer_response(request: InferRequest, outcome: Outcome, served: Served) -> t
         notified = {"parameters": {"binary_data_size": len(raw)}} if binary else {"data": [_plain(values[name])]}
         outputs.append({"name": name, "datatype": OUTPUTS[name], "shape": [1], **notified})
         tail += raw if binary else b""
-    answer = {"model_name": served.name, "model_version": outcome.bundle, "id": request.id, "outputs": outputs}
+    named = {} if request.id is None else {"id": request.id}
+    answer = {"model_name": served.name, "model_version": outcome.bundle, **named, "outputs": outputs}
     head = json.dumps(answer, separators=(",", ":"), allow_nan=False).encode()
     return head + tail, len(head) if tail else None
 

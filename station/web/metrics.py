@@ -68,6 +68,7 @@ def _times(tally: Tally) -> list[Metric]:
 def _events(tally: Tally) -> list[Metric]:
     return [
         _counter("beltline_dropped", "Outcomes that an outlet did not take.", "outlet", tally.dropped),
+        _counter("beltline_http_refused", "Requests that were refused, by why.", "why", tally.refused_requests),
         _counter("beltline_restarts", "Parts that the watchdog started anew.", "part", tally.restarts),
         _counter(
             "beltline_bundle_switches", "Bundles put to work, and taken back.", "way",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...inspection.base.errors import DataError
 from ..frames import NoticedFrame, OfferedFrame
 from ..outcomes import Outcome, Pixels, outcome_facts
+from .bodies import Bodies
 from .facade import StationFacade
 from .inference import MOST_JSON_BYTES, infer_request, infer_response, model_facts
 from .live import Rate, live_facts
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 SOURCE = "http"
 _PAGE = Path(__file__).parent / "page"
 _PAGE_KINDS = {"live.html": "text/html", "live.css": "text/css", "live.js": "text/javascript"}
-_BODY_S = 10.0
 _SPARE_S = 5.0
-_BODIES_AT_ONCE = 16
 _JSON_HEADER = "Inference-Header-Content-Length"
 _NAME_CHARACTERS = 200
 
@@ -40,7 +39,7 @@ class Routes:
         self._facade = facade
         self._rate = Rate()
         self._numbers = itertools.count(1)
-        self._bodies = 0
+        self._bodies = Bodies(largest_bytes=facade.largest_frame_bytes, note_refused=facade.note_refused)
         self._pages = {name: (_PAGE / name).read_bytes() for name in _PAGE_KINDS}
 
     def table(self) -> list[tuple[str, str, Handler]]:
@@ -113,9 +112,9 @@ class Routes:
         if (unknown := self._unknown(request)) is not None:
             return unknown
         served = self._facade.served()
-        body = await self._body(request, most=self._facade.largest_frame_bytes + MOST_JSON_BYTES)
-        asked = infer_request(body, _json_bytes(request), served.frame)
-        outcome = await self._answer(self._offered(asked.image, asked.id))
+        async with self._bodies.received(request, most=self._facade.largest_frame_bytes + MOST_JSON_BYTES) as body:
+            asked = infer_request(body, _json_bytes(request), served.frame)
+            outcome = await self._answer(self._offered(asked.image, "" if asked.id is None else str(asked.id)))
         raw, json_bytes = infer_response(asked, outcome, served)
         if json_bytes is None:
             return web.Response(body=raw, content_type="application/json")
@@ -125,25 +124,20 @@ class Routes:
     async def _frame(self, request: web.Request) -> web.Response:
         """Take a photograph as an image file; one that cannot be read is a part all the same, and is answered."""
         name = request.query.get("name", "")[:_NAME_CHARACTERS]
-        body = await self._body(request, most=self._facade.largest_frame_bytes)
-        channels = self._facade.served().frame.channels
-        noticed = NoticedFrame(
-            number=next(self._numbers),
-            source=SOURCE,
-            name=name,
-            captured_ns=time.monotonic_ns(),
-            load=partial(_decoded, body, channels),
-        )
-        outcome = await self._answer(noticed)
+        async with self._bodies.received(request, most=self._facade.largest_frame_bytes) as body:
+            noticed = NoticedFrame(
+                number=next(self._numbers),
+                source=SOURCE,
+                name=name,
+                captured_ns=time.monotonic_ns(),
+                load=partial(_decoded, body, self._facade.served().frame.channels),
+            )
+            outcome = await self._answer(noticed)
         return _json(outcome_facts(outcome), status=422 if outcome.standing == "faulty" else 200)
 
-    def _offered(self, image: Pixels, name: str, *, captured_ns: int | None = None) -> OfferedFrame:
+    def _offered(self, image: Pixels, name: str) -> OfferedFrame:
         return OfferedFrame(
-            number=next(self._numbers),
-            source=SOURCE,
-            name=name,
-            image=image,
-            captured_ns=time.monotonic_ns() if captured_ns is None else captured_ns,
+            number=next(self._numbers), source=SOURCE, name=name, image=image, captured_ns=time.monotonic_ns()
         )
 
     async def _answer(self, frame: OfferedFrame | NoticedFrame) -> Outcome:
@@ -160,30 +154,6 @@ class Routes:
             f"wanted the model {served.name!r} in version {served.version!r}, got {named[:80]!r} in {version[:80]!r}"
         )
         return _json({"error": notified}, status=404)
-
-    async def _body(self, request: web.Request, *, most: int) -> bytes:
-        """Read a body of bounded size in bounded time; only so many are read at once.
-
-        Raises:
-            HTTPException: It is too large or compressed, came too slowly, or too many came at once.
-        """
-        from aiohttp import web
-
-        if request.headers.get("Content-Encoding", "identity") != "identity":
-            raise web.HTTPUnsupportedMediaType(text="wanted a body that is not compressed")
-        if request.content_length is not None and request.content_length > most:
-            raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=request.content_length)
-        if self._bodies >= _BODIES_AT_ONCE:
-            raise web.HTTPServiceUnavailable(text=f"{_BODIES_AT_ONCE} frames are being received already")
-        self._bodies += 1
-        try:
-            return await asyncio.wait_for(request.read(), _BODY_S)
-        except asyncio.TimeoutError:
-            raise web.HTTPRequestTimeout(text=f"the body did not come within {_BODY_S:g} s") from None
-        except ConnectionError:
-            raise web.HTTPBadRequest(text="whoever asked hung up") from None
-        finally:
-            self._bodies -= 1
 
 
 def _decoded(body: bytes, channels: int, most_bytes: int) -> Pixels:

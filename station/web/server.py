@@ -11,11 +11,12 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from ...inspection.base.errors import DataError, LineFileError, MissingPartError, StationError
+from ...inspection.base.errors import DataError, MissingPartError, StationError
 from ...inspection.base.packages import missing_package
 from ..secret_files import read_secret
 from ..settings import HttpSettings
-from .connection_limit import ConnectionLimit
+from .certificates import Certificates
+from .connections import Connections
 from .facade import StationFacade
 from .guard import Guard
 from .routes import Routes
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _LOG = logging.getLogger(__name__)
-_HANDSHAKE_S = 10.0
+_KEEP_ALIVE_S = 10.0
+_RENEW_LOOK_S = 2.0
 _LINGER_S = 2.0
 _START_S = 20.0
 _END_S = 2.0
@@ -37,7 +39,10 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
+_HANGS_UP = frozenset({401, 403, 408, 413, 415, 429, 503})
+"""After a refusal the connection is closed: whoever goes on has to come again."""
 
 
 class WebServer:
@@ -45,6 +50,7 @@ class WebServer:
 
     Attributes:
         port: Where it listens once it is started.
+        connections: Once it is started.
     """
 
     def __init__(self, settings: HttpSettings, facade: StationFacade) -> None:
@@ -58,17 +64,22 @@ class WebServer:
             raise MissingPartError(missing)
         self._settings, self._facade = settings, facade
         self._token = None if settings.token_file is None else read_secret(settings.token_file)
-        self._tls = _tls_of(settings)
+        self._certificates: Certificates | None = None
+        if settings.tls_certificate is not None and settings.tls_key is not None:
+            self._certificates = Certificates(
+                settings.tls_certificate, settings.tls_key, note_incident=facade.note_incident
+            )
         self._thread: Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: asyncio.Event | None = None
         self.port = settings.port
+        self.connections: Connections | None = None
 
     @property
     def url(self) -> str:
         """Where it is reached."""
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
-        return f"{'http' if self._tls is None else 'https'}://{host}:{self.port}"
+        return f"{'http' if self._certificates is None else 'https'}://{host}:{self.port}"
 
     def start(self) -> None:
         """Listen; returns when requests are answered.
@@ -114,34 +125,44 @@ class WebServer:
             auto_decompress=False,
             max_line_size=_HEAD_BYTES,
             max_field_size=_HEAD_BYTES,
+            keepalive_timeout=_KEEP_ALIVE_S,
             lingering_time=_LINGER_S,
             shutdown_timeout=_END_S,
         )
-        connections = ConnectionLimit(runner)
-        application.middlewares.append(answering(Guard(self._settings, token=self._token), connections.note_spoke))
+        self.connections = connections = Connections(runner, tls=self._context, note_refused=self._facade.note_refused)
+        guard = Guard(self._settings, token=self._token)
+        application.middlewares.append(answering(guard, connections, self._facade.note_refused))
         for method, path, handler in routes.table():
             application.router.add_route(method, path, handler)
         await runner.setup()
         try:
             await self._listen(connections, started)
         finally:
+            await connections.close()
             await runner.cleanup()
 
-    async def _listen(self, connections: ConnectionLimit, started: Future[int]) -> None:
-        """Take connections until it is over; one at a time, so that the doors know how many there are."""
-        listening = socket.create_server((self._settings.host, self._settings.port), family=self._family())
-        server = await asyncio.get_running_loop().create_server(
-            connections,
-            sock=listening,
-            backlog=1,
-            ssl=self._tls,
-            ssl_handshake_timeout=None if self._tls is None else _HANDSHAKE_S,
+    async def _listen(self, connections: Connections, started: Future[int]) -> None:
+        """Take connections until it is over."""
+        listening = socket.create_server(
+            (self._settings.host, self._settings.port), family=self._family(), backlog=_KNOCKING
         )
-        listening.listen(_KNOCKING)
+        listening.setblocking(False)
         started.set_result(int(listening.getsockname()[1]))
+        tasks = [asyncio.create_task(work) for work in (connections.serve(listening), self._renew())]
         if self._over is not None:
             await self._over.wait()
-        server.close()
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        listening.close()
+
+    def _context(self) -> ssl.SSLContext | None:
+        return None if self._certificates is None else self._certificates.context
+
+    async def _renew(self) -> None:
+        while self._certificates is not None:
+            await asyncio.sleep(_RENEW_LOOK_S)
+            await asyncio.to_thread(self._certificates.look)
 
     def _family(self) -> socket.AddressFamily:
         return socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
@@ -160,25 +181,13 @@ def web_missing() -> str | None:
     return next((found for name in packages if (found := missing_package(name, "station")) is not None), None)
 
 
-def _tls_of(settings: HttpSettings) -> ssl.SSLContext | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except OSError as error:
-        msg = f"{settings.tls_certificate} and {settings.tls_key}: wanted a certificate and its key (PEM): {error}"
-        raise LineFileError(msg) from error
-    return context
-
-
-def answering(guard: Guard, note_spoke: Callable[[asyncio.BaseTransport | None], None]) -> Any:
-    """Make the middleware.
+def answering(guard: Guard, connections: Connections, note_refused: Callable[[str, str], None]) -> Any:
+    """Make the middleware: the guard first; whatever happens becomes an answer, `{"error": ...}` if need be.
 
     Args:
         guard: Looks at each request's head.
-        note_spoke: Told the connection of each request.
+        connections: Hear when a request begins and ends.
+        note_refused: Takes why a request was refused, and the address of who asked.
     """
     from aiohttp import web
 
@@ -186,11 +195,15 @@ def answering(guard: Guard, note_spoke: Callable[[asyncio.BaseTransport | None],
     async def middleware(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        note_spoke(request.transport)
-        refusal = guard.refusal(request.remote or "", request.headers)
-        if refusal is not None:
-            return _error(refusal.why, refusal.status, refusal.headers)
-        response = await _answered(request, handler)
+        connections.note_begun(request.protocol)
+        try:
+            refusal = guard.refusal(request.remote or "", request.headers, method=request.method, path=request.path)
+            if refusal is not None:
+                note_refused(refusal.kind, request.remote or "")
+                return _error(refusal.why, refusal.status, refusal.headers)
+            response = await _answered(request, handler)
+        finally:
+            connections.note_ended(request.protocol)
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -219,4 +232,7 @@ async def _answered(
 def _error(why: str, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
     from aiohttp import web
 
-    return web.json_response({"error": why[:1000]}, status=status, headers={**_HEADERS, **(headers or {})})
+    response = web.json_response({"error": why[:1000]}, status=status, headers={**_HEADERS, **(headers or {})})
+    if status in _HANGS_UP:
+        response.force_close()
+    return response

@@ -117,3 +117,26 @@ def test_a_write_cut_short_leaves_whole_lines(tmp_path: Path, monkeypatch: pytes
     sink.send(outcome(number=2))
     sink.close()
     assert [line["number"] for line in lines(path)] == [1, 2]
+
+
+@pytest.mark.parametrize("failing", ["ftruncate", "pread", "fsync"])
+def test_a_file_that_fails_again_and_again_holds_no_descriptors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fails(*_: Any) -> None:
+        msg = "the disk is gone"
+        raise OSError(5, msg)
+
+    path = tmp_path / "r.jsonl"
+    path.write_text("{}\n")
+    sink = opened(path, keep_s=0.5, sync_s=0)
+    held = Path("/proc/self/fd")
+    before = len(list(held.iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, fails)
+        with pytest.raises(DeliveryError, match="the disk is gone"):
+            sink.send(outcome(number=1))
+    assert len(list(held.iterdir())) <= before
+    sink.send(outcome(number=2))
+    sink.close()
+    assert lines(path)[-1]["number"] == 2

@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from typing import Any
 import pytest
 from beltline.inspection.base.errors import LineFileError, StationError
 from beltline.station.settings import HttpSettings
+from beltline.station.web import connections, server
+from beltline.station.web.connections import MOST
 from beltline.station.web.guard import Guard
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from stationing import eventually
 from web_station import station
 
 TOKEN = "a-token-of-some-length"
@@ -77,11 +81,67 @@ def test_who_comes_too_often_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) ->
     assert [guard.refusal("10.0.0.1", HERE) is None for _ in range(4)] == [True, True, True, False]
 
 
+def test_strangers_use_up_nothing_of_the_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    guard = Guard(HttpSettings(requests_per_s=10), token=TOKEN)
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    wrong = [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}]
+    kinds = []
+    for headers in wrong:
+        found = [guard.refusal("127.0.0.1", {**HERE, **right, **headers} if headers else HERE) for _ in range(50)]
+        assert all(found)
+        kinds.append({each.kind for each in found if each})
+    assert kinds == [{"host"}, {"origin"}, {"origin"}, {"token"}]
+    assert guard.refusal("127.0.0.1", {**HERE, **right}) is None
+
+
+def test_wrong_tokens_are_slowed_down_and_the_right_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    guard = Guard(HttpSettings(), token=TOKEN)
+    found = [guard.refusal("10.0.0.1", {**HERE, "Authorization": "Bearer x"}) for _ in range(12)]
+    assert [each.status for each in found if each] == [401] * 10 + [429] * 2
+    assert guard.refusal("10.0.0.1", {**HERE, "Authorization": f"Bearer {TOKEN}"}) is None
+    now_s[0] += 1
+    again = guard.refusal("10.0.0.1", HERE)
+    assert again is not None
+    assert again.status == 401
+
+
+def test_each_use_has_a_rate_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    guard = Guard(HttpSettings(requests_per_s=10), token=None)
+    posted = [guard.refusal("127.0.0.1", HERE, method="POST", path="/frames") for _ in range(21)]
+    assert [each is None for each in posted] == [True] * 20 + [False]
+    for path in ("/", "/live.json", "/live/1.jpg", "/metrics", "/v2/health/ready"):
+        assert guard.refusal("127.0.0.1", HERE, path=path) is None
+
+
+@pytest.mark.parametrize(
+    ("fetch", "method", "status"),
+    [
+        ({"Site": "same-origin", "Mode": "cors"}, "POST", None),
+        ({"Site": "none", "Mode": "navigate", "Dest": "document"}, "GET", None),
+        ({"Site": "cross-site", "Mode": "navigate", "Dest": "document"}, "GET", None),
+        ({"Site": "cross-site", "Mode": "navigate", "Dest": "document"}, "POST", 403),
+        ({"Site": "cross-site", "Mode": "navigate", "Dest": "iframe"}, "GET", 403),
+        ({"Site": "cross-site", "Mode": "no-cors", "Dest": "image"}, "GET", 403),
+        ({"Site": "same-site", "Mode": "no-cors", "Dest": "script"}, "GET", 403),
+        ({"Site": "nonsense"}, "GET", 403),
+    ],
+)
+def test_what_a_browser_says_of_the_page_that_asks(fetch: dict[str, str], method: str, status: int | None) -> None:
+    guard = Guard(HttpSettings(), token=None)
+    headers = {f"Sec-Fetch-{name}": value for name, value in fetch.items()}
+    found = guard.refusal("127.0.0.1", {**HERE, **headers}, method=method)
+    assert (None if found is None else found.status) == status
+
+
 def test_addresses_are_not_remembered_without_end() -> None:
     guard = Guard(HttpSettings(), token=None)
     for number in range(5000):
         guard.refusal(f"10.0.{number // 256}.{number % 256}", HERE)
-    assert len(guard._peers) == 1024
+    assert len(guard._turns) == 1024
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.5", "::", "station.local"])
@@ -94,19 +154,25 @@ def test_others_are_let_in_only_with_token_and_tls(host: str) -> None:
 
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
+    return made_identity(tmp_path_factory.mktemp("tls"))
+
+
+def made_identity(folder: Path, *, passphrase: bytes | None = None) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "station")])
     now = datetime.now(tz=timezone.utc)
     certificate = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )  # fmt: skip
     (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+    how = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, how))
+    (folder / "key.pem").chmod(0o600)
     return folder / "cert.pem", folder / "key.pem"
 
 
@@ -159,3 +225,98 @@ def test_an_address_that_is_taken_is_said(bundle: Any) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(StationError, match=r"choose another http\.port"), station(bundle, http={"port": port}):
             pass
+
+
+def https(port: int, trusted: Path, headers: dict[str, str]) -> tuple[int, bytes]:
+    """Ask over TLS; gives the status and the certificate shown."""
+    connection = http.client.HTTPSConnection(
+        "localhost", port, context=ssl.create_default_context(cafile=str(trusted)), timeout=60
+    )
+    connection.connect()
+    shown = connection.sock.getpeercert(binary_form=True)  # type: ignore[attr-defined]
+    connection.request("GET", "/v2/health/live", headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, shown
+
+
+def test_failed_tokens_are_counted_and_told(opened: Any, identity: tuple[Path, Path]) -> None:
+    before = opened.service.counters.snapshot().refused_requests.get("token", 0)
+    for _ in range(11):
+        assert https(opened.port, identity[0], {"Authorization": "Bearer guess"})[0] in (401, 429)
+    tally = opened.service.counters.snapshot()
+    assert tally.refused_requests["token"] == before + 11
+    told = [each.text for each in tally.incidents if each.part == "http" and "(token)" in each.text]
+    assert any(text.startswith("refused 10 requests so far (token), the last from 127.0.0.1") for text in told)
+    assert https(opened.port, identity[0], {"Authorization": f"Bearer {TOKEN}"})[0] == 200
+    body = opened.front.web._facade.snapshot().refused_requests
+    assert body["token"] >= 11
+
+
+def test_a_new_certificate_is_shown_without_a_stop(
+    bundle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_RENEW_LOOK_S", 0.05)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    certificate, key = made_identity(tmp_path / "a")
+    newer, newer_key = made_identity(tmp_path / "b")
+    with station(bundle, http={"tls_certificate": str(certificate), "tls_key": str(key)}) as running:
+
+        def told(words: str) -> bool:
+            return any(words in each.text for each in running.service.counters.snapshot().incidents)
+
+        _, first = https(running.port, certificate, {})
+        certificate.write_bytes(newer.read_bytes())
+        eventually(lambda: told("was not renewed"))
+        newer_key.replace(key)
+        eventually(lambda: told("was read again"))
+        status, second = https(running.port, newer, {})
+        assert status == 200
+        assert first != second
+        key.chmod(0o644)
+        key.write_bytes(key.read_bytes())
+        eventually(lambda: told("everybody on this machine may read"))
+        assert https(running.port, newer, {})[1] == second
+
+
+@pytest.mark.parametrize("wrong", ["encrypted", "readable", "missing", "other"])
+def test_a_key_that_cannot_be_used_is_said(bundle: Any, tmp_path: Path, wrong: str) -> None:
+    certificate, key = made_identity(tmp_path, passphrase=b"secret" if wrong == "encrypted" else None)
+    if wrong == "readable":
+        key.chmod(0o644)
+    elif wrong == "missing":
+        key.unlink()
+    elif wrong == "other":
+        (tmp_path / "b").mkdir()
+        made_identity(tmp_path / "b")[1].replace(key)
+    said = {
+        "encrypted": "is encrypted, and nobody is there to type its passphrase; write it without: openssl pkey",
+        "readable": "everybody on this machine may read this secret; run: chmod 640",
+        "missing": "wanted a file with a secret",
+        "other": "wanted a certificate and its key",
+    }
+    with (
+        pytest.raises(LineFileError, match=said[wrong]),
+        station(bundle, http={"tls_certificate": str(certificate), "tls_key": str(key)}),
+    ):
+        pass
+
+
+def test_half_handshakes_are_connections_and_give_way(opened: Any, identity: tuple[Path, Path]) -> None:
+    with ExitStack() as stack:
+        for _ in range(MOST + 40):
+            stack.enter_context(socket.create_connection(("127.0.0.1", opened.port), timeout=60))
+        assert https(opened.port, identity[0], {"Authorization": f"Bearer {TOKEN}"})[0] == 200
+        held = opened.front.web.connections._all
+        assert len(held) <= MOST
+        assert opened.service.counters.snapshot().refused_requests["connections"] >= 40
+    eventually(lambda: all(each.gone or not each.busy for each in held))
+
+
+def test_a_handshake_that_is_not_finished_ends(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HANDSHAKE_S", 0.2)
+    with socket.create_connection(("127.0.0.1", opened.port), timeout=30) as link:
+        link.sendall(b"\x16\x03\x01")
+        assert link.recv(100) == b""

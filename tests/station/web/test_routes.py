@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -54,8 +56,54 @@ def test_bodies_that_are_too_large_or_compressed_are_refused(running: Any) -> No
     status, facts = running.json("/frames", bytes(1_200_000))
     assert status == 413
     assert "error" in facts
-    status, facts = running.json("/frames", b"x", {"Content-Encoding": "gzip"})
-    assert (status, facts["error"]) == (415, "wanted a body that is not compressed")
+    status, facts = running.json("/frames", b"x", {"Content-Encoding": "br"})
+    assert (status, facts["error"]) == (415, "wanted a body as it is, or in gzip or deflate, got br")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("GZIP", gzip.compress)]
+)
+def test_packed_bodies_are_unpacked(running: Any, frames: list[Frame], encoding: str, pack: Any) -> None:
+    headers = {"Content-Encoding": encoding}
+    plain = running.json("/frames", png(frames[0]))
+    status, facts = running.json("/frames", pack(png(frames[0])), headers)
+    assert (status, facts["score"]) == (200, plain[1]["score"])
+    for damaged, said in (
+        (b"no gzip at all", "damaged"),
+        (pack(png(frames[0]))[:-9], "cut short"),
+        (pack(bytes(900_000)) + b"more", "more behind it"),
+        (pack(bytes(30_000_000)), "got more once it was unpacked"),
+    ):
+        status, facts = running.json("/frames", damaged, headers)
+        assert status == 400
+        assert said in facts["error"]
+
+
+@pytest.mark.parametrize("name", [7, 2.5, -1, "a", ""])
+def test_ids_may_be_texts_or_numbers(running: Any, frames: list[Frame], name: Any) -> None:
+    status, facts = infer(running, frames[0], {"id": name})
+    assert (status, facts["id"]) == (200, name)
+    assert type(facts["id"]) is type(name)
+
+
+@pytest.mark.parametrize("request_id", [{}, {"id": None}])
+def test_without_an_id_none_is_given_back(running: Any, frames: list[Frame], request_id: dict[str, None]) -> None:
+    status, facts = infer(running, frames[0], request_id)
+    assert status == 200
+    assert "id" not in facts
+
+
+@pytest.mark.parametrize("name", [True, [], {}, "x" * 201, 10**201])
+def test_other_ids_are_refused(running: Any, frames: list[Frame], name: Any) -> None:
+    status, facts = infer(running, frames[0], {"id": name})
+    assert status == 400
+    assert "wanted an id" in facts["error"]
+
+
+def infer(running: Any, frame: Frame, named: dict[str, Any]) -> tuple[int, Any]:
+    height, width, channels = frame.shape
+    tensor = {"name": "frame", "datatype": "UINT8", "shape": [height, width, channels], "data": frame.ravel().tolist()}
+    return running.json("/v2/models/tiny/infer", json.dumps({"inputs": [tensor], **named}).encode())
 
 
 def test_every_rejected_frame_reaches_the_ring_and_every_outcome_the_file(running: Any, frames: list[Frame]) -> None:
@@ -124,4 +172,5 @@ def test_unknown_paths_and_methods_are_answered_as_the_protocol_wants(running: A
         assert status == expected
         assert "error" in json.loads(body)
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
         assert "default-src 'none'" in headers["content-security-policy"]

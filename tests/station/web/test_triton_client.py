@@ -81,5 +81,9 @@ def test_mistakes_are_answered_with_what_was_wanted(client: Any, frames: list[Fr
         client.infer("tiny", [wrong])
     with pytest.raises(triton.InferenceServerException, match="wanted outputs among"):
         client.infer("tiny", asked(frames[0]), outputs=[triton.InferRequestedOutput("heat")])
-    with pytest.raises(triton.InferenceServerException, match="not compressed"):
-        client.infer("tiny", asked(frames[0]), request_compression_algorithm="gzip")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_packed_requests_are_taken(client: Any, bundle: Any, frames: list[Frame], encoding: str) -> None:
+    result = client.infer("tiny", asked(frames[0]), request_compression_algorithm=encoding)
+    assert result.as_numpy("score")[0] == pytest.approx(bundle.parts.golden.scores["onnx_runtime"][0], abs=1e-6)
