@@ -106,7 +106,11 @@ def _chosen(line_file: LineFile, names: tuple[str, str]) -> tuple[RowPlan, ...]:
 
 
 def _outcome(one: str, other: str, ratios: Mapping[str, Ratio], *, rounds: int | None) -> Outcome:
-    lines = [_sentence(one, other, ratio) for ratio in ratios.values()]
+    lines = []
+    for ratio in ratios.values():
+        interval = f"{ratio.confidence:.0%}: {ratio.lower:.3f} to {ratio.upper:.3f}"
+        certain = "" if ratio.differs else "; which is faster is not certain"
+        lines.append(f"{ratio.statistic}: {one} takes {ratio.ratio:.3f} times as long as {other} ({interval}{certain})")
     lines.append(f"measured interleaved, {rounds} rounds" if rounds else f"not interleaved: {NOT_COVERED}")
     return Outcome(
         verdict="done",
@@ -120,12 +124,6 @@ def _outcome(one: str, other: str, ratios: Mapping[str, Ratio], *, rounds: int |
             "ratio": {name: ratio.to_json() for name, ratio in ratios.items()},
         },
     )
-
-
-def _sentence(one: str, other: str, ratio: Ratio) -> str:
-    interval = f"{ratio.confidence:.0%}: {ratio.lower:.3f} to {ratio.upper:.3f}"
-    certain = "" if ratio.differs else "; which is faster is not certain"
-    return f"{ratio.statistic}: {one} takes {ratio.ratio:.3f} times as long as {other} ({interval}{certain})"
 
 
 def compare_traces(path: Path, against: Path) -> Mapping[str, Ratio]:

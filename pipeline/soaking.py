@@ -72,7 +72,8 @@ def _chosen(job: RunJob, name: str | None) -> tuple[RowPlan, Artifact]:
     plans = planned_rows(job.line_file, baselines=True)
     if name is not None:
         return _made(job, _named(plans, name))
-    if (selected := _selected(job.folder / "report.json")) is not None:
+    report = job.folder / "report.json"
+    if report.exists() and (selected := read_report(report)["selected"]) is not None:
         return _made(job, _named(plans, selected))
     candidates = [plan for plan in plans if plan.role == "candidate"] or [plans[0]]
     made = [_made(job, plan) for plan in candidates]
@@ -90,11 +91,6 @@ def _named(plans: tuple[RowPlan, ...], name: str) -> RowPlan:
         msg = f"--row: wanted one of {', '.join(plan.name for plan in plans)}, got {name!r}"
         raise LineFileError(msg)
     return found
-
-
-def _selected(report: Path) -> str | None:
-    """Read which row was selected by the last measurement, if there was one."""
-    return read_report(report)["selected"] if report.exists() else None
 
 
 def _soaked(job: RunJob, plan: RowPlan, artifact: Artifact, folder: Path, seconds: float) -> bool:
@@ -146,7 +142,7 @@ _PLAIN_LINES = 200
 def soak_view(
     console: Console, label: str, *, asked_s: float, already_s: float, frames_per_s: float
 ) -> Iterator[Progress]:
-    """Show how a soak stands, from what its recorder tells; the measurement never waits for this.
+    """Show how a soak stands, from what its recorder reports; the measurement never waits for this.
 
     Args:
         console: Where it goes.
@@ -156,7 +152,7 @@ def soak_view(
         frames_per_s: What the belt brings.
 
     Yields:
-        Takes the facts that `benchmarks.soak` tells about once a second.
+        Takes the facts that the recorder reports, about once a second.
     """
     with console.live() as show:
         if show is None:
@@ -181,7 +177,7 @@ def soak_view(
 
 
 def shown_facts(facts: Mapping[str, Any], *, rate: float, left_s: float) -> dict[str, str]:
-    """Put the facts into words, by their headings; a dash where the device shows nothing.
+    """Format the facts, by their headings; a dash where the device shows nothing.
 
     >>> facts = {"frames": 900, "misses": 1, "p50_ms": 1.25, "p99_ms": 2.0, "temperature_c": 61.4, "clock_mhz": None}
     >>> " ".join(f"{name} {words}" for name, words in shown_facts(facts, rate=99.6, left_s=300).items())

@@ -150,7 +150,7 @@ def at_speed(case: Case, factor: float) -> Pace:
         factor=factor,
         period_ms=case.budget.period_ms / factor,
         deadline_ms=_deadline_ms(case, factor),
-        utilisation=_utilisation(case, factor),
+        utilisation=float(case.busy.mean()) * factor / case.interval_ns,
         frames=late.size,
         misses=proof.misses,
         miss_upper=proof.upper,
@@ -162,7 +162,9 @@ def at_speed(case: Case, factor: float) -> Pace:
         backlog_ms=found.longest_ns / 1e6,
         seems_to_hold=seems,
         holds=keeps_up and proof.verdict == "fits",
-        frames_to_prove=_frames_to_prove(case, proof) if seems else None,
+        frames_to_prove=frames_to_fit(case.gate, events=proof.events, burst_frames=proof.burst_frames)
+        if seems
+        else None,
     )
 
 
@@ -211,10 +213,6 @@ def _deadline_ns(case: Case, factor: float) -> int:
     return round(deadline_ms * 1e6) if deadline_ms > 0 else -1
 
 
-def _utilisation(case: Case, factor: float) -> float:
-    return float(case.busy.mean()) * factor / case.interval_ns
-
-
 def _within(case: Case, late: NDArray[np.bool_]) -> bool:
     return bool(late.mean() <= case.gate.max)
 
@@ -235,10 +233,6 @@ def _proof(case: Case, factor: float, late: NDArray[np.bool_]) -> Proof:
         )
     looks = end_look(case.gate, frames=late.size, burst_frames=burst)
     return prove(late, gate=case.gate, looks=looks, cameras=arrivals.cameras)
-
-
-def _frames_to_prove(case: Case, proof: Proof) -> int:
-    return frames_to_fit(case.gate, events=proof.events, burst_frames=proof.burst_frames)
 
 
 def _holds(case: Case, factor: float, *, proven: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -85,7 +86,7 @@ _FEWEST_POINTS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What is said of a soak.
+    """What came of a soak.
 
     Attributes:
         finding: The verdict with its reason and next step.
@@ -146,7 +147,7 @@ def never_steady(series: Series, question: Question) -> Finding:
         if proof.verdict == "misses":
             return in_time(Run(proof=proof, deadline_ms=question.deadline_ms), question.gate)
     needed_s = _FEWEST_POINTS * series.point_ns / 1e9
-    longest = max((_points_of(series, session) for session in {each.session for each in series.points}), default=0)
+    longest = max(Counter(each.session for each in series.points).values(), default=0)
     if longest < _FEWEST_POINTS:
         return Finding(
             outcome="inconclusive",
@@ -219,7 +220,3 @@ def _soak_longer(proof: Proof, question: Question) -> str:
     step = f"Soak for {describe_duration(seconds)} at least, if no further frame is late."
     hopeless = proof.events and frames_to_fit_as_seen(question.gate, proof) is None
     return f"Find what delays the late frames; at this rate no time will do. {step}" if hopeless else step
-
-
-def _points_of(series: Series, session: int) -> int:
-    return sum(each.session == session for each in series.points)

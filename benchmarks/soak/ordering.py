@@ -47,7 +47,7 @@ def soak(
 
     Raises:
         MeasurementError: A number that cannot be measured with, a soak of something else in the folder (the message
-            says what differs), or the measuring process failed (in its words: a full disk, say).
+            says what differs), or the measuring process failed (by a full disk, say).
     """
     if not (seconds > 0 and deadline_ms > 0):
         msg = f"a soak wants seconds > 0 and deadline_ms > 0, got {seconds:g} and {deadline_ms:g}"
@@ -70,11 +70,6 @@ def soak(
         try:
             run_worker(LocalHost(), "soak.worker", job_file, threads=target.threads, progress=progress)
         finally:
-            _wait_for_recorder(folder)
-
-
-def _wait_for_recorder(folder: Path) -> None:
-    """Let the recorder write its last segment: it outlives the measuring process for a moment."""
-    if folder.exists():
-        with held(folder):
-            pass
+            if folder.exists():  # the recorder outlives the measuring process until its last segment is written
+                with held(folder):
+                    pass

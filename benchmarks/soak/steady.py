@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..proof.late_bursts import Runs, by_trigger
 from .histogram import EMPTY, Histogram, histogram_of, merged, quantile_ns
 from .points import Series
-from .segment import Rows, Segment
+from .segment import Segment
 
 _BATCH = 5
 _FEWEST_BATCHES = 10
@@ -122,7 +122,8 @@ def steady_frames(
             pairs.add(response_ns)
             for each in (late, near):
                 each.add(by_trigger(response_ns, cameras))
-            work = merged(work, histogram_of(_work_ns(rows, cameras)))
+            work_ns = (rows[:, -1] - rows[:, 1]).reshape(-1, cameras).sum(axis=1)  # on all frames of a trigger
+            work = merged(work, histogram_of(work_ns))
     return SteadyFrames(late=late.runs(), near=near.runs(), work=work, autocorrelation=pairs.correlation())
 
 
@@ -180,9 +181,3 @@ class _Pairs:
         mean = total / count if count else 0.0
         power = squares - count * mean**2
         return float(np.clip((products - count * mean**2) / power, -1, 1)) if power > 0 else 0.0
-
-
-def _work_ns(rows: Rows, cameras: int) -> NDArray[np.int64]:
-    """Add up the work on each trigger's frames, int64 `[triggers]`."""
-    summed: NDArray[np.int64] = (rows[:, -1] - rows[:, 1]).reshape(-1, cameras).sum(axis=1)
-    return summed

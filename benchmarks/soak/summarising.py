@@ -80,7 +80,7 @@ def _facts(soak: Evidence, judgement: Judgement) -> dict[str, Any]:
     plan, question, points = soak.plan, soak.question, soak.series.points
     throttling = throttling_of(points, measured_s=question.measured_s)
     proof, steadiness = judgement.proof, judgement.steadiness
-    said = [judgement.finding.reason, *remarks(soak, judgement), *throttling, unseen_of(points)]
+    reasons = [judgement.finding.reason, *remarks(soak, judgement), *throttling, unseen_of(points)]
     return {
         "schema": 1,
         "artifact_digest": plan.artifact_digest,
@@ -103,7 +103,7 @@ def _facts(soak: Evidence, judgement: Judgement) -> dict[str, Any]:
         "drift_ms": steadiness.drift_ms if steadiness else None,
         "throttling": list(throttling),
         "verdict": judgement.finding.outcome,
-        "reasons": [each for each in said if each],
+        "reasons": [each for each in reasons if each],
         "next_steps": [step] if (step := judgement.finding.next_step) else [],
         "relative_error": RELATIVE_ERROR,
         "trace_bytes": sum(path.stat().st_size for each in soak.sessions for path in each.folder.iterdir()),
@@ -132,9 +132,10 @@ def session_rows(soak: Evidence) -> list[dict[str, Any]]:
             "measured_s": measured_s(session),
             "frames": sum(each.frames for each in soak.series.points if each.session == session.index),
             "cold": _cold(session),
-            "steady_from_s": _steady_from_s(soak, session),
+            "steady_from_s": None if place is None else place * soak.series.point_ns / 1e9,
         }
         for session, ended_before in zip(soak.sessions, [None, *ended[:-1]], strict=True)
+        for place in (soak.places.get(session.index),)
     ]
 
 
@@ -159,8 +160,3 @@ def _cold(session: SoakSession) -> dict[str, Any]:
     rows = cold_rows(session)
     work_ms = ((rows[:, -1] - rows[:, 1]) / 1e6).tolist()
     return {"frames": len(work_ms), "first_ms": work_ms[0] if work_ms else None, "max_ms": max(work_ms, default=None)}
-
-
-def _steady_from_s(soak: Evidence, session: SoakSession) -> float | None:
-    place = soak.places.get(session.index)
-    return None if place is None else place * soak.series.point_ns / 1e9

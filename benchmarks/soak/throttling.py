@@ -45,13 +45,13 @@ def throttling_of(points: Sequence[Point], *, measured_s: float) -> tuple[str, .
 
 
 def unseen_of(points: Sequence[Point]) -> str | None:
-    """Say what cannot be told on this device, since it does not show it; None where heat would be seen."""
+    """Say that heat cannot be seen on this device; None where it would be."""
     shown = {
         name for each in points for name, value in {**each.conditions, **each.counters}.items() if value is not None
     }
     if shown & {"temperature_c", "throttle_events", "slowed_steps"}:
         return None
-    return "This device shows neither its temperature nor its throttling: heat can only be told from the times."
+    return "This device shows neither its temperature nor its throttling: heat can only be seen in the times."
 
 
 def _grown(points: Sequence[Point], name: str) -> float:
@@ -87,18 +87,14 @@ def _slower_when_warm(points: Sequence[Point]) -> str | None:
     if warmth.size < _FEWEST_POINTS or not np.ptp(warmth) or not np.ptp(times):
         return None
     answer = spearmanr(warmth, times)
-    cool, warm = (np.median(times[side]) for side in _quarters(warmth))
+    low, high = np.quantile(warmth, (0.25, 0.75))
+    cool, warm = np.median(times[warmth <= low]), np.median(times[warmth >= high])
     if answer.statistic < _CORRELATION or answer.pvalue > _P_VALUE or warm < (1 + _SLOWER_WHEN_WARM) * cool:
         return None
     return (
         f"Heat: from {warmth.min():.0f} to {warmth.max():.0f} degrees Celsius the median response rose by "
         f"{100 * (warm / cool - 1):.0f} %."
     )
-
-
-def _quarters(values: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    low, high = np.quantile(values, (0.25, 0.75))
-    return values <= low, values >= high
 
 
 def _paired(points: Sequence[Point], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

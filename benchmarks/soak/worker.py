@@ -51,7 +51,7 @@ def start_recorder(orders: Orders, output: int) -> tuple[int, subprocess.Popen[b
 
     Args:
         orders: What it is to do.
-        output: Descriptor that it tells its progress to.
+        output: Descriptor that it reports its progress to.
 
     Returns:
         The pipe's end for writing, which never blocks, and the process.

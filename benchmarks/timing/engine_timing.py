@@ -101,7 +101,7 @@ class EngineBench:
         Each is kept as soon as it is measured: a table that was stopped is gone on with.
 
         Raises:
-            GraphError: The backend does not take a network, or its layers cannot be told apart in the graph.
+            GraphError: The backend does not take a network, or its layers cannot be matched with the graph's nodes.
             MeasurementError: One cannot be measured.
         """
         graphs = self.graphs(checkpoint)
@@ -198,8 +198,8 @@ _BY_CHANCE = 3
 def sampled_widths(shape: NetworkShape) -> tuple[dict[str, int], ...]:
     """Choose the full widths, the least, and five networks for each group.
 
-    One of the five has this group alone at its narrowest and one has it alone at its full width, which tells the groups
-    apart; the others are narrow all over by chance, each group to its own degree, as pruned networks are.
+    One of the five has this group alone at its narrowest and one has it alone at its full width, which separates the
+    groups; the others are narrow all over by chance, each group to its own degree, as pruned networks are.
     """
     random = np.random.default_rng(_SEED)
     found = [shape.full, shape.least]

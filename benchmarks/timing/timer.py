@@ -7,7 +7,6 @@ What is found here is the instrument's own error. A run shows the same once more
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -118,8 +117,8 @@ def lateness_ns(period_ns: int, *, frames: int, spin_ns: int) -> NDArray[np.int6
     def note(due_ns: int, started_ns: int, *_: int) -> None:
         late.append(started_ns - due_ns)
 
-    due = islice(_due(period_ns), frames)
-    offer(no_work, [NO_FRAME], due, note=note, in_slack=lambda: None, spin_ns=spin_ns)
+    due = schedule_ns(Arrivals(period_ns=period_ns), first_ns=time.perf_counter_ns() + _LEAD_NS)
+    offer(no_work, [NO_FRAME], islice(due, frames), note=note, in_slack=lambda: None, spin_ns=spin_ns)
     return np.array(late, dtype=np.int64)
 
 
@@ -154,7 +153,3 @@ def _holds(period_ns: int, spin_ns: int) -> bool:
     frames = min(max(_FEWEST_FRAMES, _PROBE_NS // period_ns), _MOST_FRAMES)
     tries = (lateness_ns(period_ns, frames=frames, spin_ns=spin_ns) for _ in range(_TRIES))
     return any(quantile(late_ns, 0.5) <= _LATE_SHARE * period_ns for late_ns in tries)
-
-
-def _due(period_ns: int) -> Iterator[int]:
-    return schedule_ns(Arrivals(period_ns=period_ns), first_ns=time.perf_counter_ns() + _LEAD_NS)

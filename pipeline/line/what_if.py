@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -72,7 +71,9 @@ def what_if(
         "seen": highest_speed(case, proven=False),
     }
     others = _factors([pace.factor for pace in paces.values() if pace], paces["seen"], speeds)
-    points = sorted([*filter(None, paces.values()), *(at_speed(case, each) for each in others)], key=_factor_of)
+    points = sorted(
+        [*filter(None, paces.values()), *(at_speed(case, each) for each in others)], key=lambda pace: pace.factor
+    )
     facts = {
         "predicted": True,
         "measured": _measured(measurement),
@@ -116,16 +117,12 @@ def _point(pace: Pace, today_mm_s: float) -> dict[str, Any]:
     return {"speed_mm_s": pace.factor * today_mm_s, **asdict(pace)}
 
 
-def _factor_of(pace: Pace) -> float:
-    return pace.factor
-
-
 ASSUMED = (
     "a frame keeps the device busy for as long at any pace as it did in the trace",
     "parts that lie off their places or touch do so by the same distance at any speed",
     "the fixed times do not change with the speed",
 )
-"""What every prediction rests on, in words."""
+"""What every prediction rests on."""
 
 _PACES = {"belt": "at line rate", "back_to_back": "back to back"}
 _MARKS = {"today": "today", "asked": "asked", "proven": "highest proven", "seen": "highest seen"}
@@ -171,7 +168,7 @@ def limit_sentence(facts: dict[str, Any], line: Line) -> str:
 
 
 def what_if_text(facts: dict[str, Any]) -> str:
-    """Put a what-if into words and a table for a terminal."""
+    """Describe a what-if for a terminal: sentences and a table."""
     lines = [
         *facts["sentences"],
         *([_asked_sentence(facts)] if facts["asked"] else []),
@@ -231,7 +228,10 @@ def _table(facts: dict[str, Any]) -> list[str]:
     heads = ("speed mm/s", "x today", "period ms", "deadline ms", "busy", "late at most", "waiting", "lost", "")
     rows = [_cells(each, facts) for each in facts["points"]]
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    return [_aligned(row, widths) for row in (heads, *rows)]
+    lines = (
+        [*(cell.rjust(width) for cell, width in zip(row, widths[:-1], strict=False)), row[-1]] for row in (heads, *rows)
+    )
+    return ["  ".join(line).rstrip() for line in lines]
 
 
 def _cells(point: dict[str, Any], facts: dict[str, Any]) -> tuple[str, ...]:
@@ -248,11 +248,6 @@ def _cells(point: dict[str, Any], facts: dict[str, Any]) -> tuple[str, ...]:
         f"{point['lost']:,}",
         ", ".join(filter(None, [*marks, holds])),
     )
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [cell.rjust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
-    return "  ".join([*cells, row[-1]]).rstrip()
 
 
 def _minutes(facts: dict[str, Any], point: dict[str, Any]) -> str:

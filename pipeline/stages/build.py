@@ -23,9 +23,12 @@ from .measure import Device, devices_of, this_machine
 from .rows import RowPlan
 from .stages import Stage, run_resumable_stage, run_stage
 from .val_judge import ValJudge
-from .versions import checkpoint_versions, export_versions, machine_digest, machine_of, step_versions
+from .versions import checkpoint_versions, export_versions, graph_versions, machine_digest, machine_of, step_versions
 
 _CALIBRATION_FRAMES = 512
+_TIMED_FRAMES = 16
+_CACHE = ".latency"
+"""Folder beside the runs: a network's times hang on the device and the versions, not on the run."""
 
 
 def make_module(job: RunJob, row: RowPlan, teacher: Made) -> Made:
@@ -152,7 +155,8 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
         "for": backend,
         "versions": step_versions(step.method, source.path),
     }
-    judge = _judge_for(job, step, backend)
+    quiet = replace(job, console=job.console.in_lines_only())  # a bar is up while the step asks the judge
+    judge = ValJudge(job=quiet, backend=backend) if step.settings.judged else None
     if judge is not None:
         inputs["judged"] = judge.facts()
     stage = Stage(name=step.method, inputs=inputs)
@@ -176,17 +180,6 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
     return Made(path=folder / "model.onnx", key=stage.digest)
 
 
-def _judge_for(job: RunJob, step: Step, backend: str) -> ValJudge | None:
-    """Give a step that asks what it costs somebody who says so."""
-    quiet = replace(job, console=job.console.in_lines_only())  # a bar is up while the step asks
-    return ValJudge(job=quiet, backend=backend) if step.settings.judged else None
-
-
-_FRAMES = 16
-_CACHE = ".latency"
-"""Folder beside the runs: a network's times hang on the device and the versions, not on the run."""
-
-
 def engine_timer(job: RunJob, row: RowPlan, *, graphs: Callable[[Path], Graphs], progress: Progress) -> EngineBench:
     """Make what times a row's networks.
 
@@ -201,7 +194,7 @@ def engine_timer(job: RunJob, row: RowPlan, *, graphs: Callable[[Path], Graphs],
         backend=row.backend,
         target=device.target,
         machine=machine_of(device.facts, row.backend),
-        frames=tuple(frames_of(job.dataset, evenly(job.dataset.of("val"), _FRAMES))),
+        frames=tuple(frames_of(job.dataset, evenly(job.dataset.of("val"), _TIMED_FRAMES))),
         graphs=graphs,
         host=lambda: device.host(job.console.in_lines_only()),
         cache=job.folder.parent / _CACHE,
@@ -211,10 +204,11 @@ def engine_timer(job: RunJob, row: RowPlan, *, graphs: Callable[[Path], Graphs],
 
 def timing_facts(job: RunJob, row: RowPlan) -> dict[str, Any]:
     """Name what a row's engine times hang on, for the stage that goes by them."""
-    device = _timed_on(job, row)
+    device, graph_steps = _timed_on(job, row), [step for step in row.steps if step.works_on == "graph"]
     return {
         "backend": row.backend,
-        "graph_steps": [step.model_dump(mode="json") for step in row.steps if step.works_on == "graph"],
+        "graph_steps": [step.model_dump(mode="json") for step in graph_steps],
+        "versions": graph_versions(step.method for step in graph_steps),
         "target": [device.name, device.target.threads, list(device.target.cpus)],
         "machine": machine_digest(device.facts, row.backend),
     }

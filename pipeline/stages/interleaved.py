@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -105,12 +105,19 @@ def measure_interleaved(
                 threads=threads,
             )
             for each in found:
-                _keep(each, _place(partial, each.number))
+                with new_folder(_place(partial, each.number)) as fresh:
+                    for name, measurement in each.turns.items():
+                        write_trace(fresh / f"{name}.npz", measurement)
         for number in range(rounds):
             shutil.copytree(_place(partial, number), _place(folder, number))
 
     folder = run_resumable_stage(job.folder, stage, work, notify=job.console.detail)
-    return rounds_of([_read(_place(folder, number), number, list(artifacts)) for number in range(rounds)])
+    return rounds_of(
+        [
+            Round(number=number, turns={name: read_trace(_place(folder, number) / f"{name}.npz") for name in artifacts})
+            for number in range(rounds)
+        ]
+    )
 
 
 def compared(turns: Mapping[str, InterleavedRounds], *, against: str = TEACHER) -> Mapping[str, Compared]:
@@ -138,13 +145,3 @@ def _inverted(ratio: Ratio) -> Ratio:
 
 def _place(folder: Path, number: int) -> Path:
     return folder / f"round_{number:03}"
-
-
-def _keep(measured: Round, place: Path) -> None:
-    with new_folder(place) as fresh:
-        for name, measurement in measured.turns.items():
-            write_trace(fresh / f"{name}.npz", measurement)
-
-
-def _read(place: Path, number: int, names: Sequence[str]) -> Round:
-    return Round(number=number, turns={name: read_trace(place / f"{name}.npz") for name in names})

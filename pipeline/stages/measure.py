@@ -34,7 +34,7 @@ class Device:
         settings: As line.yaml says it.
         target: How it is measured on.
         facts: Its fingerprint when it was met.
-        missing: Backend to what it lacks there, in words.
+        missing: Backend to a sentence on what it lacks there.
         stopped: Set when what runs on it is to end.
     """
 
@@ -77,7 +77,7 @@ def meet(targets: Sequence[TargetSettings], *, threads: int | None, console: Con
     Args:
         targets: As line.yaml says them.
         threads: Engine threads; None: as each one's profile says.
-        console: Where it is told what is sent, and how a device differs from its profile.
+        console: Gets what is sent, and how a device differs from its profile.
 
     Raises:
         HostError: A device cannot be reached or prepared.
@@ -85,8 +85,8 @@ def meet(targets: Sequence[TargetSettings], *, threads: int | None, console: Con
     """
     devices = tuple(_met(settings, threads, console) for settings in targets)
     for device in devices:
-        for words in device.target.differs:
-            console.notify(f"{device.name}: {words}; it is measured all the same, and marked in the report")
+        for difference in device.target.differs:
+            console.notify(f"{device.name}: {difference}; it is measured all the same, and marked in the report")
     return devices
 
 
@@ -110,11 +110,11 @@ def require_on_devices(plans: Sequence[RowPlan], devices: Sequence[Device]) -> N
     """
     for plan in plans:
         for device in devices_of(plan, devices):
-            if (words := device.missing.get(plan.backend)) is None:
+            if (missing := device.missing.get(plan.backend)) is None:
                 continue
             folder = device.settings.wheelhouse
             way = "" if folder is None or device.here else f"; get it: beltline wheels {folder} --with <extra>"
-            msg = f"row {plan.name}: {plan.backend} is not on {device.name}: {words}{way}"
+            msg = f"row {plan.name}: {plan.backend} is not on {device.name}: {missing}{way}"
             raise MissingPartError(msg)
 
 
@@ -146,11 +146,11 @@ def _met(settings: TargetSettings, threads: int | None, console: Console) -> Dev
     return _described(settings, json.loads(lines[-1]), threads=threads)
 
 
-def _described(settings: TargetSettings, said: Mapping[str, Any], *, threads: int | None) -> Device:
+def _described(settings: TargetSettings, described: Mapping[str, Any], *, threads: int | None) -> Device:
     profile: DeviceProfile = profile_of(settings.profile or _UNKNOWN)
-    cpus = [(core, cpu) for core, cpu in said["cpus"]]
-    target = target_from_facts(settings.label, profile, facts=said["facts"], cpus=cpus, threads=threads)
-    return Device(settings=settings, target=target, facts=said["facts"], missing=said["missing"])
+    cpus = [(core, cpu) for core, cpu in described["cpus"]]
+    target = target_from_facts(settings.label, profile, facts=described["facts"], cpus=cpus, threads=threads)
+    return Device(settings=settings, target=target, facts=described["facts"], missing=described["missing"])
 
 
 @contextmanager

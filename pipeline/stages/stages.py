@@ -49,14 +49,14 @@ class Stage:
         return self.digest.removeprefix("sha256:")[:16]
 
 
-def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, notify: Tell | None = None) -> Path:
+def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, notify: Tell = lambda _: None) -> Path:
     """Give a stage's finished folder; does the work only if it is not there yet.
 
     Args:
         run: The run's folder, held by `run_folder.open_run`.
         stage: What is to be done.
         work: Fills the (temporary, empty) folder it is given. If it raises, nothing is left.
-        notify: Told in words what is done and what is found done.
+        notify: Gets a sentence on what is done and what is found done.
 
     Returns:
         `<run>/stages/<digest16>`; not to be written to.
@@ -64,17 +64,16 @@ def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, notify: 
     Raises:
         StorageError: The disk is full or cannot be written. What `work` raises passes through.
     """
-    say = notify or _say_nothing
     done = finished_stage(run, stage)
     if done is not None:
-        say(f"{stage.name}: already done, taken from {done}")
+        notify(f"{stage.name}: already done, taken from {done}")
         shutil.rmtree(_partial_of(run, stage), ignore_errors=True)
         return done
     folder = _folder_of(run, stage)
     if folder.exists():
-        say(f"{stage.name}: {folder} is damaged and done again")
+        notify(f"{stage.name}: {folder} is damaged and done again")
         shutil.rmtree(folder)
-    say(f"{stage.name}: working")
+    notify(f"{stage.name}: working")
     _note(run, stage, "started")
     started = time.monotonic()
     try:
@@ -86,12 +85,12 @@ def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, notify: 
             raise
     _note(run, stage, "finished")
     shutil.rmtree(_partial_of(run, stage), ignore_errors=True)
-    say(f"{stage.name}: done in {time.monotonic() - started:.1f} s")
+    notify(f"{stage.name}: done in {time.monotonic() - started:.1f} s")
     return folder
 
 
 def run_resumable_stage(
-    run: Path, stage: Stage, work: Callable[[Path, Path], None], *, notify: Tell | None = None
+    run: Path, stage: Stage, work: Callable[[Path, Path], None], *, notify: Tell = lambda _: None
 ) -> Path:
     """Do as `run_stage`, with a second folder that outlives a kill.
 
@@ -100,7 +99,7 @@ def run_resumable_stage(
         stage: What is to be done.
         work: Given the folder to fill and `partial/<digest16>/`, where it keeps what it can go on from (written with
             `storage.write_bytes`, so that it is whole). The partial folder is removed when the stage is finished.
-        notify: Told in words what is done.
+        notify: Gets a sentence on what is done.
     """
     partial = _partial_of(run, stage)
 
@@ -179,7 +178,3 @@ def _torn(path: Path) -> bool:
         size = stream.seek(0, 2)
         stream.seek(max(size - 1, 0))
         return stream.read(1) not in (b"", b"\n")
-
-
-def _say_nothing(_text: str) -> None:
-    return None

@@ -7,7 +7,7 @@ where an older result must not be taken over.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,13 @@ def checkpoint_versions(checkpoint: Path, *others: str) -> dict[str, str]:
 def export_versions(checkpoint: Path) -> dict[str, str]:
     """Give the versions that decide what an exported graph looks like."""
     return checkpoint_versions(checkpoint, *_EXPORT)
+
+
+def graph_versions(steps: Iterable[str]) -> dict[str, str]:
+    """Give the versions that decide what export and steps on the graph make of any network."""
+    found = [methods()[name] for name in steps]
+    named = (each for method in found for each in (*method.packages, *provider("compress.methods", method)))
+    return versions_of((*_EXPORT, *named))
 
 
 def step_versions(method: str, source: Path, network: Mapping[str, Any] | None = None) -> dict[str, str]:

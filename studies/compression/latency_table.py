@@ -66,7 +66,7 @@ class Study:
     networks: tuple[Predicted, ...]
 
     def text(self) -> str:
-        """Give the networks as a table in Markdown, and the errors in words."""
+        """Give the networks as a table in Markdown, and the errors as a sentence."""
         errors = np.abs([each.error for each in self.networks])
         rows = [
             f"| {n + 1} | {each.predicted_ms:.3f} | {each.measured_ms:.3f} | {100 * each.error:+.1f} % |"

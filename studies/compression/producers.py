@@ -184,7 +184,7 @@ def _exported_in_training_mode(shop: Workshop) -> Path:
 
 
 def _quantized(shop: Workshop, how: str) -> Path:
-    """Quantize as the functions do when nothing is said."""
+    """Quantize with the functions' defaults."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_dynamic, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]

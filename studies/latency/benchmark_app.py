@@ -63,7 +63,7 @@ def benchmark_app_p50_ms(trial: Trial) -> float:
     """Measure once with benchmark_app, pinned to the same CPUs.
 
     Raises:
-        MeasurementError: It failed, or printed no median; with the end of what it said.
+        MeasurementError: It failed, or printed no median; with the end of its output.
     """
     with tempfile.TemporaryDirectory(prefix="beltline-benchmark-app-") as folder:
         settings, frame = Path(folder) / "settings.json", Path(folder) / "frame.npy"

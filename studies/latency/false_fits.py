@@ -97,7 +97,7 @@ def write_tables(cells: Sequence[Cell], stream: TextIO) -> None:
     )
     console.print(
         "Columns: the true share of late frames, in limits. Above 1, `fits` is false; below 1, `misses` is. The limit "
-        "is 2 % at 95 % confidence where nothing else is said. Cases marked * break what the proof assumes."
+        "is 2 % at 95 % confidence where nothing else is written. Cases marked * break what the proof assumes."
     )
 
 

@@ -111,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _disturbed(found: Mapping[str, float | None]) -> str:
-    """Say what came between, so that a late frame can be told from a poor timer."""
+    """Say what came between, so that a disturbed frame is not taken for a poor timer."""
     notified = {name: value for name, value in found.items() if value is not None}
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in notified.items())
 

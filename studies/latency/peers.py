@@ -75,7 +75,7 @@ class Agreement:
     noise: bool
 
     def text(self) -> str:
-        """Give a small table in Markdown, and the ratio in words."""
+        """Give a small table in Markdown, and the ratio as a sentence."""
         lines = [f"| {self.statistic} | " + " | ".join(f"round {n + 1}" for n in range(len(self.ours_ms))) + " |"]
         lines.append("| --- " * (len(self.ours_ms) + 1) + "|")
         for name, times_ms in (("beltline", self.ours_ms), (self.peer, self.theirs_ms)):

@@ -164,7 +164,7 @@ def opened(
 ) -> Iterator[tuple[RunJob, dict[str, DistillStep]]]:
     """Open the run `<name>-<study>` and give it with the students of the line's recipes, see `distill_steps`.
 
-    What goes wrong is told and ends the program, as for any other command.
+    A mistake ends the program with one message, as for any other command.
     """
     with answered(as_json=False):
         console = Console(verbose=verbose)
