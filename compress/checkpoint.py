@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..inspection.base.errors import MissingPartError, WeightsError
+from ..inspection.base.errors import MissingPartError, RecipeError, WeightsError
 from ..inspection.base.packages import missing_package
 from ..inspection.base.storage import write_bytes
 from ..inspection.data.frame import FrameSpec
@@ -115,37 +115,106 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def fit_shapes(network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Shrink a freshly built network's layers to the shapes of pruned weights, in place.
+    """Shrink a freshly built network to the shapes of pruned weights, in place.
 
-    Convolutions, linear layers and batch norms take their sizes from the tensors; a depthwise convolution stays one.
+    Layers of torch take their sizes from the tensors: a depthwise convolution stays one, a grouped one keeps its
+    groups. Parameters that stand alone (positional embeddings, scales) just take the shape.
     """
+    for name, module in network.named_modules():
+        prefix = f"{name}." if name else ""
+        own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers(recurse=False))}
+        shapes = {
+            key: tuple(tensors[prefix + key].shape)
+            for key, each in own.items()
+            if prefix + key in tensors and tensors[prefix + key].shape != each.shape
+        }
+        if shapes:
+            _take_sizes(module, shapes)
+            _take_shapes(module, shapes)
+
+
+def _take_sizes(module: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Set what a layer says of its own size to what its tensors have."""
     from torch import nn
 
-    for name, module in network.named_modules():
-        weight = tensors.get(f"{name}.weight")
-        if weight is None or weight.shape == module.weight.shape:
-            continue
-        if isinstance(module, nn.Conv2d):
-            depthwise = module.groups == module.in_channels > 1
-            module.groups = weight.shape[0] if depthwise else module.groups
-            module.out_channels, module.in_channels = weight.shape[0], weight.shape[1] * module.groups
-        elif isinstance(module, nn.Linear):
-            module.out_features, module.in_features = weight.shape
-        elif isinstance(module, nn.BatchNorm2d):
-            module.num_features = weight.shape[0]
-        _empty_like(module, name, tensors)
+    first = next(iter(shapes.values()))
+    convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+    batch_norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    if isinstance(module, convolutions):
+        _take_channels(module, shapes.get("weight", tuple(module.weight.shape)))
+    elif isinstance(module, nn.Linear) and "weight" in shapes:
+        module.out_features, module.in_features = shapes["weight"]
+    elif isinstance(module, (*batch_norms, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)):
+        module.num_features = first[0]
+    elif isinstance(module, nn.LayerNorm):
+        module.normalized_shape = first
+    elif isinstance(module, nn.GroupNorm):
+        module.num_channels = first[0]
+    elif isinstance(module, nn.PReLU):
+        module.num_parameters = first[0]
+    elif isinstance(module, nn.MultiheadAttention) and "in_proj_weight" in shapes:
+        module.embed_dim = module.kdim = module.vdim = shapes["in_proj_weight"][1]
+        module.head_dim = module.embed_dim // module.num_heads
 
 
-def _empty_like(module: nn.Module, name: str, tensors: dict[str, Tensor]) -> None:
+def _take_channels(module: Any, shape: tuple[int, ...]) -> None:
+    depthwise = module.groups == module.in_channels > 1
+    if module.transposed:
+        module.groups = shape[0] if depthwise else module.groups
+        module.in_channels, module.out_channels = shape[0], shape[1] * module.groups
+    else:
+        each = module.out_channels // module.in_channels  # outputs of one input, in a depthwise convolution
+        module.groups = shape[0] // each if depthwise else module.groups
+        module.out_channels, module.in_channels = shape[0], shape[1] * module.groups
+
+
+def _take_shapes(module: nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
     import torch
     from torch import nn
 
-    for key, parameter in module.named_parameters(recurse=False):
-        shape = tensors.get(f"{name}.{key}", parameter).shape
-        setattr(module, key, nn.Parameter(torch.empty(shape)))
-    for key, buffer in module.named_buffers(recurse=False):
-        shape = tensors.get(f"{name}.{key}", buffer).shape
-        module.register_buffer(key, torch.zeros(shape, dtype=buffer.dtype))
+    parameters, buffers = dict(module.named_parameters(recurse=False)), dict(module.named_buffers(recurse=False))
+    for key, shape in shapes.items():
+        if (old := parameters.get(key)) is not None:
+            setattr(module, key, nn.Parameter(torch.empty(shape, dtype=old.dtype), requires_grad=old.requires_grad))
+        else:
+            module.register_buffer(key, torch.zeros(shape, dtype=buffers[key].dtype))
+
+
+def require_reads_back(checkpoint: Checkpoint, step: str) -> None:
+    """Write a network, read it again and compare what both make of one input, before time is spent on training it.
+
+    Args:
+        checkpoint: Left as it is.
+        step: Name of the method, for the message.
+
+    Raises:
+        RecipeError: It cannot be written or read back, or comes back as another network.
+    """
+    from tempfile import TemporaryDirectory
+
+    import torch
+
+    inspector, frame = checkpoint.inspector, checkpoint.frame
+    place = next(inspector.parameters()).device
+    pixels = torch.randn(1, frame.channels, frame.height, frame.width, generator=torch.Generator().manual_seed(0))
+    training = inspector.training
+    try:
+        with TemporaryDirectory(prefix="beltline-reads-back-") as folder, torch.no_grad():
+            path = Path(folder) / "model.safetensors"
+            save_checkpoint(path, checkpoint)
+            wanted = inspector.eval().network(pixels.to(place)).cpu()
+            found = load_checkpoint(path).inspector.network(pixels)
+    except (WeightsError, RuntimeError, ValueError, TypeError, AttributeError, IndexError, AssertionError) as error:
+        msg = f"{step}: the network cannot be read back from its file ({error}); drop the step, or take another network"
+        raise RecipeError(msg) from error
+    finally:
+        inspector.train(training)
+    if not torch.allclose(found, wanted, rtol=1e-3, atol=1e-4 * (1 + float(wanted.abs().max())), equal_nan=True):
+        msg = (
+            f"{step}: the network gives other values after it was written and read back (up to "
+            f"{float((found - wanted).abs().max()):.3g} off); its factory must build the same network every time"
+        )
+        raise RecipeError(msg)
 
 
 def _untrained(network: dict[str, Any]) -> dict[str, Any]:

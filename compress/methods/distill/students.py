@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ...checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
+from ...checkpoint import Checkpoint, load_checkpoint, read_header, require_reads_back, save_checkpoint
 from ...networks.base.families import build_network
 from ...networks.base.inspector import Inspector
 from ...recipe import ModuleContext
@@ -33,6 +33,7 @@ def train_student(source: Path, step: DistillStep, context: ModuleContext) -> Hi
         frame = replace(frame, height=step.input_size[0], width=step.input_size[1])
     inspector = Inspector(build_network(step.network, frame.channels), frame)
     student = Checkpoint(network=step.network, frame=frame, lineage=parent.lineage, inspector=inspector)
+    require_reads_back(student, "distill")
     history = fit_with_teacher("distill", inspector, step.fit, step.teacher, context, as_checkpoint=lambda: student)
     line = f"distill {step.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}"
     line += _assistant(context.teacher, parent)

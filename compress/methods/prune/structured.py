@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch_pruning
 from torch import nn
 
 from ....inspection.base.errors import RecipeError
 from ....inspection.statistics.roc import auroc
-from ...checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ...checkpoint import Checkpoint, load_checkpoint, require_reads_back, save_checkpoint
 from ...networks.base.counting import macs_of
 from ...networks.base.families import build_network
 from ...networks.base.inspector import Inspector
@@ -23,13 +25,15 @@ from ...training.loop import History
 from ...training.losses import Batch
 from ...training.scores import batch_scores
 from ..distill.students import fit_with_teacher
+from .dependencies import bounded, example_of, pruned_module, traceable
 from .settings import PruneStep
 from .shown_batches import shown_batches
 from .timed import narrowed_to_time
-from .width_groups import example_of, pruner_of
+from .width_groups import Prunable, prunable
 
 _STEPS = 50
 _NORM_BATCHES = 16
+_SECONDS = 300.0
 
 
 def prune_and_fine_tune(source: Path, step: PruneStep, context: ModuleContext) -> History:
@@ -48,6 +52,7 @@ def prune_and_fine_tune(source: Path, step: PruneStep, context: ModuleContext) -
     if pruned.parameters == before:
         msg = f"prune: {asked} with channels in steps of {step.round_to} removes nothing; remove more or lower round_to"
         raise RecipeError(msg)
+    require_reads_back(pruned, "prune")
     _measure_norms(pruned.inspector, step, context)
     history = fit_with_teacher("prune", pruned.inspector, step.fit, step.teacher, context, as_checkpoint=lambda: pruned)
     best = _with_better_norms(pruned.inspector, history.best_auroc, step, context)
@@ -61,26 +66,57 @@ def _pruned(source: Path, step: PruneStep, context: ModuleContext) -> Checkpoint
     if step.engine_ms is not None:
         return narrowed_to_time(source, step, context)
     parent = load_checkpoint(source)
+    found = prunable(parent.inspector, round_to=step.round_to)
+    if found.left:
+        context.notify(f"prune: left as they are: {found.sentence()}")
     if step.ratio is not None:
-        prune_channels(parent.inspector, ratio=step.ratio, round_to=step.round_to)
+        prune_channels(parent.inspector, ratio=step.ratio, round_to=step.round_to, found=found)
         asked = f"{step.ratio:g} of channels"
     else:
-        keep = prune_to_macs(parent.inspector, keep=step.macs or 1.0, round_to=step.round_to)
+        keep = prune_to_macs(parent.inspector, keep=step.macs or 1.0, round_to=step.round_to, found=found)
         asked = f"to {keep:.3f} of multiply-accumulates"
     return replace(parent, lineage=(*parent.lineage, asked))
 
 
-def prune_channels(inspector: Inspector, *, ratio: float, round_to: int) -> None:
+def prune_channels(inspector: Inspector, *, ratio: float, round_to: int, found: Prunable | None = None) -> None:
     """Remove the `ratio` least important channels over all layers together, in place.
 
-    Importance is the group L2 norm of DepGraph (Fang et al. 2023, arXiv 2301.12900). The layer that gives the logits
-    keeps its one channel, a last linear layer its classes.
+    Importance is the group L2 norm of DepGraph (Fang et al. 2023, arXiv 2301.12900). The layers that give the output
+    keep their channels.
+
+    Args:
+        inspector: On the CPU.
+        ratio: In (0, 1).
+        round_to: Channels left are a multiple of this.
+        found: What `prunable` gave for the two, where it was asked already.
+
+    Raises:
+        RecipeError: No layer can be pruned.
     """
-    options = {"global_pruning": True, "max_pruning_ratio": 0.8, "round_to": round_to}
-    pruner_of(inspector, pruning_ratio=ratio, iterative_steps=1, **options).step()
+    found = found or prunable(inspector, round_to=round_to)
+    with _pruner(inspector, found, pruning_ratio=ratio, iterative_steps=1, round_to=round_to) as pruner:
+        pruner.step()
 
 
-def prune_to_macs(inspector: Inspector, *, keep: float, round_to: int) -> float:
+@contextmanager
+def _pruner(inspector: Inspector, found: Prunable, **options: Any) -> Iterator[Any]:
+    """Give torch-pruning's pruner over all groups together; nothing is taken from what is left as it is."""
+    module = pruned_module(inspector)
+    heads = {each: each.num_heads for each in module.modules() if isinstance(each, nn.MultiheadAttention)}
+    with bounded(_SECONDS), traceable(module):
+        yield torch_pruning.pruner.BasePruner(
+            module,
+            example_of(inspector),
+            importance=torch_pruning.importance.GroupMagnitudeImportance(p=2),
+            ignored_layers=found.kept(),
+            global_pruning=True,
+            max_pruning_ratio=0.8,
+            out_channel_groups=heads,
+            **options,
+        )
+
+
+def prune_to_macs(inspector: Inspector, *, keep: float, round_to: int, found: Prunable | None = None) -> float:
     """Remove the least important channels bit by bit until few enough multiply-accumulates are left, in place.
 
     DepGraph's own way to a given speed-up: one fiftieth of the channels at a time, importance worked out anew after
@@ -90,6 +126,7 @@ def prune_to_macs(inspector: Inspector, *, keep: float, round_to: int) -> float:
         inspector: On the CPU.
         keep: Share of multiply-accumulates to keep at most, in (0, 1).
         round_to: Channels left are a multiple of this.
+        found: What `prunable` gave for the two, where it was asked already.
 
     Returns:
         The share that is left.
@@ -98,12 +135,12 @@ def prune_to_macs(inspector: Inspector, *, keep: float, round_to: int) -> float:
         RecipeError: It cannot be reached; the message says what can.
     """
     whole = _macs(inspector)
-    options = {"global_pruning": True, "max_pruning_ratio": 0.8, "round_to": round_to}
-    pruner = pruner_of(inspector, pruning_ratio=1.0, iterative_steps=_STEPS, **options)
-    for _ in range(_STEPS):
-        pruner.step()
-        if (left := _macs(inspector) / whole) <= keep:
-            return left
+    found = found or prunable(inspector, round_to=round_to)
+    with _pruner(inspector, found, pruning_ratio=1.0, iterative_steps=_STEPS, round_to=round_to) as pruner:
+        for _ in range(_STEPS):
+            pruner.step()
+            if (left := _macs(inspector) / whole) <= keep:
+                return left
     msg = (
         f"prune: macs {keep:g} cannot be reached, {left:.3g} is the least with channels in steps of {round_to}; "
         "raise macs, lower round_to, or distil into a smaller network"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -20,9 +20,10 @@ from ...networks.base.inspector import Inspector
 from ...recipe import EngineTimer, ModuleContext
 from ...training.losses import Batch, label_loss
 from .choosing import Importance, choose_widths
+from .dependencies import ChannelGroup, dependencies_of, traceable
 from .settings import PruneStep
 from .shown_batches import shown_batches
-from .width_groups import ChannelGroup, channel_groups, narrow, network_shape, pruner_of
+from .width_groups import narrow, network_shape, prunable
 
 _BATCHES = 16
 _CLOSE = 0.05
@@ -107,15 +108,12 @@ def _timer_of(context: ModuleContext) -> EngineTimer:
 
 def _prepared(source: Path, step: PruneStep, context: ModuleContext, timer: EngineTimer) -> _Cut:
     parent = load_checkpoint(source)
-    shape = network_shape(parent.inspector, round_to=step.round_to)
-    if shape.fixed:
-        names = ", ".join(shape.fixed)
-        context.notify(f"prune: left as they are, since they cannot be pruned in steps of {step.round_to}: {names}")
-    if not shape.groups:
-        msg = f"prune: no layer can be pruned in steps of {step.round_to} channels; lower round_to, or distil instead"
-        raise RecipeError(msg)
+    found = prunable(parent.inspector, round_to=step.round_to)
+    if found.left:
+        context.notify(f"prune: left as they are: {found.sentence()}")
+    shape = network_shape(parent.inspector, round_to=step.round_to, found=found)
     batches = shown_batches(parent.inspector, context.dataset, step.fit, count=_BATCHES, seed=context.seed)
-    importance = group_importance(parent.inspector, batches, kind=step.importance)
+    importance = group_importance(parent.inspector, batches, kind=step.importance, names=shape.full)
     return _Cut(
         parent=parent,
         table=timer.table(source, shape),
@@ -165,7 +163,9 @@ def _miss(trial: _Trial, asked_ms: float) -> float:
 ImportanceKind = Literal["taylor", "norm"]
 
 
-def group_importance(inspector: Inspector, batches: Iterable[Batch], *, kind: ImportanceKind) -> Importance:
+def group_importance(
+    inspector: Inspector, batches: Iterable[Batch], *, kind: ImportanceKind, names: Collection[str] | None = None
+) -> Importance:
     """Say how much each bundle of channels matters, comparable over groups.
 
     `norm`: the group L2 norm of DepGraph (Fang et al. 2023, arXiv 2301.12900), each group's mean being 1. `taylor`: how
@@ -176,6 +176,7 @@ def group_importance(inspector: Inspector, batches: Iterable[Batch], *, kind: Im
         inspector: On the CPU; its gradients are left empty.
         batches: What `taylor` looks at; `norm` looks at none.
         kind: Which.
+        names: Of the groups; None: all.
 
     Returns:
         Group to importance, float64 `[bundles]`, >= 0.
@@ -183,18 +184,18 @@ def group_importance(inspector: Inspector, batches: Iterable[Batch], *, kind: Im
     Raises:
         RecipeError: A gradient is no number; the message names the group.
     """
-    groups = channel_groups(inspector, pruner_of(inspector))
+    groups = dependencies_of(inspector, only=names).groups
     if kind == "norm":
         measure = torch_pruning.importance.GroupMagnitudeImportance(p=2)
         return {group.name: _of(group, measure) for group in groups}
     measure = torch_pruning.importance.GroupTaylorImportance(group_reduction="sum", normalizer=None, multivariable=True)
     found = {group.name: np.zeros(group.bundles) for group in groups}
-    inspector.eval()
-    for batch in batches:
-        inspector.zero_grad(set_to_none=False)
-        label_loss(inspector.network(batch.pixels), batch).backward()  # type: ignore[no-untyped-call]  # torch's own stub
-        for group in groups:
-            found[group.name] += _of(group, measure)
+    with traceable(inspector.network):
+        for batch in batches:
+            inspector.zero_grad(set_to_none=False)
+            label_loss(inspector.network(batch.pixels), batch).backward()  # type: ignore[no-untyped-call]  # torch's own stub
+            for group in groups:
+                found[group.name] += _of(group, measure)
     inspector.zero_grad(set_to_none=True)
     return found
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ....inspection.base.errors import RecipeError
-from ...checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ...checkpoint import Checkpoint, load_checkpoint, require_reads_back, save_checkpoint
 from ...networks.base.inspector import Inspector
 from ...recipe import ModuleContext
 from ...training.loop import History
@@ -105,6 +105,7 @@ def train_rounded(source: Path, step: QuantizeAwareStep, context: ModuleContext)
     """
     torch.manual_seed(context.seed)
     checkpoint = load_checkpoint(source)
+    require_reads_back(checkpoint, "quantize_aware")
     rounded = with_rounding(copy.deepcopy(checkpoint.inspector), symmetric=step.symmetric)
 
     def unrounded() -> Checkpoint:

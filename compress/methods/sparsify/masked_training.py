@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ....inspection.base.errors import RecipeError
-from ...checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ...checkpoint import Checkpoint, load_checkpoint, require_reads_back, save_checkpoint
 from ...networks.base.inspector import Inspector
 from ...recipe import ModuleContext
 from ...training.loop import History
@@ -70,6 +70,7 @@ def sparsify_and_fine_tune(source: Path, step: SparsifyStep, context: ModuleCont
     """
     torch.manual_seed(context.seed)
     parent = load_checkpoint(source)
+    require_reads_back(parent, "sparsify")
     masked = hold_masks(parent.inspector)
 
     def folded() -> Checkpoint:
