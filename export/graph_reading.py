@@ -92,14 +92,18 @@ def _require_standard_operators(model: ModelProto, path: Path) -> None:
         raise GraphError(msg)
 
 
-def _graphs(graph: Any) -> Iterator[Any]:
-    """Give a graph and those inside its nodes (If, Loop, Scan)."""
-    yield graph
+def inner_graphs(graph: Any) -> Iterator[Any]:
+    """Give the graphs inside a graph's own nodes (If, Loop, Scan), not those inside them."""
     for node in graph.node:
         for attribute in node.attribute:
-            inner = [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]
-            for each in inner:
-                yield from _graphs(each)
+            yield from (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else []))
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """Give a graph and all inside it."""
+    yield graph
+    for each in inner_graphs(graph):
+        yield from _graphs(each)
 
 
 def _tensors(graph: Any) -> Iterator[Any]:

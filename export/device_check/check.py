@@ -65,7 +65,9 @@ def check_file(path: Path, runtime: DeviceRuntime) -> Checked:
 
 
 def _findings(view: GraphIndex, runtime: DeviceRuntime) -> tuple[Finding, ...]:
-    found = [finding for rule in RULES for finding in findings_of(rule, view, runtime)]
+    found = dict.fromkeys(
+        finding for rule in RULES for each in view.all() for finding in findings_of(rule, each, runtime)
+    )
     return tuple(sorted(found, key=lambda each: each.level != "refused"))
 
 

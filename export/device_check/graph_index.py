@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inspection.base.errors import GraphError
-from ..graph_reading import STANDARD_DOMAINS, parse_model
+from ..graph_reading import STANDARD_DOMAINS, inner_graphs, parse_model
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -21,10 +21,13 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphIndex:
-    """A model's main graph with its names resolved. Subgraphs of If and Loop are not looked into.
+    """One graph of a model with its names resolved: the main one, or one inside If, Loop, Scan or a local function.
 
     Attributes:
         model: The parsed file.
+        graph: The graph, `onnx.GraphProto`, or `onnx.FunctionProto` for a local function.
+        main: Whether it is the model's own graph, with its inputs and outputs.
+        inner: The graphs inside its nodes, and the model's local functions; they see this graph's names.
         opset: Of the standard domain.
         constants: Tensors by name: initializers and the values of Constant nodes.
         makers: The node that makes a tensor, by the tensor's name.
@@ -34,6 +37,9 @@ class GraphIndex:
     """
 
     model: ModelProto
+    graph: Any
+    inner: tuple[GraphIndex, ...]
+    main: bool
     opset: int
     constants: Mapping[str, TensorProto]
     makers: Mapping[str, NodeProto]
@@ -43,9 +49,15 @@ class GraphIndex:
 
     @property
     def nodes(self) -> Sequence[NodeProto]:
-        """All nodes of the main graph, in order."""
-        nodes: Sequence[NodeProto] = self.model.graph.node
+        """The graph's own nodes, in order."""
+        nodes: Sequence[NodeProto] = self.graph.node
         return nodes
+
+    def all(self) -> Iterator[GraphIndex]:
+        """Give this graph and all inside it."""
+        yield self
+        for each in self.inner:
+            yield from each.all()
 
     def of_type(self, *kinds: str) -> list[NodeProto]:
         """Give the nodes of these operator types."""
@@ -110,20 +122,44 @@ def index_of_model(model: ModelProto, origin: str) -> GraphIndex:
     Raises:
         GraphError: It does not say which opset its operators are from.
     """
-    inferred = _inferred(model)
-    values = [*inferred.graph.input, *inferred.graph.output, *inferred.graph.value_info]
-    constants = _constants(model)
-    return GraphIndex(
+    opset = _opset(model, origin)
+    main = _index(model, model.graph, _inferred(model).graph, opset, None)
+    return replace(main, inner=(*main.inner, *(_index(model, each, each, opset, None) for each in model.functions)))
+
+
+def _index(model: ModelProto, graph: Any, inferred: Any, opset: int, outer: GraphIndex | None) -> GraphIndex:
+    """Resolve a graph's names; those of the graphs around it count where it has none of its own."""
+    values = list(_values(inferred)) if hasattr(inferred, "initializer") else []  # functions have no types of their own
+    constants = _constants(graph)
+    found = GraphIndex(
         model=model,
-        opset=_opset(model, origin),
-        constants=constants,
-        makers={output: node for node in model.graph.node for output in node.output if output},
-        readers=_readers(model),
-        types={each.name: each.type.tensor_type.elem_type for each in values}
-        | {name: tensor.data_type for name, tensor in constants.items()},
-        shapes={each.name: _shape(each) for each in values if each.type.tensor_type.HasField("shape")}
-        | {name: tuple(tensor.dims) for name, tensor in constants.items()},
+        graph=graph,
+        inner=(),
+        main=outer is None and hasattr(graph, "initializer"),
+        opset=opset,
+        constants={**(outer.constants if outer else {}), **constants},
+        makers={
+            **(outer.makers if outer else {}),
+            **{output: node for node in graph.node for output in node.output if output},
+        },
+        readers=_readers(graph),
+        types={
+            **(outer.types if outer else {}),
+            **{each.name: each.type.tensor_type.elem_type for each in values},
+            **{name: tensor.data_type for name, tensor in constants.items()},
+        },
+        shapes={
+            **(outer.shapes if outer else {}),
+            **{each.name: _shape(each) for each in values if each.type.tensor_type.HasField("shape")},
+            **{name: tuple(tensor.dims) for name, tensor in constants.items()},
+        },
     )
+    pairs = zip(inner_graphs(graph), inner_graphs(inferred), strict=True)
+    return replace(found, inner=tuple(_index(model, each, other, opset, found) for each, other in pairs))
+
+
+def _values(graph: Any) -> Iterator[Any]:
+    yield from (*graph.input, *graph.output, *graph.value_info)
 
 
 def _inferred(model: ModelProto) -> ModelProto:
@@ -144,15 +180,15 @@ def _opset(model: ModelProto, origin: str) -> int:
     return int(max(found))
 
 
-def _constants(model: ModelProto) -> dict[str, TensorProto]:
-    found = {tensor.name: tensor for tensor in model.graph.initializer}
-    made = [node for node in model.graph.node if node.op_type == "Constant"]
+def _constants(graph: Any) -> dict[str, TensorProto]:
+    found = {tensor.name: tensor for tensor in getattr(graph, "initializer", ())}
+    made = [node for node in graph.node if node.op_type == "Constant"]
     return found | {node.output[0]: each.t for node in made for each in node.attribute if each.name == "value"}
 
 
-def _readers(model: ModelProto) -> dict[str, list[NodeProto]]:
+def _readers(graph: Any) -> dict[str, list[NodeProto]]:
     found: dict[str, list[NodeProto]] = {}
-    for node in model.graph.node:
+    for node in graph.node:
         for name in node.input:
             found.setdefault(name, []).append(node)
     return found

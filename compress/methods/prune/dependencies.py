@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ....inspection.base.errors import RecipeError
 from ...networks.base.inspector import Inspector
-from ...teacher.bring import AdaptedNetwork
+from ...teacher.adapter import AdaptedNetwork
 
 TRACE_SECONDS = 30.0
 """Tracing a network and building all its groups may take so long."""

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
 from ...graph_reading import STANDARD_DOMAINS
 from ..device_runtime import DeviceRuntime
 from ..findings import Hits, Rule
 from ..graph_index import GraphIndex, attribute, name_of
 
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
 _INTEGER = frozenset({"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"})
+_COORDINATES = frozenset({"half_pixel", "pytorch_half_pixel", "tf_half_pixel_for_nn", "asymmetric", "align_corners"})
+_LARGEST_RANK = 5
 _RESIZE_MODES = frozenset({"nearest", "linear"})
 
 
 def _opset(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
-    low, high = runtime.first_opset, runtime.last_opset
+    quantized = any(each.of_type("QuantizeLinear", "DequantizeLinear") for each in view.all())
+    low, high = runtime.first_quantized_opset if quantized else runtime.first_opset, runtime.last_opset
     if not low <= view.opset <= high and (runtime.promised or view.opset < low):
-        yield "opset", f"the file has opset {view.opset}; TensorRT {runtime.tensorrt} takes {low} to {high}"
+        taken = f"{low} to {high}{' of quantized files' if quantized else ''}"
+        yield "opset", f"the file has opset {view.opset}; TensorRT {runtime.tensorrt} takes {taken}"
 
 
 def _opset_beyond_documents(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
@@ -23,9 +33,67 @@ def _opset_beyond_documents(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
 
 
 def _domains(view: GraphIndex, _: DeviceRuntime) -> Hits:
+    own = {(each.domain, each.name) for each in view.model.functions}
     for node in view.nodes:
-        if node.domain not in STANDARD_DOMAINS:
+        if node.domain not in STANDARD_DOMAINS and (node.domain, node.op_type) not in own:
             yield name_of(node), f"{node.domain}.{node.op_type}"
+
+
+def _unlisted(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
+    for node in view.nodes:
+        standard = node.domain in STANDARD_DOMAINS and node.op_type not in _INTEGER  # they have a rule of their own
+        if standard and runtime.takes(node.op_type) is False:
+            yield name_of(node), f"{node.op_type}, which the parser of TensorRT {runtime.tensorrt} does not list"
+
+
+def _undated(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
+    for node in view.nodes:
+        if node.domain in STANDARD_DOMAINS and runtime.takes(node.op_type) is None:
+            yield name_of(node), node.op_type
+
+
+def _forms(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
+    for node in view.nodes:
+        for seen in _FORMS.get(node.op_type, _nothing)(view, node, runtime):
+            yield name_of(node), seen
+
+
+def _nothing(_view: GraphIndex, _node: NodeProto, _runtime: DeviceRuntime) -> Iterator[str]:
+    yield from ()
+
+
+def _convolution(view: GraphIndex, node: NodeProto, _: DeviceRuntime) -> Iterator[str]:
+    if (rank := len(view.shapes.get(node.input[1], ()))) > _LARGEST_RANK:
+        yield f"its weights have {rank} dimensions; up to {_LARGEST_RANK} are taken"
+
+
+def _pool(_view: GraphIndex, node: NodeProto, _: DeviceRuntime) -> Iterator[str]:
+    if any(step != 1 for step in attribute(node, "dilations", ())):
+        yield f"it has dilations {list(attribute(node, 'dilations'))}"
+
+
+def _scatter(_view: GraphIndex, node: NodeProto, _: DeviceRuntime) -> Iterator[str]:
+    if (reduction := attribute(node, "reduction", b"none")) != b"none":
+        yield f"reduction {reduction.decode()}"
+
+
+def _layer_norm(_view: GraphIndex, node: NodeProto, _: DeviceRuntime) -> Iterator[str]:
+    if any(node.output[1:]):
+        yield "it gives more than its first output"
+
+
+def _lstm(_view: GraphIndex, node: NodeProto, _: DeviceRuntime) -> Iterator[str]:
+    yield from (f"{name} is set" for name in ("input_forget", "layout") if attribute(node, name, 0))
+
+
+def _top_k(_view: GraphIndex, node: NodeProto, _: DeviceRuntime) -> Iterator[str]:
+    if not attribute(node, "sorted", 1):
+        yield "sorted is 0"
+
+
+def _einsum(_view: GraphIndex, node: NodeProto, runtime: DeviceRuntime) -> Iterator[str]:
+    if b"..." in attribute(node, "equation", b"") and runtime.version < (10, 12):
+        yield "its equation has an ellipsis"
 
 
 def _integer_operators(view: GraphIndex, _: DeviceRuntime) -> Hits:
@@ -53,6 +121,10 @@ def _resize(view: GraphIndex, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"mode {mode}"
         elif attribute(node, "antialias", 0):
             yield name_of(node), "antialias"
+        elif (how := attribute(node, "coordinate_transformation_mode", b"half_pixel").decode()) not in _COORDINATES:
+            yield name_of(node), f"coordinate_transformation_mode {how}"
+        elif (policy := attribute(node, "keep_aspect_ratio_policy", b"stretch").decode()) != "stretch":
+            yield name_of(node), f"keep_aspect_ratio_policy {policy}"
 
 
 def _grid_sample(view: GraphIndex, _: DeviceRuntime) -> Hits:
@@ -62,12 +134,24 @@ def _grid_sample(view: GraphIndex, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"its input has {rank} dimensions"
 
 
+_FORMS: dict[str, Callable[[GraphIndex, NodeProto, DeviceRuntime], Iterator[str]]] = {
+    "Conv": _convolution,
+    "ConvTranspose": _convolution,
+    "AveragePool": _pool,
+    "LpPool": _pool,
+    "ScatterND": _scatter,
+    "LayerNormalization": _layer_norm,
+    "LSTM": _lstm,
+    "TopK": _top_k,
+    "Einsum": _einsum,
+}
+
 RULES = (
     Rule(
         name="opset",
         level="refused",
         why="The parser takes a range of opsets only.",
-        way_out="Export again with opset 18 (every JetPack listed takes 17 to 20).",
+        way_out="Export again with opset 18 (every JetPack listed takes 9 to 20, and 17 to 20 of quantized files).",
         find=_opset,
     ),
     Rule(
@@ -83,6 +167,27 @@ RULES = (
         why="Operators outside ONNX's own domain need a plug-in on the device.",
         way_out="Export without custom operators (NNCF: quantize the ONNX file, not the torch module).",
         find=_domains,
+    ),
+    Rule(
+        name="listed-operators",
+        level="refused",
+        why="The parser takes the operators of its published table only; anything else needs a plug-in on the device.",
+        way_out="Write it with other operators, or leave it out of the exported part.",
+        find=_unlisted,
+    ),
+    Rule(
+        name="undated-operators",
+        level="warning",
+        why="No document says that this TensorRT takes the operator; a later one does.",
+        way_out="Try it on the device, or export with a lower opset, which writes it with plain operators.",
+        find=_undated,
+    ),
+    Rule(
+        name="operator-form",
+        level="refused",
+        why="The parser's table takes the operator in other forms only.",
+        way_out="Write it in a form that is taken.",
+        find=_forms,
     ),
     Rule(
         name="no-integer-operators",
@@ -108,7 +213,7 @@ RULES = (
     Rule(
         name="resize-form",
         level="refused",
-        why="Resize is taken as nearest or linear, without antialias.",
+        why="Resize is taken as nearest or linear, stretched, without antialias, with the usual coordinates.",
         way_out="Resize with mode linear and antialias 0, and check the scores again.",
         find=_resize,
     ),

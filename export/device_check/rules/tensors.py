@@ -41,6 +41,8 @@ def _float_leftovers(view: GraphIndex, _: DeviceRuntime) -> Hits:
 
 
 def _varying_inputs(view: GraphIndex, _: DeviceRuntime) -> Hits:
+    if not view.main:
+        return
     for value in view.model.graph.input:
         if value.name not in view.constants and None in (shape := view.shapes.get(value.name, (None,))):
             yield value.name, f"its shape is {list(shape)}"

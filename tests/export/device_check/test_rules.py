@@ -191,6 +191,11 @@ TRIPPING: dict[str, Callable[[], ModelProto]] = {
     "float16-throughout": float_leftover,
     "fixed-input-shape": varying,
     "uint8-only-into-cast": moved_pixels,
+    "listed-operators": lambda: plain(helper.make_node("Det", ["x"], ["y"])),
+    "undated-operators": lambda: plain(helper.make_node("Mish", ["x"], ["y"])),
+    "operator-form": lambda: plain(
+        helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], dilations=[2, 2]), opset=19
+    ),
 }
 
 
@@ -203,7 +208,7 @@ def test_a_model_trips_its_rule(rule: str, tmp_path: Path) -> None:
 
 def test_a_rule_that_no_document_promises_is_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    onnx.save(plain(helper.make_node("Relu", ["x"], ["y"]), opset=21), path)
+    onnx.save(plain(helper.make_node("Relu", ["x"], ["y"]), opset=25), path)
     checked = check_file(path, RUNTIMES["jetpack7.2"])
     assert checked.takes
     assert [finding.rule for finding in checked.findings] == ["opset-beyond-documents"]
@@ -272,3 +277,125 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         check_file(path, JETPACK)
     with pytest.raises(GraphError, match=r"jetpack6\.2"):
         runtime_named("jetpack5")
+
+
+def node(operator: str, *inputs: str, outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
+    names = ["y", *(f"y{index}" for index in range(1, outputs))]
+    return helper.make_node(operator, list(inputs or ("x",)), names, domain=domain, name="odd", **attributes)
+
+
+NOT_TAKEN = {
+    "SequenceConstruct": node("SequenceConstruct"),
+    "SequenceEmpty": node("SequenceEmpty"),
+    "SequenceLength": node("SequenceLength"),
+    "SequenceAt": node("SequenceAt", "x", "k"),
+    "SplitToSequence": node("SplitToSequence"),
+    "ConcatFromSequence": node("ConcatFromSequence", axis=0),
+    "Unique": node("Unique"),
+    "Det": node("Det"),
+    "MaxRoiPool": node("MaxRoiPool", "x", "rois", pooled_shape=[2, 2]),
+    "Multinomial": node("Multinomial"),
+    "Col2Im": node("Col2Im", "x", "k", "k"),
+    "MaxUnpool": node("MaxUnpool", "x", "k", kernel_shape=[2, 2]),
+    "Bernoulli": node("Bernoulli"),
+    "DFT": node("DFT"),
+    "EfficientNMS_TRT outside domain TRT": node("EfficientNMS_TRT", "x", "x", outputs=4),
+    "an operator of nobody's": node("MyOwn"),
+    "Conv of six dimensions": node("Conv", "x", "w6"),
+    "ScatterND that adds": node("ScatterND", "x", "k", "x", reduction="add"),
+    "Einsum with an ellipsis": node("Einsum", equation="...ij->...ji"),
+    "TopK unsorted": node("TopK", "x", "k", outputs=2, sorted=0),
+    "LayerNormalization with its mean": node("LayerNormalization", "x", "scale", outputs=2),
+    "LSTM with input_forget": node("LSTM", "x", "w3", "w3", hidden_size=4, input_forget=1),
+    "Resize cropped": node("Resize", "x", "", "scale", coordinate_transformation_mode="tf_crop_and_resize"),
+}
+CONSTANTS = {
+    "k": np.array([1]),
+    "rois": np.zeros((1, 5), np.float32),
+    "w6": np.zeros((4, 4, 1, 1, 1, 1), np.float32),
+    "w3": np.zeros((1, 16, 8), np.float32),
+    "scale": np.ones(8, np.float32),
+}
+
+
+def inside_if(inner: Any) -> ModelProto:
+    """Put a node into one branch of an If."""
+    value = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    branches = {
+        f"{name}_branch": helper.make_graph([each], name, [], [value])
+        for name, each in (("then", inner), ("else", helper.make_node("Relu", ["x"], ["y"])))
+    }
+    return model_of(
+        [helper.make_node("If", ["yes"], ["z"], name="choice", **branches), helper.make_node("Relu", ["z"], ["y"])],
+        {**CONSTANTS, "yes": np.array(True)},
+    )
+
+
+@pytest.mark.parametrize("name", NOT_TAKEN)
+@pytest.mark.parametrize("where", ["outside", "inside an If"])
+def test_what_the_parser_does_not_take_is_refused(name: str, where: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    odd = NOT_TAKEN[name]
+    onnx.save(model_of([odd], CONSTANTS) if where == "outside" else inside_if(odd), path)
+    checked = check_file(path, JETPACK)
+    assert not checked.takes
+    assert [each.node for each in checked.findings if each.level == "refused"] == ["odd"]
+
+
+def test_graphs_inside_loops_and_scans_are_looked_into(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    values = {
+        name: helper.make_tensor_value_info(name, kind, None)
+        for name, kind in (
+            ("i", TensorProto.INT64),
+            ("go", TensorProto.BOOL),
+            ("go_on", TensorProto.BOOL),
+            ("state", TensorProto.FLOAT),
+            ("next", TensorProto.FLOAT),
+        )
+    }
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Det", ["state"], ["next"], name="deep")],
+        "body",
+        [values["i"], values["go"], values["state"]],
+        [values["go_on"], values["next"]],
+    )
+    onnx.save(plain(helper.make_node("Loop", ["n", "", "x"], ["y"], body=body), n=np.array(3)), path)
+    assert [each.node for each in check_file(path, JETPACK).findings if each.level == "refused"] == ["deep"]
+
+
+@pytest.mark.parametrize("opset", [8, 9, 13, 16, 20, 21])
+def test_float_files_of_opset_9_to_20_are_taken(opset: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(plain(helper.make_node("Relu", ["x"], ["y"]), opset=opset), path)
+    assert check_file(path, JETPACK).takes == (9 <= opset <= 20)
+
+
+def test_quantized_files_need_opset_17(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    for opset, taken in ((16, False), (17, True)):
+        onnx.save(int8_layer(opset=opset), path)
+        assert check_file(path, JETPACK).takes == taken
+
+
+def test_operators_come_with_releases() -> None:
+    taken = {name: [runtime.takes(name) for runtime in RUNTIMES.values()] for name in ("STFT", "Attention", "Gelu")}
+    assert taken == {
+        "STFT": [False, False, True, True],
+        "Attention": [False, False, True, True],
+        "Gelu": [None, None, True, True],
+    }
+
+
+def test_a_models_own_functions_are_looked_into(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    model = plain(helper.make_node("Twice", ["x"], ["y"], domain="own"))
+    made = [helper.make_node("Add", ["a", "a"], ["b"])]
+    imports = [helper.make_opsetid("", 18)]
+    model.functions.append(helper.make_function("own", "Twice", ["a"], ["b"], made, imports))
+    onnx.save(model, path)
+    assert check_file(path, JETPACK).takes
+    model.functions[0].node[0].op_type = "Det"
+    del model.functions[0].node[0].input[1:]
+    onnx.save(model, path)
+    assert rules_broken(path) == {"listed-operators"}

@@ -16,7 +16,8 @@ from beltline.compress.methods.prune.structured import prune_channels, prune_to_
 from beltline.compress.methods.prune.timed import group_importance
 from beltline.compress.methods.prune.width_groups import Prunable, prunable, same
 from beltline.compress.networks.base.inspector import Inspector
-from beltline.compress.teacher.bring import AdaptedNetwork
+from beltline.compress.networks.base.output_settings import OutputSettings
+from beltline.compress.teacher.adapter import AdaptedNetwork
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.frame import FrameSpec
 from beltline.studies.compression import patterns
@@ -47,7 +48,7 @@ def one_thread() -> Iterator[None]:
 
 def brought(module: nn.Module, output: Any = "mask_logit") -> Inspector:
     """Put the adapter around a module, as for a teacher that is brought along."""
-    return Inspector(AdaptedNetwork(module, output), FRAME).eval()
+    return Inspector(AdaptedNetwork(module, OutputSettings(output=output)), FRAME).eval()
 
 
 def made(make: Callable[[], nn.Module]) -> Inspector:
