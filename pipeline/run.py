@@ -156,7 +156,8 @@ def outcome_of(report: Report, path: Path, *, bundle: Path | None = None) -> Out
         bundle: The selected row as a bundle, if there is one.
     """
     verdict, shown, page = overall_verdict(report), shown_row(report), path.with_name("report.html")
-    lines = [f"{verdict}: {shown.name}", *shown.reasons, *next_steps(report)]
+    cautions = [f"mind: {caution}" for caution in report.cautions]
+    lines = [f"{verdict}: {shown.name}", *shown.reasons, *cautions, *next_steps(report)]
     lines += [f"{name}: {file}" for name, file in (("report", page), ("bundle", bundle)) if file and file.exists()]
     return Outcome(
         verdict=verdict,
@@ -167,6 +168,7 @@ def outcome_of(report: Report, path: Path, *, bundle: Path | None = None) -> Out
             "selected": report.selected,
             "report_json": str(path),
             "bundle": None if bundle is None else str(bundle),
+            "cautions": report.cautions,
         },
     )
 

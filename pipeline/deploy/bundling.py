@@ -194,10 +194,12 @@ def _caution_of_run(name: str) -> list[str]:
 
 
 def _cautions(model: BundleModel, report: Report) -> list[str]:
+    """Say what whoever installs the bundle must bear in mind: what the report says of the row, and a verdict not kept."""
+    row = next(row for row in report.rows if row.name == model.row)
     if model.verdict == "fits":
-        return []
-    reasons = next(row.reasons for row in report.rows if row.name == model.row)
-    return [f"{model.row} was bundled although its verdict is {model.verdict}. {' '.join(reasons)[:1500]}"]
+        return row.cautions
+    why = f"{model.row} was bundled although its verdict is {model.verdict}. {' '.join(row.reasons)[:1500]}"
+    return [why, *row.cautions]
 
 
 def _device(result: RowResult) -> DeviceFacts:

@@ -110,6 +110,7 @@ class Wiring:
             threshold=work.model.threshold,
             deadline_ms=work.deadline_ns / 1e6,
             period_ms=work.unpacked.manifest.budget.period_ms,
+            cautions=work.unpacked.manifest.cautions,
         )
 
 

@@ -92,6 +92,7 @@ class Served:
         threshold: `score >= threshold` rejects the part.
         deadline_ms: From frame to decision.
         period_ms: Of the belt that it was measured for.
+        cautions: What whoever relies on it must bear in mind, as its bundle says.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Served:
     threshold: float
     deadline_ms: float
     period_ms: float
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

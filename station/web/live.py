@@ -51,6 +51,7 @@ def live_facts(facade: StationFacade, rate: Rate) -> dict[str, Any]:
         "deadline_ms": served.deadline_ms,
         "latency_ms": {"p50": _finite(tally.latency_ms.quantile(0.5)), "p99": _finite(tally.latency_ms.quantile(0.99))},
         "threshold": served.threshold,
+        "cautions": list(served.cautions),
         "drift": _drift(facade.drift),
         "frames": [_frame(shown) for shown in facade.last.shown()],
         "incidents": _incidents(tally),

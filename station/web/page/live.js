@@ -33,6 +33,7 @@ function notice(facts) {
   const drift = facts.drift;
   if (drift?.drifting.length) told.push(`other than the model knows: ${drift.drifting.join(", ")} (p = ${drift.p_corrected.toExponential(1)})`);
   for (const [standing, count] of Object.entries(facts.standings)) if (count) told.push(`${shown(count, 0)} ${standing}`);
+  told.push(...facts.cautions);
   return told.join(" · ");
 }
 
