@@ -56,7 +56,8 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
     bit_depth, deep = depth_of(listings, looks, settings)
     listings, plan = plan_splits(listings)
     named = any(listing.group is not None for listing in listings)
-    listings, grouped = group_listings(listings, looks, near_duplicates=settings.near_duplicates)
+    near_duplicates = settings.near_duplicates and settings.decide == "each"
+    listings, grouped = group_listings(listings, looks, near_duplicates=near_duplicates)
     listings = deal_splits(listings, units_of(listings, looks), plan)
     scaled = settings.bit_depth is not None or settings.window is not None
     notes += [*left_over, *described, *deep, *file_notes(listings, looks, scaled=scaled)]
@@ -73,7 +74,20 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
         notes=tuple(note for note in notes if note),
     )
     check_splits(dataset)
+    if settings.decide == "any":
+        _check_parts(dataset)
     return dataset
+
+
+def _check_parts(dataset: Dataset) -> None:
+    """Refuse to judge whole parts where no part has several photographs: groups are missing or not what was meant."""
+    if len({sample.group for sample in dataset.samples}) < len(dataset.samples):
+        return
+    msg = (
+        f"data.decide: wanted parts with several photographs each, got {len(dataset.samples):,} photographs of as many "
+        "parts; say which of them show one part (data.group, or the column `group` of labels.csv), or leave `decide` out"
+    )
+    raise DataError(msg)
 
 
 def splits_json(dataset: Dataset) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class DataSettings(BaseModel):
             clipped. Instead of `bit_depth`.
         channels: 1 reads every image as grey, 3 as colour; None: 1 where all images are grey.
         near_duplicates: Put images that look alike into one group where the data set names no groups.
+        decide: `any`: photographs with one group show one part, which is rejected if any of them is; parts are counted,
+            not photographs. `each`: every photograph is decided by itself.
         follow_links: Follow symbolic links that lead out of the root, into a store of images.
         unlabelled: Folders below the root whose files are no samples and no masks on purpose, such as references.
         source: Where the data comes from; shown to those who do not have it.
@@ -64,6 +66,7 @@ class DataSettings(BaseModel):
     window: tuple[Level, Level] | None = None
     channels: Literal[1, 3] | None = None
     near_duplicates: bool = True
+    decide: Literal["each", "any"] = "each"
     follow_links: bool = False
     unlabelled: tuple[_Name, ...] = ()
     source: Annotated[str, Field(max_length=500)] | None = None

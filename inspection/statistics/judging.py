@@ -52,8 +52,9 @@ def by_part(scores: ArrayLike, samples: Sequence[Sample]) -> tuple[NDArray[np.fl
         samples: In the order of `scores`; `group` names the part.
 
     Returns:
-        The scores, float64 `[parts]`, and a sample for each part, in the order in which parts first occur: the first
-        photograph of it that shows a defect, else the first.
+        The scores, float64 `[parts]`, and a sample for each part, in the order in which parts first occur: its first
+        photograph that shows a defect, which is the same whatever the scores; of a good part that with the highest
+        score.
 
     Raises:
         DataError: There is not one finite score for each sample.
@@ -62,7 +63,10 @@ def by_part(scores: ArrayLike, samples: Sequence[Sample]) -> tuple[NDArray[np.fl
     places: dict[str, list[int]] = {}
     for place, sample in enumerate(samples):
         places.setdefault(sample.group, []).append(place)
-    shown = (next((place for place in own if samples[place].defective), own[0]) for own in places.values())
+    shown = (
+        next((place for place in own if samples[place].defective), own[int(values[own].argmax())])
+        for own in places.values()
+    )
     highest = np.array([values[own].max() for own in places.values()], dtype=np.float64)
     return highest, tuple(samples[place] for place in shown)
 

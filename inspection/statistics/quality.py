@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+_ROUNDING = 1e-12
+"""One event in one trial bounds the rate at exactly 1 - confidence from below: rounding must not decide there."""
+
 Held = Literal["fits", "misses", "inconclusive"]
 
 
@@ -45,7 +48,7 @@ class Rate:
         """
         if self.upper <= limit:
             return "fits"
-        return "misses" if self.lower > limit else "inconclusive"
+        return "misses" if self.lower > limit + _ROUNDING else "inconclusive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

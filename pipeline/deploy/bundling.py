@@ -194,7 +194,7 @@ def _caution_of_run(name: str) -> list[str]:
 
 
 def _cautions(model: BundleModel, report: Report) -> list[str]:
-    """Say what whoever installs the bundle must bear in mind: what the report says of the row, and a verdict not kept."""
+    """Say what whoever installs the bundle must bear in mind: the row's cautions, and a verdict that is not `fits`."""
     row = next(row for row in report.rows if row.name == model.row)
     if model.verdict == "fits":
         return row.cautions

@@ -17,6 +17,7 @@ from ...inspection.data.masks import read_mask
 from ...inspection.data.streaming import frames_of
 from ..stages.job import RunJob
 from ..stages.results import Judged
+from ..stages.score import as_decided
 
 _GALLERY_EACH = 12
 
@@ -33,7 +34,7 @@ def soak_shown(job: RunJob, shown: Judged) -> SoakSummary | None:
 
 def gallery(job: RunJob, shown: Judged) -> list[GalleryItem]:
     """Show the worst escapes and overkills: those furthest on the wrong side of the threshold."""
-    test, scores = job.dataset.of("test"), shown.result.scored.test
+    scores, test = as_decided(job, job.dataset.of("test"), shown.result.scored.test)
     rejected = scores >= shown.quality.threshold
     order = np.argsort(scores, kind="stable")
     escapes = [int(i) for i in order if test[i].defective and not rejected[i]][:_GALLERY_EACH]

@@ -21,7 +21,7 @@ from ..stages.build import make_assistant
 from ..stages.job import Made, RunJob
 from ..stages.measure import Device
 from ..stages.rows import TEACHER
-from ..stages.score import fitted_on_val, score_val
+from ..stages.score import as_decided, fitted_on_val, score_val
 from ..stages.versions import machine_digest, step_versions
 from .found import FOLDER, finalists, keep_found, search_facts
 from .halving import rung_epochs
@@ -172,6 +172,7 @@ def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space
             for each in job.devices
         ],
         "methods": {name: step_versions(name, teacher.path) for name in _METHODS},
+        "decide": job.line_file.data.decide,
         "seed": job.line_file.seed,
     }
     if assistant != teacher:
@@ -184,8 +185,8 @@ def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space
 def _caught(job: RunJob, teacher: Made) -> frozenset[str]:
     """Say which of val's defective parts the teacher rejects, at the threshold that val gives it."""
     scores = score_val(job, build_artifact(job, "torch_eager", teacher), TEACHER)
-    val, threshold = job.dataset.of("val"), fitted_on_val(job, scores).threshold
-    rejected = decide(TEACHER, scores, val, threshold=threshold).rejected
+    decided, val = as_decided(job, job.dataset.of("val"), scores)
+    rejected = decide(TEACHER, decided, val, threshold=fitted_on_val(job, scores).threshold).rejected
     return frozenset(sample.path for sample in val if sample.defective and rejected[sample.path])
 
 

@@ -34,7 +34,7 @@ from ..stages.build import make_graph, make_module
 from ..stages.job import Made, RunJob
 from ..stages.measure import Device, devices_of, on_each
 from ..stages.rows import TEACHER, RowPlan
-from ..stages.score import fitted_on_val, score_val
+from ..stages.score import as_decided, fitted_on_val, score_val
 from ..stages.stages import Stage, run_stage
 from ..stages.versions import machine_digest, network_versions
 from .trials import Grade, Timing
@@ -190,13 +190,14 @@ def _built(job: RunJob, plan: RowPlan, module: Made) -> Artifact:
 def _grade(
     job: RunJob, plan: RowPlan, scores: NDArray[np.float64], caught: frozenset[str], *, size_bytes: int
 ) -> Grade:
-    val, gate = job.dataset.of("val"), job.line_file.gates.escape
+    gate = job.line_file.gates.escape
     if not np.isfinite(scores).all():
         msg = f"{plan.name}: its scores are no numbers; did training diverge?"
         raise RecipeError(msg)
+    decided, val = as_decided(job, job.dataset.of("val"), scores)
     defective = np.array([sample.defective for sample in val])
     bad = [sample for sample in val if sample.defective]
-    passed = scores[defective] < fitted_on_val(job, scores).threshold
+    passed = decided[defective] < fitted_on_val(job, scores).threshold
     paired = compare_escapes(
         passed,
         np.array([sample.path not in caught for sample in bad]),
@@ -211,7 +212,7 @@ def _grade(
         escapes=int(passed.sum()),
         defects=len(bad),
         increase=paired.increase,
-        auroc=auroc(scores, defective),
+        auroc=auroc(decided, defective),
         size_bytes=size_bytes,
     )
 

@@ -15,15 +15,15 @@ from .int8_gain import with_int8_weighed, without_idle_int8
 from .job import RunJob
 from .results import Judged, RowResult
 from .rows import TEACHER
-from .score import fitted
+from .score import as_decided, fitted
 
 
 def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
     """Judge every row; all but the teacher are compared with the teacher's decisions on test."""
     points = {result.plan.name: fitted(job, result.scored) for result in results}
     teacher = next(result for result in results if result.plan.name == TEACHER)
-    test = job.dataset.of("test")
-    reference = decide(TEACHER, teacher.scored.test, test, threshold=points[TEACHER].threshold)
+    scores, samples = as_decided(job, job.dataset.of("test"), teacher.scored.test)
+    reference = decide(TEACHER, scores, samples, threshold=points[TEACHER].threshold)
     return with_int8_weighed(
         [_judge(job, result, points[result.plan.name], None if result is teacher else reference) for result in results]
     )
@@ -31,9 +31,10 @@ def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
 
 def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: TeacherDecisions | None) -> Judged:
     gates, deadline_ms = job.line_file.gates, job.budget.deadline_ms
+    scores, samples = as_decided(job, job.dataset.of("test"), result.scored.test)
     quality = judge_quality(
-        result.scored.test,
-        job.dataset.of("test"),
+        scores,
+        samples,
         threshold=point.threshold,
         gates=gates,
         teacher=reference,

@@ -21,6 +21,7 @@ from ...export.scoring import score_samples
 from ...inspection.base.storage import write_json
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
+from ...inspection.statistics.judging import by_part
 from ...inspection.statistics.quantile import quantile
 from ...inspection.statistics.threshold import OperatingPoint, operating_point
 from .artifact import build_artifact
@@ -61,6 +62,13 @@ def score_val(job: RunJob, artifact: Artifact, name: str) -> NDArray[np.float64]
     return _scored(job, artifact, {"val": job.dataset.of("val")}, name)["val"]
 
 
+def as_decided(
+    job: RunJob, samples: tuple[Sample, ...], scores: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], tuple[Sample, ...]]:
+    """Give what is decided on the line, with its scores: photographs, or whole parts where `data.decide` is `any`."""
+    return by_part(scores, samples) if job.line_file.data.decide == "any" else (scores, samples)
+
+
 def fitted(job: RunJob, scored: Scores) -> OperatingPoint:
     """Fit the threshold on val, for this artifact."""
     return fitted_on_val(job, scored.val)
@@ -68,7 +76,8 @@ def fitted(job: RunJob, scored: Scores) -> OperatingPoint:
 
 def fitted_on_val(job: RunJob, scores: NDArray[np.float64]) -> OperatingPoint:
     """Fit a threshold to scores of val, in the order of `dataset.of("val")`."""
-    return _operating_point(job, scores, [sample.defective for sample in job.dataset.of("val")])
+    decided, samples = as_decided(job, job.dataset.of("val"), scores)
+    return _operating_point(job, decided, [sample.defective for sample in samples])
 
 
 def check_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, name: str) -> Parity:

@@ -21,7 +21,7 @@ from .artifact import build_artifact
 from .build_teacher import make_teacher
 from .job import RunJob
 from .rows import TEACHER
-from .score import fitted_on_val, score_val
+from .score import as_decided, fitted_on_val, score_val
 from .versions import runtime_of
 
 _REFERENCE = "onnx_runtime"
@@ -56,6 +56,7 @@ class ValJudge:
             "teacher": make_teacher(self.job).key,
             "data": self.job.dataset.digest,
             "escape": gates.escape.model_dump(),
+            "decide": self.job.line_file.data.decide,
             "cut": [self.job.line_file.val_overkill, gates.overkill.confidence],
             "runtime": runtime_of(self.runtime),
         }
@@ -71,22 +72,22 @@ class ValJudge:
 
     def escapes(self, scores: NDArray[np.float64]) -> Paired:
         """Compare with the teacher at thresholds that both have fitted on val; see `EscapeJudge`."""
-        val = self.job.dataset.of("val")
-        bad = [sample for sample in val if sample.defective]
+        passed, bad = self._passed(scores)
         return compare_escapes(
-            self._passed(scores),
-            self._passed(score_val(self.job, _teacher(self.job), TEACHER)),
+            passed,
+            self._passed(score_val(self.job, _teacher(self.job), TEACHER))[0],
             paths=[sample.path for sample in bad],
             groups=[sample.group for sample in bad],
             against=TEACHER,
             confidence=self.job.line_file.gates.escape.confidence,
         )
 
-    def _passed(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say which defective parts of val pass at the threshold that these scores get."""
-        defective = np.array([sample.defective for sample in self.job.dataset.of("val")])
-        passed: NDArray[np.bool_] = scores[defective] < fitted_on_val(self.job, scores).threshold
-        return passed
+    def _passed(self, scores: NDArray[np.float64]) -> tuple[NDArray[np.bool_], list[Sample]]:
+        """Say which defective parts of val pass at the threshold that these scores get, and which these parts are."""
+        decided, samples = as_decided(self.job, self.job.dataset.of("val"), scores)
+        defective = np.array([sample.defective for sample in samples])
+        passed = decided[defective] < fitted_on_val(self.job, scores).threshold
+        return passed, [sample for sample in samples if sample.defective]
 
 
 def _teacher(job: RunJob) -> Artifact:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from beltline.inspection.base.errors import DataError
 from beltline.inspection.data.dataset import Sample
 from beltline.inspection.line.gates import Gates
 from beltline.inspection.statistics.bounds import rate_upper
-from beltline.inspection.statistics.judging import decide, judge_quality
+from beltline.inspection.statistics.judging import by_part, decide, judge_quality
 
 SCORES = [0.1, 0.2, 0.6, 0.3, 0.8, 0.9]
 DEFECTIVE = [False, False, False, True, True, True]
@@ -79,3 +81,57 @@ def _samples(defective: list[bool] = DEFECTIVE, *, images_per_part: int = 1) -> 
         )
         for index, bad in enumerate(defective)
     ]
+
+
+def test_escapes_are_counted_for_each_kind_and_group() -> None:
+    kinds = ["pit", "pit", "scratch", "good"]
+    samples = [
+        replace(sample, label=kind, group=group)
+        for sample, kind, group in zip(_samples([True, True, True, False]), kinds, ["a", "a", "b", "c"], strict=True)
+    ]
+    quality = judge_quality([0.1, 0.9, 0.9, 0.2], samples, threshold=0.5, gates=Gates())
+    assert [(each.name, each.rate.count, each.rate.of) for each in quality.by_kind] == [
+        ("pit", 1, 2),
+        ("scratch", 0, 1),
+    ]
+    assert [(each.name, each.rate.count, each.rate.of) for each in quality.by_group] == [("a", 1, 2)]
+    assert (quality.escape.parts, quality.escape.different) == (2, 2)
+    assert quality.by_kind[0].rate.upper >= rate_upper(1, 2, confidence=0.95)
+
+
+def test_a_part_is_rejected_if_any_of_its_photographs_is_and_counted_once() -> None:
+    defective = [True, True, False, False, False, False]
+    samples = [
+        replace(sample, group=group)
+        for sample, group in zip(_samples(defective), ["a", "a", "b", "b", "c", "c"], strict=True)
+    ]
+    scores, parts = by_part([0.1, 0.9, 0.2, 0.7, 0.3, 0.1], samples)
+    assert scores.tolist() == [0.9, 0.7, 0.3]
+    assert [part.group for part in parts] == ["a", "b", "c"]
+    assert [part.path for part in parts] == ["image000.png", "image003.png", "image004.png"]
+    quality = judge_quality(scores, parts, threshold=0.5, gates=Gates())
+    assert (quality.escape.count, quality.escape.of) == (0, 1)
+    assert (quality.overkill.count, quality.overkill.of) == (1, 2)
+    assert quality.overkill.upper == pytest.approx(rate_upper(1, 2, confidence=0.95))
+    by_photograph = judge_quality([0.1, 0.9, 0.2, 0.7, 0.3, 0.1], samples, threshold=0.5, gates=Gates())
+    assert (by_photograph.escape.count, by_photograph.escape.of) == (1, 2)
+
+
+def test_a_part_with_one_defective_photograph_is_defective_and_stands_under_the_same_path_whatever_the_scores() -> None:
+    samples = [replace(sample, group="a") for sample in _samples([False, True, False])]
+    for scores in ([0.9, 0.1, 0.2], [0.1, 0.2, 0.9]):
+        (highest,), (part,) = by_part(scores, samples)
+        assert highest == 0.9
+        assert (part.defective, part.path) == (True, "image001.png")
+
+
+def test_whole_parts_are_compared_with_the_teacher() -> None:
+    samples = [
+        replace(sample, group=f"part{index // 2}") for index, sample in enumerate(_samples([True] * 4 + [False] * 2))
+    ]
+    teacher_scores, parts = by_part([0.1, 0.9, 0.1, 0.2, 0.0, 0.1], samples)
+    teacher = decide("teacher", teacher_scores, parts, threshold=0.5)
+    scores, parts = by_part([0.2, 0.1, 0.8, 0.1, 0.3, 0.0], samples)
+    paired = judge_quality(scores, parts, threshold=0.5, gates=Gates(), teacher=teacher).paired
+    assert paired is not None
+    assert (paired.new_escapes, paired.recovered, paired.new_escape_paths) == (1, 1, ("image000.png",))

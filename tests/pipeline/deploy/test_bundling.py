@@ -71,7 +71,10 @@ def test_a_run_leaves_its_selected_row_as_a_bundle(home: Path, done: Outcome) ->
     assert f"bundle: {path}" in done.message
     with open_bundle(path) as bundle:
         assert bundle.manifest.models[0].row == done.summary["selected"]
-        assert bundle.manifest.cautions == ()
+        rows = json.loads((home / "runs" / "small" / "report.json").read_text())["rows"]
+        row = next(row for row in rows if row["name"] == done.summary["selected"])
+        assert list(bundle.manifest.cautions) == row["cautions"]
+    assert all(f"mind: {caution}" in done.message for caution in done.summary["cautions"])
 
 
 def test_a_bundle_holds_what_was_measured_and_proves_itself(home: Path, first: Bundled, tmp_path: Path) -> None:

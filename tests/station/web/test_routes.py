@@ -157,6 +157,7 @@ def test_live_facts_hold_light_counts_and_pictures(running: Any, frames: list[Fr
     eventually(lambda: bool(running.json("/live.json")[1]["frames"]))
     _, facts = running.json("/live.json")
     assert facts["light"]["state"] == "reject"
+    assert facts["cautions"] == list(bundle.parts.cautions)
     key = facts["frames"][0]["key"]
     status, headers, picture = running.ask(f"/live/{key}.jpg")
     assert (status, headers["content-type"]) == (200, "image/jpeg")
