@@ -85,7 +85,7 @@ def _check_parts(dataset: Dataset) -> None:
         return
     msg = (
         f"data.decide: wanted parts with several photographs each, got {len(dataset.samples):,} photographs of as many "
-        "parts; say which of them show one part (data.group, or the column `group` of labels.csv), or leave `decide` out"
+        "parts; say which show one part (data.group, or the column `group` of labels.csv), or leave `decide` out"
     )
     raise DataError(msg)
 
