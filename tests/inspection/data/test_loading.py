@@ -240,6 +240,18 @@ def test_a_missing_root_an_unknown_reader_and_an_unknown_tree_are_refused(tmp_pa
         _load(tmp_path)
 
 
+def test_parts_can_be_judged_whole_only_where_some_have_several_photographs(tmp_path: Path) -> None:
+    rows = _line(tmp_path)
+    with pytest.raises(
+        DataError, match=r"data\.decide: wanted parts with several photographs each, got 24 photographs"
+    ):
+        _load(tmp_path, decide="any")
+    _table(tmp_path, [(*row[:4], f"part{at // 2}") for at, row in enumerate(rows)])
+    assert len({sample.group for sample in _load(tmp_path, decide="any").samples}) == 12
+    with pytest.raises(ValidationError, match="decide"):
+        _load(tmp_path, decide="all")
+
+
 def test_settings_refuse_unknown_keys_and_impossible_depths(tmp_path: Path) -> None:
     for wrong in ({"rout": "x"}, {"bit_depth": 4}, {"channels": 2}):
         with pytest.raises(ValidationError):
