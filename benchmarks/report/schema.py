@@ -49,7 +49,7 @@ class Budget(Part):
 
 
 class Data(Part):
-    """The data set: images and groups per split; `notes` are plain sentences."""
+    """The data set: images and groups per split; `notes` are plain sentences, `cautions` the weighty ones."""
 
     name: str
     digest: str
@@ -57,6 +57,7 @@ class Data(Part):
     groups: dict[str, Count] = {}
     defective: dict[str, Count] = {}
     notes: list[str] = []
+    cautions: list[str] = []
 
 
 class Device(Part):

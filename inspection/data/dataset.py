@@ -101,6 +101,8 @@ class Dataset:
         masks: How masks are read.
         window: Levels of 16-bit files that become black and white; None: as `bit_depth` says.
         notes: What a user should know: near-duplicates grouped, files skipped, a split made; plain sentences.
+        cautions: Those of the notes that whoever relies on a result must bear in mind: files left out or left over, the
+            same image under two labels, something other than the part that tells the label.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Dataset:
     masks: MaskRule = MaskRule()
     window: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     def of(self, split: Split) -> tuple[Sample, ...]:
         """Give one split's samples, in the order of their paths."""

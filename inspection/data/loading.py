@@ -60,9 +60,9 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
     listings, grouped = group_listings(listings, looks, near_duplicates=near_duplicates)
     listings = deal_splits(listings, units_of(listings, looks), plan)
     scaled = settings.bit_depth is not None or settings.window is not None
-    notes += [*left_over, *described, *deep, *file_notes(listings, looks, scaled=scaled)]
-    notes += [*shortcut_notes(listings, looks), plan.note]
-    notes += [*grouped, *([] if named else name_notes(listings)), *contradictions(listings, looks)]
+    cautions = [*notes, *left_over, *shortcut_notes(listings, looks), *contradictions(listings, looks)]
+    notes = [*cautions, *described, *deep, *file_notes(listings, looks, scaled=scaled), plan.note]
+    notes += [*grouped, *([] if named else name_notes(listings))]
     dataset = Dataset(
         name=root.name,
         root=root,
@@ -72,6 +72,7 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
         masks=masks,
         window=settings.window,
         notes=tuple(note for note in notes if note),
+        cautions=tuple(cautions),
     )
     check_splits(dataset)
     if settings.decide == "any":

@@ -196,10 +196,11 @@ def _caution_of_run(name: str) -> list[str]:
 def _cautions(model: BundleModel, report: Report) -> list[str]:
     """Say what whoever installs the bundle must bear in mind: the row's cautions, and a verdict that is not `fits`."""
     row = next(row for row in report.rows if row.name == model.row)
+    cautions = [*row.cautions, *report.data.cautions]
     if model.verdict == "fits":
-        return row.cautions
+        return cautions
     why = f"{model.row} was bundled although its verdict is {model.verdict}. {' '.join(row.reasons)[:1500]}"
-    return [why, *row.cautions]
+    return [why, *cautions]
 
 
 def _device(result: RowResult) -> DeviceFacts:

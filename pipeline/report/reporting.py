@@ -102,7 +102,7 @@ def _report(job: RunJob, judged: Sequence[Judged]) -> Report:
         selected=chosen_row(judged),
         search=Search.model_validate(search) if search else None,
     )
-    return report.model_copy(update={"cautions": shown_row(report).cautions})
+    return report.model_copy(update={"cautions": [*shown_row(report).cautions, *report.data.cautions]})
 
 
 def _budget(job: RunJob) -> Budget:
@@ -199,6 +199,7 @@ def _data(job: RunJob) -> Data:
         groups={split: len({sample.group for sample in samples}) for split, samples in splits.items()},
         defective={split: sum(sample.defective for sample in samples) for split, samples in splits.items()},
         notes=list(job.dataset.notes),
+        cautions=list(job.dataset.cautions),
     )
 
 

@@ -52,7 +52,7 @@ _COLUMNS: dict[str, Callable[[Report, Row], _Value]] = {
     "escapes_by_kind": lambda _, row: _sorted(row, lambda quality: _portions(quality.by_kind)),
     "escapes_by_group": lambda _, row: _sorted(row, lambda quality: _portions(quality.by_group)),
     "reason": lambda _, row: row.reasons[0] if row.reasons else None,
-    "cautions": lambda _, row: " ".join(row.cautions),
+    "cautions": lambda report, row: " ".join([*row.cautions, *report.data.cautions]),
 }
 
 

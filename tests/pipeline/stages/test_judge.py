@@ -168,6 +168,18 @@ def test_parts_seen_by_several_photographs_are_judged_whole_and_counted_once(tmp
     assert len(by_photograph.by_group) == 100
 
 
+def test_what_was_left_out_of_the_data_stands_in_every_form(tmp_path: Path) -> None:
+    job = job_of(tmp_path, samples(300, 60))
+    caution = "12 files belong to no sample, such as extra/12.png"
+    job = replace(job, dataset=replace(job.dataset, notes=(caution,), cautions=(caution,)))
+    teacher = Scores(val=drawn(300, 60, lift=0.5, seed=1), test=drawn(300, 60, lift=0.5, seed=3))
+    report, outcome, path = finished(job, teacher, alike(teacher))
+    assert report.cautions == [caution]
+    assert f"mind: {caution}" in outcome.message
+    for name, form in formats().items():
+        assert "belong to no sample" in form.render(finished_report(path)), name
+
+
 def test_a_written_report_holds_no_key_that_its_model_does_not_name(tmp_path: Path) -> None:
     teacher = Scores(val=drawn(300, 60, lift=0.5, seed=1), test=drawn(300, 60, lift=0.5, seed=3))
     report, _, path = finished(job_of(tmp_path, samples(300, 60)), teacher, alike(teacher))
