@@ -19,8 +19,8 @@ from .engines.engine import Engine
 from .engines.slots import FrameSlots
 from .frames import AnyFrame, NoticedFrame, OfferedFrame
 from .in_flight import Finished, InFlight, Noticed
-from .intake.readable import readable
 from .outcomes import Outcome, Standing
+from .readable import readable
 from .settings import StationSettings
 from .versions.at_work import AtWork
 

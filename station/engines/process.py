@@ -9,7 +9,6 @@ import gc
 import json
 import math
 import os
-import select
 import signal
 import socket
 import sys
@@ -27,6 +26,7 @@ from ...export.bundles.proof import Proven, prove_open
 from ...export.bundles.reading import read_unpacked
 from ...export.contracts import Session
 from ...inspection.base.errors import BeltlineError, ParityError
+from ..readable import readable
 from .pinning import keep_process_to, make_process_realtime
 from .slots import HEATMAP_BYTES, FrameSlots, SlotLayout
 from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_of, reply_bytes
@@ -65,7 +65,7 @@ class Prewake:
         """Wait for a message; empty: nobody will ever send one."""
         raw = self._restlessly(most_bytes)
         while raw is None:
-            select.select([self._channel], (), ())
+            readable([self._channel.fileno()], None)
             raw = self._look(most_bytes)
         now_ns = time.monotonic_ns()
         self._gaps.append(now_ns - self._last_ns)
@@ -78,7 +78,7 @@ class Prewake:
             return None
         expected_ns = self._last_ns + gap_ns
         left_ns = expected_ns - self._ready_ns - time.monotonic_ns()
-        select.select([self._channel], (), (), max(0.0, left_ns / 1e9))
+        readable([self._channel.fileno()], max(0.0, left_ns / 1e9))
         while (raw := self._look(most_bytes)) is None:
             if time.monotonic_ns() > expected_ns + _AFTERWARDS * self._ready_ns:
                 return None

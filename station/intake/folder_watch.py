@@ -7,16 +7,19 @@ import os
 import stat
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...inspection.base.errors import SourceError
-from .readable import readable
+from ..readable import readable
 
 _CLOSED_AFTER_WRITING, _MOVED_AWAY, _MOVED_HERE, _DELETED = 0x8, 0x40, 0x80, 0x200
 _OVERFLOW, _IGNORED = 0x4000, 0x8000
 _EVENT = struct.Struct("iIII")
 _MOST_BYTES = 64 * 1024
+_CLOCK_STEP_NS = 10_000_000
+"""A file system's clock is behind the other by at most a tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,34 @@ def facts_at(path: Path) -> Facts | None:
     return facts_of(path.lstat())
 
 
+def files_in(folder: Path, *, since_ns: int = 0) -> dict[str, Facts]:
+    """Give the files of a folder, links, pipes and folders left out.
+
+    Args:
+        folder: Where to look.
+        since_ns: Leave out those that were made, written or moved before, in ns since 1970.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    found: dict[str, Facts] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # it went away just now; the others are there all the same
+                    state = entry.stat(follow_symlinks=False)
+                    facts = facts_of(state)
+                    if facts is not None and state.st_ctime_ns >= since_ns:
+                        found[entry.name] = facts
+    except FileNotFoundError as error:
+        msg = f"{folder} is gone; mount or make it"
+        raise SourceError(msg) from error
+    except OSError as error:
+        msg = f"{folder} cannot be read: {error.strerror}; check the share and its permissions"
+        raise SourceError(msg) from error
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Something that happened in a folder.
@@ -78,21 +109,28 @@ class KernelWatch:
             msg = f"{folder} cannot be watched: {problem}; make the folder, or set poll_ms to look into it instead"
             raise SourceError(msg)
         self._folder = folder
+        self._since_ns = time.time_ns() - _CLOCK_STEP_NS
 
     def changes(self, timeout_s: float) -> list[Change]:
         """Wait for files; gives what happened in its order, or nothing.
 
         Raises:
-            SourceError: The folder is gone, or so many files came that some went unnoticed.
+            SourceError: The folder is gone.
         """
         if not readable([self._descriptor], timeout_s):
             return []
         raw, changes, at = os.read(self._descriptor, _MOST_BYTES), [], 0
         while at < len(raw):
             _, mask, cookie, length = _EVENT.unpack_from(raw, at)
-            if mask & (_OVERFLOW | _IGNORED):
-                msg = f"{self._folder}: the folder is gone, or too many files came at once; some may be unnoticed"
+            if mask & _IGNORED:
+                msg = f"{self._folder}: the folder is gone"
                 raise SourceError(msg)
+            if mask & _OVERFLOW:  # the kernel's queue was full: look for what it did not tell
+                missed = files_in(self._folder, since_ns=self._since_ns)
+                names = sorted(missed, key=lambda name: (missed[name].changed_ns, name))
+                changes += [Change(name=name, gone=False) for name in names]
+                at += _EVENT.size + length
+                continue
             name = os.fsdecode(raw[at + _EVENT.size : at + _EVENT.size + length].rstrip(b"\0"))
             changes.append(Change(name=name, gone=bool(mask & (_MOVED_AWAY | _DELETED)), rename=cookie))
             at += _EVENT.size + length
@@ -111,7 +149,7 @@ class PollingWatch:
     def __init__(self, folder: Path, *, every_s: float) -> None:
         self._folder = folder
         self._every_s = every_s
-        self._before = self._look()
+        self._before = files_in(self._folder)
         self._given = dict(self._before)
 
     def changes(self, timeout_s: float) -> list[Change]:
@@ -123,7 +161,7 @@ class PollingWatch:
         until = time.monotonic() + timeout_s
         while True:
             time.sleep(min(self._every_s, timeout_s))
-            now = self._look()
+            now = files_in(self._folder)
             gone = [name for name in self._given if name not in now]
             whole = [name for name, facts in now.items() if self._given.get(name) != facts == self._before.get(name)]
             self._before = now
@@ -137,22 +175,3 @@ class PollingWatch:
 
     def close(self) -> None:
         """Stop watching: nothing is held."""
-
-    def _look(self) -> dict[str, Facts]:
-        found: dict[str, Facts] = {}
-        try:
-            with os.scandir(self._folder) as entries:
-                for entry in entries:
-                    try:
-                        facts = facts_of(entry.stat(follow_symlinks=False))
-                    except FileNotFoundError:  # it went away just now; the others are there all the same
-                        continue
-                    if facts is not None:
-                        found[entry.name] = facts
-        except FileNotFoundError as error:
-            msg = f"{self._folder} is gone; mount or make it"
-            raise SourceError(msg) from error
-        except OSError as error:
-            msg = f"{self._folder} cannot be read: {error.strerror}; check the share and its permissions"
-            raise SourceError(msg) from error
-        return found

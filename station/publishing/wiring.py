@@ -9,6 +9,7 @@ from ..service import Service
 from ..settings import ResultChoice, named_choices, require_installed
 from ..watching.drift import DriftWatch, Samples
 from ..watching.reject_ring import RejectRing
+from ..watching.work_budget import DRIFT_MS_PER_S
 from ..web.facade import LastFrames, Served, StationFacade
 from ..web.server import WebServer
 
@@ -76,6 +77,7 @@ class Wiring:
             reference_of=self._reference_of,
             period_ms=self._service.at_work.unpacked.manifest.budget.period_ms,
             alarm=lambda sentence: counters.note_incident("drift", sentence),
+            work_ms_per_s=DRIFT_MS_PER_S,
         )
 
     def _reference_of(self, version: str) -> Samples | None:

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...inspection.base.errors import DataError
+from ...inspection.base.errors import DataError, SourceError
 from ...inspection.base.packages import missing_package
 from ..frames import NoticedFrame, Quiet
-from ..intake.folder_watch import Change, Facts, KernelWatch, PollingWatch, facts_at, facts_of
+from ..intake.folder_watch import Change, Facts, KernelWatch, PollingWatch, facts_at, facts_of, files_in
 
 _SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
 MOST_REMEMBERED = 100_000
@@ -88,10 +88,12 @@ class FolderSource:
         self._moved: OrderedDict[Facts | int, _Seen] = OrderedDict()
         self._noticed: deque[tuple[_Seen, int]] = deque()
         self._count = 0
-        for entry in os.scandir(path):
-            with suppress(OSError):
-                seen = _Seen(name=entry.name, facts=facts_of(entry.stat(follow_symlinks=False)), unread=False)
-                self._remember(seen)
+        try:
+            for file_name, facts in files_in(path).items():
+                self._remember(_Seen(name=file_name, facts=facts, unread=False))
+        except SourceError:
+            self._watch.close()
+            raise
 
     def next_frame(self, timeout_s: float) -> NoticedFrame | Quiet:
         """Wait for the next file; its deadline counts from when it was noticed, and it is decoded by others."""

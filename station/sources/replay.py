@@ -25,6 +25,7 @@ class ReplaySettings(BaseModel):
         period_ms: From one to the next.
         frames: End after so many; None: never.
         keep: At most so many are kept in memory; further files are not shown.
+        keep_mb: Memory for them, in MB; what comes on top is not shown, and one larger than that, decoded, is faulty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class ReplaySettings(BaseModel):
     period_ms: Annotated[float, Field(gt=0, le=120_000)]
     frames: Annotated[int, Field(ge=1)] | None = None
     keep: Annotated[int, Field(ge=1, le=10_000)] = 200
+    keep_mb: Annotated[float, Field(gt=0, le=100_000)] = 256.0
 
 
 Picture = tuple[str, NDArray[np.uint8] | DataError]
@@ -89,14 +91,27 @@ class Replay:
         if not paths:
             msg = f"{settings.path}: wanted a folder of photographs, got none; check the path"
             raise SourceError(msg)
-        return ReplaySource(settings, [_picture(path, channels) for path in paths], name=name)
+        return ReplaySource(settings, _pictures(paths, channels, int(settings.keep_mb * 1e6)), name=name)
 
 
-def _picture(path: Path, channels: int) -> Picture:
-    from ...inspection.data.images import read_frame
+def _pictures(paths: list[Path], channels: int, most_bytes: int) -> list[Picture]:
+    """Read as many as there is room for, at least one."""
+    found: list[Picture] = []
+    left_bytes = most_bytes
+    for path in paths:
+        name, picture = _picture(path, channels, most_bytes)
+        left_bytes -= 0 if isinstance(picture, DataError) else picture.nbytes
+        if found and left_bytes < 0:
+            break
+        found.append((name, picture))
+    return found
+
+
+def _picture(path: Path, channels: int, most_bytes: int) -> Picture:
+    from ...inspection.data.images import frame_of_content, read_bytes
 
     try:
-        return path.name, read_frame(path, channels=channels)
+        return path.name, frame_of_content(path, read_bytes(path), channels=channels, most_bytes=most_bytes)
     except DataError as error:
         return path.name, error
 

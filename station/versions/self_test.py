@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import sys
 import time
@@ -36,6 +35,7 @@ from ...inspection.base.errors import (
     TooSlowError,
 )
 from ...targets.host import LocalHost
+from ..readable import readable
 
 Notify = Callable[[str], None]
 """Takes a line for people."""
@@ -203,7 +203,7 @@ def _answers(process: subprocess.Popen[bytes], version: str, limits: Limits) -> 
             raise _beyond(version, f"at most {limits.seconds:g} s", "more")
         if (resident := _resident_bytes(process.pid)) > limits.memory_bytes:
             raise _beyond(version, f"at most {limits.memory_bytes:,} bytes of memory", f"{resident:,}")
-        if not select.select([process.stdout], (), (), _POLL_S)[0]:
+        if not readable([process.stdout.fileno()], _POLL_S):
             continue
         if not (piece := os.read(process.stdout.fileno(), 1 << 16)):
             return

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.data.appearance import appearance_of
 from ..outcomes import Seen
+from .work_budget import WorkBudget
 
 TEST = "two-sample Kolmogorov-Smirnov"
 _DAY_MS = 86_400_000.0
@@ -107,6 +108,7 @@ class DriftWatch:
         reference_of: Callable[[str], Samples | None],
         period_ms: float,
         alarm: Callable[[str], None] = lambda _: None,
+        work_ms_per_s: float = 1e6,
     ) -> None:
         """Start with nothing seen.
 
@@ -115,8 +117,11 @@ class DriftWatch:
             reference_of: Gives a bundle's reference by its version; empty: it has none; None: ask again later.
             period_ms: From one frame to the next, for the number of looks in a day.
             alarm: Told in one sentence when drift begins.
+            work_ms_per_s: So much CPU time it may take in a second; where frames are too large for that, it looks at
+                fewer of them.
         """
         self._settings, self._reference_of, self._alarm = settings, reference_of, alarm
+        self._budget = WorkBudget(work_ms_per_s)
         self._looks_a_day = max(1.0, _DAY_MS / (period_ms * settings.window_frames))
         self._bundle = ""
         self._reference: dict[str, NDArray[np.float64]] = {}
@@ -130,9 +135,10 @@ class DriftWatch:
         outcome = seen.outcome
         if outcome.bundle != self._bundle and not self._begin(outcome.bundle):
             return
-        if not self._reference or outcome.score is None or seen.image is None:
+        if not self._reference or outcome.score is None or seen.image is None or self._budget.spent:
             return
-        self._rows.append({"score": outcome.score, **appearance_of(seen.image)})
+        with self._budget.work():
+            self._rows.append({"score": outcome.score, **appearance_of(seen.image)})
         if len(self._rows) >= self._settings.window_frames:
             self._look()
 

@@ -18,6 +18,7 @@ from ...inspection.base.storage import new_folder
 from ..outcomes import Seen
 from ..settings import RingSettings
 from .pictures import pictures_missing, png_of
+from .work_budget import RING_MS_PER_S, WorkBudget
 
 FRAME, HEATMAP, OUTCOME = "frame.png", "heatmap.png", "outcome.json"
 _DIGITS = 9
@@ -31,7 +32,7 @@ class RingTally:
         kept: Frames on disk.
         size_bytes: Of all of them.
         stored: Frames stored since the station started.
-        skipped: Rejected frames that were not stored since too many came in a minute.
+        skipped: Rejected frames that were not stored since too many came in a minute, or were too large for so many.
     """
 
     kept: int
@@ -56,6 +57,7 @@ class RejectRing:
         self._entries: deque[tuple[Path, int]] = deque()
         self._stored = self._skipped = 0
         self._minute, self._in_minute = 0, 0
+        self._budget = WorkBudget(RING_MS_PER_S)
         try:
             settings.folder.mkdir(parents=True, exist_ok=True)
             self._tidy()
@@ -76,7 +78,8 @@ class RejectRing:
         if free_bytes < self._settings.keep_free_mb * 1e6:
             msg = f"{self._settings.folder}: only {free_bytes / 1e6:.0f} MB are free, rejected frames are not kept"
             raise StorageError(msg)
-        self._write(seen)
+        with self._budget.work():
+            self._write(seen)
         self._stored += 1
         while len(self._entries) > self._settings.frames or self._size_bytes > self._settings.size_mb * 1e6:
             self._forget_oldest()
@@ -91,8 +94,9 @@ class RejectRing:
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
             self._minute, self._in_minute = minute, 0
-        self._in_minute += 1
-        if self._in_minute <= self._settings.frames_a_minute:
+        spent = self._budget.spent
+        self._in_minute += not spent
+        if not spent and self._in_minute <= self._settings.frames_a_minute:
             return True
         self._skipped += 1
         return False

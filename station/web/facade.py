@@ -16,6 +16,7 @@ from ..outcomes import Answer, Outcome, Seen
 from ..watching.drift import DriftWatch
 from ..watching.pictures import screen_picture
 from ..watching.reject_ring import RejectRing
+from ..watching.work_budget import PAGE_MS_PER_S, WorkBudget
 
 _KEPT = 12
 _SIDE_PX = 640
@@ -47,16 +48,22 @@ class LastFrames:
         self._drawn_ns: dict[Answer, int] = {}
         self._last: dict[Answer, Outcome] = {}
         self._key = 0
+        self._budget = WorkBudget(PAGE_MS_PER_S)
 
     def take(self, seen: Seen) -> None:
         """Note a frame's answer, and draw it if it is time for a picture again."""
         outcome, now_ns = seen.outcome, time.monotonic_ns()
         with self._lock:
             self._last[outcome.answer] = outcome
-        if seen.image is None or now_ns - self._drawn_ns.get(outcome.answer, -_PAUSE_NS) < _PAUSE_NS:
+        if (
+            seen.image is None
+            or self._budget.spent
+            or now_ns - self._drawn_ns.get(outcome.answer, -_PAUSE_NS) < _PAUSE_NS
+        ):
             return
         self._drawn_ns[outcome.answer] = now_ns
-        picture = screen_picture(seen.image, seen.heatmap, side_px=_SIDE_PX)
+        with self._budget.work():
+            picture = screen_picture(seen.image, seen.heatmap, side_px=_SIDE_PX)
         self._key += 1
         with self._lock:
             self._shown[self._key] = Shown(key=self._key, outcome=outcome, picture=picture)

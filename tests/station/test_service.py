@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -164,3 +165,20 @@ def test_stopping_answers_what_is_under_way_refuses_what_comes_later_and_leaves_
 def test_a_bundle_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="cannot be read"):
         Service(StationSettings(bundle=tmp_path / "none.beltline"))
+
+
+def test_descriptors_above_1023_are_waited_for_too(bundle: Any, frames: list[Frame]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        with running(settings_of(bundle=bundle.path)) as service:
+            assert {each.standing for each in decided(service, *frames)} == {"answered"}
+            with frozen(engine_pid(service)):
+                late = service.offer(offered(frames[0], due_in_ms=50)).result(60)
+            assert late.standing == "late"
+            assert service.healthy() == ""
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

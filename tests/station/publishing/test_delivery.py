@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from beltline.inspection.base.errors import DeliveryError
-from beltline.station.outcomes import Outcome
+from beltline.station.outcomes import Outcome, result_kinds
 from beltline.station.publishing.delivery import Delivery
 from station_parts import outcome
 
@@ -88,3 +93,34 @@ def test_closing_ends_a_wait() -> None:
     thread.join(30)
     assert not thread.is_alive()
     assert len(ended) == 1
+
+
+@pytest.mark.parametrize("kind", ["json_lines", "modbus_tcp", "mqtt", "opc_ua"])
+def test_partners_that_are_away_hold_no_descriptors_and_no_threads(kind: str, tmp_path: Path) -> None:
+    if (missing := result_kinds()[kind].missing()) is not None:
+        pytest.skip(missing)
+    with socket.socket() as bound:  # nobody listens here
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        settings: dict[str, dict[str, Any]] = {
+            "json_lines": {"path": tmp_path},
+            "modbus_tcp": {"host": "127.0.0.1", "port": port},
+            "mqtt": {"host": "127.0.0.1", "port": port},
+            "opc_ua": {"url": f"opc.tcp://127.0.0.1:{port}", "variables": {"number": "i=1"}},
+        }
+        chosen = result_kinds()[kind].settings_type.model_validate({**settings[kind], "keep_s": 0.25})
+        sink = result_kinds()[kind].open(chosen)
+        with pytest.raises(DeliveryError):
+            sink.send(outcome())
+        before = held()
+        for _ in range(5):
+            with pytest.raises(DeliveryError):
+                sink.send(outcome())
+        assert held() <= before
+        sink.close()
+
+
+def held() -> tuple[int, int]:
+    """Count descriptors and threads."""
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()

@@ -286,3 +286,33 @@ def test_descriptors_above_1023_are_watched_too(tmp_path: Path) -> None:
         for each in held:
             os.close(each)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_files_at_once_than_the_kernel_tells_of_are_all_parts(tmp_path: Path) -> None:
+    source = opened(tmp_path)
+    queued = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if queued > 20_000:
+        pytest.skip(f"the kernel's queue takes {queued} files")
+    for number in range(queued + 500):
+        (tmp_path / f"{number:06}.bmp").touch()
+    found: list[str] = []
+    while not isinstance(frame := source.next_frame(0.2), Quiet):
+        found.append(frame.name)
+        frame.dismiss()
+    assert sorted(found) == [f"{number:06}.bmp" for number in range(queued + 500)]
+    source.close()
+
+
+def test_a_folder_that_goes_while_it_is_opened_holds_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: Path) -> None:
+        msg = "gone"
+        raise SourceError(msg)
+
+    monkeypatch.setattr(folder, "files_in", gone)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(SourceError):
+            opened(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

@@ -87,3 +87,15 @@ def test_photographs_are_replayed_broken_ones_included(tmp_path: Path) -> None:
     assert [isinstance(frame, FaultyFrame) for frame in found] == [False, True, False, False, True]
     with pytest.raises(SourceError, match="got none"):
         opened("replay", path=tmp_path / "none", period_ms=1)
+
+
+def test_replayed_photographs_are_bounded_in_memory(tmp_path: Path) -> None:
+    for number in range(9):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((1000, 500), number, np.uint8))
+    cv2.imwrite(str(tmp_path / "00.png"), np.zeros((1500, 1500, 4), np.uint16))
+    source = opened("replay", path=tmp_path, period_ms=1, keep_mb=2.0)
+    found = taken(source, 10)
+    source.close()
+    assert isinstance(found[1], FaultyFrame)
+    assert "wanted at most 2 MB decoded, got 1500 x 1500 pixels of 8 bytes" in found[1].why
+    assert [frame.name for frame in found] == ["0.png", "00.png", "1.png", "2.png", "3.png"] * 2

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 from beltline.export.contracts import Frame
 
@@ -50,6 +51,15 @@ def test_a_small_file_with_huge_dimensions_is_not_decoded(running: Any) -> None:
     header = b"\x00\x00\x00\rIHDR" + (30_000).to_bytes(4, "big") * 2 + b"\x08\x00\x00\x00\x00"
     status, facts = running.json("/frames", b"\x89PNG\r\n\x1a\n" + header + bytes(60))
     assert (status, facts["standing"]) == (422, "faulty")
+
+
+def test_a_picture_is_counted_with_its_own_channels_and_depth(running: Any) -> None:
+    """The model takes grey frames; the file has four channels of 16 bits."""
+    bomb = bytes(cv2.imencode(".png", np.zeros((500, 500, 4), np.uint16))[1])
+    assert len(bomb) < 20_000
+    status, facts = running.json("/frames", bomb)
+    assert (status, facts["standing"]) == (422, "faulty")
+    assert "wanted at most 1 MB decoded, got 500 x 500 pixels of 8 bytes" in facts["detail"]
 
 
 def test_bodies_that_are_too_large_or_compressed_are_refused(running: Any) -> None:
