@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,9 @@ def read_state_dicts(path: Path) -> dict[str, dict[str, Tensor]]:
         raise WeightsError(msg) from error
 
 
-def state_for(wanted: Mapping[str, Tensor], path: Path, *, at: str | None = None) -> FoundState:
+def state_for(
+    wanted: Mapping[str, Tensor], path: Path, *, at: str | None = None, ignored: Collection[str] = ()
+) -> FoundState:
     """Find the weights of a network in a file, whatever stands before their names.
 
     One prefix before all names (`model.`, `module.`, `encoder.`), and the marks of torch.compile and data parallel
@@ -90,12 +92,13 @@ def state_for(wanted: Mapping[str, Tensor], path: Path, *, at: str | None = None
         wanted: The network's own state dict.
         path: The file.
         at: The key of the set to take, such as `state_dict_ema`; None: the only one that fits.
+        ignored: Names that the file may have beside those wanted, such as a classifier's.
 
     Raises:
         WeightsError: Nothing in the file fits, or several sets do; the message says what to write.
     """
     sets = read_state_dicts(path)
-    fitting = {label: found for key, tensors in sets.items() for label, found in _fitted(wanted, tensors, key)}
+    fitting = {label: found for key, tensors in sets.items() for label, found in _fitted(wanted, tensors, key, ignored)}
     chosen = {label: found for label, found in fitting.items() if at in (None, label)}
     if len(chosen) == 1:
         ((label, found),) = chosen.items()
@@ -131,7 +134,9 @@ def _sets(value: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, dict
             )
 
 
-def _fitted(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], key: str) -> list[tuple[str, FoundState]]:
+def _fitted(
+    wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], key: str, ignored: Collection[str]
+) -> list[tuple[str, FoundState]]:
     """Give what fits with a label each: under the names as they are, else without the trainers' marks."""
     if tensors.keys() == wanted.keys() and _same_shapes(wanted, tensors):
         return [(key, FoundState(tensors=dict(tensors)))]
@@ -140,6 +145,7 @@ def _fitted(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], key: st
         found = []
         for off, on in dict.fromkeys(_prefixes(wanted, aliases, names)):
             renamed = {on + name.removeprefix(off): each for name, each in names.items() if name.startswith(off)}
+            renamed = {name: each for name, each in renamed.items() if name not in ignored}
             renamed |= {name: renamed[two] for name, two in aliases.items() if name not in renamed and two in renamed}
             if renamed.keys() == wanted.keys() and _same_shapes(wanted, renamed):
                 left = [name for name in names if not name.startswith(off)]

@@ -64,6 +64,9 @@ def score_samples(
 def _checked(score: float, path: str) -> float:
     """A score that is NaN would silently pass every part, so it stops the run."""
     if not 0.0 <= score <= 1.0:
-        msg = f"{path}: wanted a score in [0, 1], got {score}; end the model with a sigmoid, and check its weights"
+        msg = (
+            f"{path}: wanted a score in [0, 1], got {score}; check the weights and the normalisation they were trained "
+            "with; a finished ONNX file ends with a sigmoid"
+        )
         raise GraphError(msg)
     return score

@@ -26,6 +26,7 @@ from .search.searching import require_search, search
 from .stages.artifact import build_artifact
 from .stages.build import count, make_graph, make_module
 from .stages.build_teacher import make_teacher
+from .stages.check_teacher import useful_teacher
 from .stages.interleaved import QUICK_ROUNDS, ROUNDS, Compared, compared, measure_interleaved
 from .stages.job import Made, RunJob
 from .stages.measure import Device, devices_of, meet, on_each, require_on_devices, this_machine
@@ -97,10 +98,10 @@ def run_job(
         require_search(asked, notify=console.notify)
     with open_job(asked, runs=runs, console=console, measures=searches or until in ("bench", "report")) as met:
         require_on_devices(plans, met.devices)
-        teacher = make_teacher(met)
         if until == "train":
-            return _made(until, [teacher.path])
-        job, plans = _searched(met, teacher, baselines=baselines) if searches else (met, plans)
+            return _made(until, [make_teacher(met).path])
+        known, teacher = useful_teacher(met)
+        job, plans = _searched(known, teacher, baselines=baselines) if searches else (known, plans)
         rows = [row for plan in plans for row in _compressed(job, plan, teacher)]
         if until == "compress":
             return _made(until, [row.module.path for row in rows])
@@ -134,16 +135,21 @@ def open_job(line_file: LineFile, *, runs: Path, console: Console, measures: boo
         yield _job(line_file, folder, console, devices)
 
 
-def measured_rows(job: RunJob, plans: Sequence[RowPlan]) -> list[RowResult]:
-    """Make, score and measure rows; what is done already is taken."""
-    teacher = make_teacher(job)
+def measured_rows(job: RunJob, plans: Sequence[RowPlan]) -> tuple[RunJob, list[RowResult]]:
+    """Make, score and measure rows; what is done already is taken.
+
+    Returns:
+        The job, which knows of a doubt in its teacher, and the rows.
+    """
+    job, teacher = useful_teacher(job)
     rows = [_Row(plan=plan, module=make_module(job, plan, teacher)) for plan in plans]
-    return [result for row in rows for result in _tried(job, _with_graph(job, row))]
+    return job, [result for row in rows for result in _tried(job, _with_graph(job, row))]
 
 
 def row_artifact(job: RunJob, plan: RowPlan) -> Artifact:
     """Make what a row runs, its decisions compared with torch's; what is made already is taken."""
-    module = make_module(job, plan, make_teacher(job))
+    job, teacher = useful_teacher(job)
+    module = make_module(job, plan, teacher)
     return _built(job, _with_graph(job, _Row(plan=plan, module=module)))[0]
 
 

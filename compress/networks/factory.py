@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict, Field
 
 from ...inspection.base.packages import imported_distributions, missing_package
+from .backbones import Origin
 from .base.output_settings import OutputSettings
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class FactoryFamily:
     def packages(self, settings: FactorySettings) -> tuple[str, ...]:
         """Give torch, the distribution of the user's module where it is installed, and what their own files import."""
         return ("torch", *imported_distributions(self.sources(settings), module=settings.factory.split(":")[0]))
+
+    def origin(self, settings: FactorySettings, channels: int) -> Origin | None:  # noqa: ARG002  every family is asked alike
+        """Nothing is known of what its weights start from."""
+        return None
 
     def build(self, settings: FactorySettings, channels: int) -> nn.Module:  # noqa: ARG002  the user's module decides
         """Call the factory and put the adapter around its module, all of it free to learn.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .backbones import Origin
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -45,6 +47,10 @@ class PlainFamily:
     def packages(self, settings: PlainSettings) -> tuple[str, ...]:  # noqa: ARG002  every family is asked alike
         """Name what its modules come from."""
         return ("torch",)
+
+    def origin(self, settings: PlainSettings, channels: int) -> Origin | None:  # noqa: ARG002  every family is asked alike
+        """Nothing is known of what its weights start from."""
+        return None
 
     def build(self, settings: PlainSettings, channels: int) -> nn.Module:
         """Make an untrained network: `[N, channels, h, w]` -> logits `[N, 1, h / stride, w / stride]`."""

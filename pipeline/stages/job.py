@@ -13,6 +13,9 @@ from ..line.line_file import LineFile
 from .measure import Device
 
 
+DOUBT = "The teacher may be useless"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunJob:
     """What every stage of a run may look at.
@@ -26,6 +29,7 @@ class RunJob:
         devices: Where they are measured; empty before the part of a run that measures.
         console: Where progress goes.
         started: When this call began, ISO 8601, UTC.
+        doubt: Why the teacher may be useless; no verdict is `fits` then.
     """
 
     folder: Path
@@ -36,6 +40,7 @@ class RunJob:
     console: Console
     started: str
     devices: tuple[Device, ...] = ()
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

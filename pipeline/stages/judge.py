@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
-from ...benchmarks.proof.gate import Evidence, Run
+from ...benchmarks.proof.gate import Evidence, Finding, Run
 from ...benchmarks.proof.steadiness import steadiness
+from ...benchmarks.proof.miss_rate import Outcome
 from ...benchmarks.proof.summary import engine_summary, latency_summary
-from ...benchmarks.proof.verdict import Standing, judge, select
+from ...benchmarks.proof.verdict import Standing, Verdict, judge, select
 from ...benchmarks.timing.measuring import prove_measurement
 from ...inspection.statistics.judging import TeacherDecisions, decide, judge_quality
 from ...inspection.statistics.threshold import OperatingPoint
 from .int8_gain import with_int8_weighed, without_idle_int8
-from .job import RunJob
+from .job import DOUBT, RunJob
 from .results import Judged, RowResult
 from .rows import TEACHER
 from .score import as_decided, fitted
+
 
 
 def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
@@ -43,27 +47,32 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
     belt = result.timed.belt
     proof = prove_measurement(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
     steady = steadiness(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
+    run = Run(
+        proof=proof, deadline_ms=deadline_ms, steadiness=steady, frames_per_s=job.budget.arrivals.frames_per_s
+    )
+    size_bytes, counts = result.artifact.size_bytes, result.counts
+    evidence = Evidence(run=run, quality=quality, size_bytes=size_bytes, counts=counts, belt=belt)
+    verdict = judge(evidence, gates)
     return Judged(
         result=result,
         quality=quality,
-        verdict=judge(
-            Evidence(
-                run=Run(
-                    proof=proof,
-                    deadline_ms=deadline_ms,
-                    steadiness=steady,
-                    frames_per_s=job.budget.arrivals.frames_per_s,
-                ),
-                quality=quality,
-                size_bytes=result.artifact.size_bytes,
-                counts=result.counts,
-                belt=belt,
-            ),
-            gates,
-        ),
+        verdict=verdict if job.doubt is None else _doubted(verdict, job.doubt),
         latency=latency_summary(belt, deadline_ms=deadline_ms, proof=proof, steady=steady),
         point=point,
     )
+
+
+def _doubted(verdict: Verdict, doubt: str) -> Verdict:
+    """Let nothing fit that was compared with a teacher that may be useless."""
+    finding = Finding(
+        outcome="inconclusive",
+        lead=DOUBT,
+        seen=doubt,
+        next_step="Make sure of the teacher first: a run without --quick, and more defective parts in val.",
+        title="A useful teacher",
+    )
+    outcome: Outcome = "inconclusive" if verdict.verdict == "fits" else verdict.verdict
+    return replace(verdict, verdict=outcome, findings=MappingProxyType({"teacher": finding, **verdict.findings}))
 
 
 def chosen_row(judged: Sequence[Judged]) -> str | None:

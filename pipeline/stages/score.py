@@ -53,8 +53,8 @@ class Timed:
 
 def score_model(job: RunJob, artifact: Artifact, name: str) -> Scores:
     """Score every val and test image with the artifact as it runs on the device; holds a few frames at a time."""
-    parts = {"val": job.dataset.of("val"), "test": job.dataset.of("test")}
-    return Scores(**_scored(job, artifact, parts, name))
+    test = _scored(job, artifact, {"test": job.dataset.of("test")}, name)["test"]
+    return Scores(val=score_val(job, artifact, name), test=test)
 
 
 def score_val(job: RunJob, artifact: Artifact, name: str) -> NDArray[np.float64]:

@@ -171,7 +171,7 @@ def test_a_module_of_the_users_own_can_be_the_teacher(home: Path) -> None:
     path = home / "own.yaml"
     path.write_text(
         LINE[: LINE.index("teacher:")].replace("name: small", "name: own")
-        + 'teacher: {factory: "own_models:build", weights: own.safetensors}\n'
+        + 'teacher: {factory: "own_models:build", weights: own.safetensors, normalisation: data}\n'
     )
     outcome = run(path, until="export")
     assert load_checkpoint(Path(outcome.summary["files"][0])).lineage[0].startswith("teacher brought along")

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ...checkpoint import Checkpoint, load_checkpoint, read_header, require_reads_back, save_checkpoint
-from ...networks.base.families import build_network
+from ...networks.base.families import build_network, origin_of_network, with_moments
 from ...networks.base.inspector import Inspector
 from ...recipe import ModuleContext
 from ...training.devices import torch_device
@@ -28,7 +28,8 @@ def train_student(source: Path, step: DistillStep, context: ModuleContext) -> Hi
     """
     torch.manual_seed(context.seed)
     parent = load_checkpoint(source)
-    frame = parent.frame
+    origin = origin_of_network(step.network, parent.frame.channels)
+    frame = with_moments(parent.frame, origin)
     if step.input_size is not None:
         frame = replace(frame, height=step.input_size[0], width=step.input_size[1])
     inspector = Inspector(build_network(step.network, frame.channels), frame)
@@ -36,8 +37,9 @@ def train_student(source: Path, step: DistillStep, context: ModuleContext) -> Hi
     require_reads_back(student, "distill")
     history = fit_with_teacher("distill", inspector, step.fit, step.teacher, context, as_checkpoint=lambda: student)
     line = f"distill {step.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}"
+    start = () if origin is None else (origin.line,)
     line += _assistant(context.teacher, parent)
-    save_checkpoint(context.target_file, replace(student, lineage=(*parent.lineage, line)))
+    save_checkpoint(context.target_file, replace(student, lineage=(*parent.lineage, *start, line)))
     return history
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -12,6 +13,8 @@ from ....inspection.base.errors import LineFileError, MissingPartError
 from ....inspection.base.plugins import plugins, provider, unknown_plugin
 from ....inspection.base.storage import digest_of_file
 from ....inspection.base.validation import checked_settings
+from ....inspection.data.frame import FrameSpec
+from ..backbones import Origin
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +43,10 @@ class Family(Protocol):
 
     def packages(self, settings: Any) -> tuple[str, ...]:
         """Name the distributions that decide what the network is, such as `timm`."""
+        ...
+
+    def origin(self, settings: Any, channels: int) -> Origin | None:
+        """Say where the first weights come from; None where they are random."""
         ...
 
     def build(self, settings: Any, channels: int) -> nn.Module:
@@ -94,6 +101,24 @@ def network_packages(network: Mapping[str, Any]) -> tuple[str, ...]:
     family, options = _split(normal_network(dict(network)))
     brought = provider("compress.networks", family)
     return (*family.packages(family.settings_type.model_validate(options)), *brought)
+
+
+def origin_of_network(network: Mapping[str, Any], channels: int) -> Origin | None:
+    """Say where a network's first weights come from; None where they are random.
+
+    Raises:
+        LineFileError: No such weights are known.
+        WeightsError: Their file cannot be read.
+    """
+    family, options = _split(network)
+    return family.origin(family.settings_type.model_validate(options), channels)
+
+
+def with_moments(frame: FrameSpec, origin: Origin | None) -> FrameSpec:
+    """Let frames be normalised as a network's first weights want it."""
+    if origin is None or origin.moments is None:
+        return frame
+    return replace(frame, mean=origin.moments[0], std=origin.moments[1])
 
 
 def build_network(network: dict[str, Any], channels: int) -> nn.Module:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ....inspection.base.errors import LineFileError
+from ..backbones import backbone_weights, classifier_of
 
 _STAGE_FACTORS = (1, 2, 4, 4)  # at strides 4, 8, 16, 32
 _STRIDES = (4, 8, 16, 32)
@@ -84,7 +87,7 @@ class TimmNetwork(nn.Module):
         head: Fuses them.
     """
 
-    def __init__(self, backbone: str, width: int, channels: int, *, pretrained: bool) -> None:
+    def __init__(self, backbone: str, width: int, channels: int, *, pretrained: bool | str | Path) -> None:
         super().__init__()
         import timm
 
@@ -94,8 +97,14 @@ class TimmNetwork(nn.Module):
         if [strides[i] for i in levels] != list(_STRIDES):
             msg = f"network: {backbone} gives strides {strides}, wanted 4, 8, 16, 32; choose another"
             raise LineFileError(msg)
+        weights = None if pretrained is False else _whole_weights(backbone, pretrained)
         self.backbone = timm.create_model(
-            backbone, features_only=True, pretrained=pretrained, in_chans=channels, out_indices=tuple(levels)
+            backbone,
+            features_only=True,
+            pretrained=weights is not None,
+            pretrained_cfg_overlay={"state_dict": weights} if weights is not None else None,
+            in_chans=channels,  # of pretrained weights for three channels, one channel takes the sum
+            out_indices=tuple(levels),
         )
         self.head = Pyramid(list(self.backbone.feature_info.channels()), width)
 
@@ -109,3 +118,11 @@ def _stage(channels_in: int, channels_out: int, depth: int) -> nn.Sequential:
     units = [conv_unit(channels_in, channels_out, stride=2)]
     units += [conv_unit(channels_out, channels_out) for _ in range(depth - 1)]
     return nn.Sequential(*units)
+
+
+def _whole_weights(backbone: str, pretrained: bool | str | Path) -> dict[str, Tensor]:
+    """Read pretrained weights for three channels and see that every name and shape is the network's."""
+    import timm
+
+    whole = timm.create_model(backbone, pretrained=False)
+    return backbone_weights(backbone, pretrained, whole.state_dict(), classifier_of(whole))

@@ -1,0 +1,110 @@
+"""Whether scores sort good from defective parts at all: what is measured against a useless reference means nothing.
+
+Source of the standard error: J. A. Hanley and B. J. McNeil, Radiology 143 (1982), eq. 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..data.dataset import Sample
+from .roc import auroc, auroc_interval
+from .threshold import checked_scores
+
+_CHANCE = 0.5
+_GOOD = 0.8
+_TWO_SIDED_95 = 1.96
+_MOST_PARTS = 1000
+
+Finding = Literal["useful", "alike", "inverted", "chance", "too few"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usefulness:
+    """What scores of one split show.
+
+    Attributes:
+        finding: `useful`: surely above 0.5, by the interval and by what a coin toss gives with so many parts.
+            `inverted`: surely below. `alike`: all scores are one. `chance`: neither, though there are parts enough to
+            tell a good model (AUROC 0.8). `too few`: neither, and a good model would not be told either.
+        auroc: In [0, 1].
+        interval: Two-sided 95 %, from resampling parts.
+        defective: Images.
+        defective_parts: Physical parts that they show.
+        good_parts: Likewise.
+        score: The first one, to name where all are alike.
+    """
+
+    finding: Finding
+    auroc: float
+    interval: tuple[float, float]
+    defective: int
+    defective_parts: int
+    good_parts: int
+    score: float
+
+
+def usefulness(scores: ArrayLike, samples: Sequence[Sample], *, seed: int = 0) -> Usefulness:
+    """Judge scores, in the order of `samples`.
+
+    Args:
+        scores: Shape `[samples]`, finite.
+        samples: Good and defective ones.
+        seed: Of the resampling.
+
+    Raises:
+        DataError: There is not one finite score for each sample, or a class is absent.
+    """
+    values, defective = checked_scores(scores, [sample.defective for sample in samples])
+    groups = [sample.group for sample in samples]
+    area = auroc(values, defective)
+    interval = auroc_interval(values, defective, groups, seed=seed)
+    bad_parts = len({sample.group for sample in samples if sample.defective})
+    good_parts = len({sample.group for sample in samples if not sample.defective})
+    return Usefulness(
+        finding="alike" if np.ptp(values) == 0 else _finding(area, interval, bad_parts, good_parts),
+        auroc=area,
+        interval=interval,
+        defective=int(defective.sum()),
+        defective_parts=bad_parts,
+        good_parts=good_parts,
+        score=float(values[0]),
+    )
+
+
+def parts_to_tell() -> int:
+    """Give the number of good and of defective parts from which a good model is told from chance.
+
+    >>> parts_to_tell()
+    6
+    """
+    return next(count for count in range(2, _MOST_PARTS) if _can_tell(count, count))
+
+
+def _finding(area: float, interval: tuple[float, float], bad_parts: int, good_parts: int) -> Finding:
+    if interval[0] > _CHANCE and area - _CHANCE > _TWO_SIDED_95 * _error_of_chance(bad_parts, good_parts):
+        return "useful"
+    if interval[1] < _CHANCE and _CHANCE - area > _TWO_SIDED_95 * _error_of_chance(bad_parts, good_parts):
+        return "inverted"
+    return "chance" if _can_tell(bad_parts, good_parts) else "too few"
+
+
+def _error_of_chance(bad: int, good: int) -> float:
+    """Give the standard error of the AUROC of a coin toss: resampling is too sure of few parts.
+
+    H. B. Mann and D. R. Whitney, Annals of Mathematical Statistics 18 (1947).
+    """
+    return sqrt((bad + good + 1) / (12 * bad * good))
+
+
+def _can_tell(bad: int, good: int) -> bool:
+    """Say whether the interval of a good model would lie above chance."""
+    one, two = _GOOD / (2 - _GOOD), 2 * _GOOD**2 / (1 + _GOOD)
+    variance = _GOOD * (1 - _GOOD) + (bad - 1) * (one - _GOOD**2) + (good - 1) * (two - _GOOD**2)
+    return _GOOD - _TWO_SIDED_95 * sqrt(variance / (bad * good)) > _CHANCE

