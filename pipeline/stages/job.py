@@ -12,7 +12,6 @@ from ..console import Console
 from ..line.line_file import LineFile
 from .measure import Device
 
-
 DOUBT = "The teacher may be useless"
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from ...benchmarks.proof.gate import Evidence, Finding, Run
-from ...benchmarks.proof.steadiness import steadiness
 from ...benchmarks.proof.miss_rate import Outcome
+from ...benchmarks.proof.steadiness import steadiness
 from ...benchmarks.proof.summary import engine_summary, latency_summary
 from ...benchmarks.proof.verdict import Standing, Verdict, judge, select
 from ...benchmarks.timing.measuring import prove_measurement
@@ -19,7 +19,6 @@ from .job import DOUBT, RunJob
 from .results import Judged, RowResult
 from .rows import TEACHER
 from .score import as_decided, fitted
-
 
 
 def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
@@ -47,9 +46,7 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
     belt = result.timed.belt
     proof = prove_measurement(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
     steady = steadiness(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
-    run = Run(
-        proof=proof, deadline_ms=deadline_ms, steadiness=steady, frames_per_s=job.budget.arrivals.frames_per_s
-    )
+    run = Run(proof=proof, deadline_ms=deadline_ms, steadiness=steady, frames_per_s=job.budget.arrivals.frames_per_s)
     size_bytes, counts = result.artifact.size_bytes, result.counts
     evidence = Evidence(run=run, quality=quality, size_bytes=size_bytes, counts=counts, belt=belt)
     verdict = judge(evidence, gates)
