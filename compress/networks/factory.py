@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict, Field
 
 from ...inspection.base.packages import imported_distributions, missing_package
-from .backbones import Origin
+from .base.backbones import Origin
 from .base.output_settings import OutputSettings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .backbones import Origin
+from .base.backbones import Origin
 
 if TYPE_CHECKING:
     from torch import nn

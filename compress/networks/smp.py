@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import LineFileError
 from ...inspection.base.packages import missing_package
-from .backbones import Origin
+from .base.backbones import Origin
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ...compress.networks.backbones import Backbone, backbones_in
+from ...compress.networks.base.backbones import Backbone, backbones_in
 from .writing import BundleModel
 
 _LONGEST_LICENCE = 100

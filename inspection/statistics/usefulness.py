@@ -82,7 +82,7 @@ def parts_to_tell() -> int:
     """Give the number of good and of defective parts from which a good model is told from chance.
 
     >>> parts_to_tell()
-    6
+    8
     """
     return next(count for count in range(2, _MOST_PARTS) if _can_tell(count, count))
 
@@ -107,4 +107,5 @@ def _can_tell(bad: int, good: int) -> bool:
     """Say whether the interval of a good model would lie above chance."""
     one, two = _GOOD / (2 - _GOOD), 2 * _GOOD**2 / (1 + _GOOD)
     variance = _GOOD * (1 - _GOOD) + (bad - 1) * (one - _GOOD**2) + (good - 1) * (two - _GOOD**2)
-    return _GOOD - _TWO_SIDED_95 * sqrt(variance / (bad * good)) > _CHANCE
+    errors = sqrt(variance / (bad * good)), _error_of_chance(bad, good)
+    return _GOOD - _TWO_SIDED_95 * max(errors) > _CHANCE

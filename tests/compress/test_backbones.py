@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 from beltline.compress.checkpoint import load_checkpoint, save_checkpoint
-from beltline.compress.networks.backbones import backbones_in, known_backbones, origin_of
+from beltline.compress.networks.base.backbones import backbones_in, known_backbones, origin_of
 from beltline.compress.networks.base.families import build_network, normal_network, own_code, placed_network
 from beltline.compress.teacher.settings import TeacherSettings
 from beltline.compress.teacher.teacher import train_teacher

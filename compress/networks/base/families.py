@@ -14,7 +14,7 @@ from ....inspection.base.plugins import plugins, provider, unknown_plugin
 from ....inspection.base.storage import digest_of_file
 from ....inspection.base.validation import checked_settings
 from ....inspection.data.frame import FrameSpec
-from ..backbones import Origin
+from .backbones import Origin
 
 if TYPE_CHECKING:
     from torch import nn

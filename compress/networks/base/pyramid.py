@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ....inspection.base.errors import LineFileError
-from ..backbones import backbone_weights, classifier_of
+from .backbones import backbone_weights, classifier_of
 
 _STAGE_FACTORS = (1, 2, 4, 4)  # at strides 4, 8, 16, 32
 _STRIDES = (4, 8, 16, 32)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from beltline.compress.networks.backbones import origin_of
+from beltline.compress.networks.base.backbones import origin_of
 from beltline.export.bundles.parts_list import needed_distributions, parts_list
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator

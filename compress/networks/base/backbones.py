@@ -97,7 +97,7 @@ Pretrained = Annotated[bool | str | Path, BeforeValidator(_file_or_name)]
 @cache
 def known_backbones() -> MappingProxyType[str, Backbone]:
     """Give what is known of backbones, by name."""
-    files = sorted(Path(__file__).parent.glob("*.yaml"))
+    files = sorted((Path(__file__).parents[1] / "backbones").glob("*.yaml"))
     return MappingProxyType(
         {each.stem: Backbone.model_validate(yaml.safe_load(each.read_text(encoding="utf-8"))) for each in files}
     )
