@@ -6,10 +6,7 @@ Of each frame the five times of `measurement.TIMES` are kept, all of them, to th
 
 from __future__ import annotations
 
-import json
-import zipfile
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inspection.base.errors import MeasurementError
-from ...inspection.base.storage import write_bytes
-from ..timing.measurement import TIMES
+from ..timing.measurement import TIMES, UNREADABLE, read_archive, write_archive
 
 SEGMENT_FORMAT = 1
 _MOST_FRAMES = 1 << 20
@@ -66,10 +62,7 @@ def write_segment(path: Path, segment: Segment) -> None:
         StorageError: The disk is full or the folder cannot be written.
     """
     facts = {"format": SEGMENT_FORMAT, "frames": len(segment.rows), **asdict(segment.facts)}
-    text = np.frombuffer(json.dumps(facts, allow_nan=False).encode(), dtype=np.uint8)
-    content = BytesIO()
-    np.savez_compressed(content, allow_pickle=False, facts=text, first=segment.rows[:1], steps=_packed(segment.rows))
-    write_bytes(path, content.getvalue())
+    write_archive(path, facts, {"first": segment.rows[:1], "steps": _packed(segment.rows)})
 
 
 def read_segment(path: Path) -> Segment:
@@ -79,13 +72,12 @@ def read_segment(path: Path) -> Segment:
         MeasurementError: The file is missing, damaged, or of another version; the message names it.
     """
     try:
-        _refuse_huge(path)
-        with np.load(path, allow_pickle=False) as archive:
-            facts: dict[str, Any] = json.loads(archive["facts"].tobytes())
-            _refuse_other_format(facts)
-            rows = _unpacked(archive["first"], archive["steps"], facts.pop("frames"))
+        facts, arrays = read_archive(
+            path, ("first", "steps"), version=("segment", SEGMENT_FORMAT), most_bytes=_MOST_BYTES
+        )
+        rows = _unpacked(arrays["first"], arrays["steps"], facts.pop("frames"))
         return Segment(facts=_checked(facts), rows=rows)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         msg = f"{path}: not a readable part of a soak ({error}); move the soak's folder away and soak again"
         raise MeasurementError(msg) from error
 
@@ -114,7 +106,6 @@ def _unpacked(first: Rows, planes: NDArray[np.uint8], frames: int) -> Rows:
 
 
 def _checked(facts: dict[str, Any]) -> SegmentFacts:
-    facts.pop("format")
     found = SegmentFacts(**facts)
     whole = all(type(value) is int and value >= 0 for value in (found.session, found.index, found.first_frame))
     readings = [*found.conditions.items(), *found.counters.items(), ("unix_s", found.unix_s)]
@@ -123,17 +114,3 @@ def _checked(facts: dict[str, Any]) -> SegmentFacts:
         msg = f"its facts cannot be true: {facts}"
         raise ValueError(msg)
     return found
-
-
-def _refuse_huge(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        size = sum(each.file_size for each in archive.infolist())
-    if size > _MOST_BYTES:
-        msg = f"unpacked it would have {size} bytes, at most {_MOST_BYTES} are read"
-        raise ValueError(msg)
-
-
-def _refuse_other_format(facts: dict[str, Any]) -> None:
-    if facts["format"] != SEGMENT_FORMAT:
-        msg = f"format {facts['format']!r} is not {SEGMENT_FORMAT}: it is of another version of Beltline"
-        raise ValueError(msg)

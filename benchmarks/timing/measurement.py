@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -70,6 +71,9 @@ FORMAT = 2
 TIMES = ("scheduled_ns", "started_ns", "engine_start_ns", "engine_end_ns", "decided_ns")
 """The arrays of a trace, in the order in which a frame passes them."""
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile)
+"""What reading a file that is none, or a damaged one, may raise."""
+
 _MOST_BYTES = 4 << 30
 _FACTS = ("mode", "warmup", "fingerprint", "artifact_digest")
 
@@ -84,11 +88,7 @@ def write_trace(path: Path, measurement: Measurement) -> None:
     check(measurement, where=str(path))
     arrivals = asdict(measurement.arrivals) if measurement.arrivals else None
     facts = {"format": FORMAT, "arrivals": arrivals, **{name: getattr(measurement, name) for name in _FACTS}}
-    text = json.dumps(facts, allow_nan=False).encode()
-    content = BytesIO()
-    times = {name: getattr(measurement, name) for name in TIMES}
-    np.savez_compressed(content, allow_pickle=False, facts=np.frombuffer(text, dtype=np.uint8), **times)
-    write_bytes(path, content.getvalue())
+    write_archive(path, facts, {name: getattr(measurement, name) for name in TIMES})
 
 
 def read_trace(path: Path) -> Measurement:
@@ -98,18 +98,50 @@ def read_trace(path: Path) -> Measurement:
         MeasurementError: The file is missing, damaged, of another version, or holds times that cannot be true.
     """
     try:
-        _refuse_huge(path)
-        with np.load(path, allow_pickle=False) as archive:
-            facts = json.loads(archive["facts"].tobytes())
-            _refuse_other_format(path, facts)
-            arrays = {name: archive[name] for name in TIMES}
+        facts, arrays = read_archive(path, TIMES, version=("trace", FORMAT), most_bytes=_MOST_BYTES)
         arrivals = Arrivals(**facts["arrivals"]) if facts["arrivals"] is not None else None
-        measurement = Measurement(arrivals=arrivals, **{name: facts[name] for name in _FACTS}, **arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        named: dict[str, Any] = {**{name: facts[name] for name in _FACTS}, **arrays}
+        measurement = Measurement(arrivals=arrivals, **named)
+    except UNREADABLE as error:
         msg = f"{path}: not a readable trace ({error}); measure again, a trace cannot be repaired"
         raise MeasurementError(msg) from error
     check(measurement, where=str(path))
     return measurement
+
+
+def write_archive(path: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write facts (JSON-able, with their `format`) and arrays as one `.npz`, whole or not at all."""
+    text = np.frombuffer(json.dumps(facts, allow_nan=False).encode(), dtype=np.uint8)
+    content = BytesIO()
+    np.savez_compressed(content, allow_pickle=False, facts=text, **arrays)
+    write_bytes(path, content.getvalue())
+
+
+def read_archive(
+    path: Path, names: Iterable[str], *, version: tuple[str, int], most_bytes: int
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read facts, without their format, and arrays that `write_archive` wrote; nothing is unpickled.
+
+    Args:
+        path: The file.
+        names: Of the arrays.
+        version: What it is and the format that is read, for the message.
+        most_bytes: That it may have unpacked.
+
+    Raises:
+        UNREADABLE: It is missing, damaged, too large, or of another version.
+    """
+    with zipfile.ZipFile(path) as packed:
+        size = sum(each.file_size for each in packed.infolist())
+    if size > most_bytes:
+        msg = f"unpacked it would have {size} bytes, at most {most_bytes} are read"
+        raise ValueError(msg)
+    with np.load(path, allow_pickle=False) as archive:
+        facts: dict[str, Any] = json.loads(archive["facts"].tobytes())
+        if (found := facts.pop("format")) != version[1]:
+            msg = f"{version[0]} format {found!r} is not {version[1]}: it is of another version of Beltline"
+            raise ValueError(msg)
+        return facts, {name: archive[name] for name in names}
 
 
 def check(measurement: Measurement, *, where: str) -> None:
@@ -187,17 +219,3 @@ def _wrong_facts(measurement: Measurement) -> str | None:
     if not isinstance(measurement.fingerprint, dict) or not isinstance(measurement.artifact_digest, str):
         return "fingerprint must be an object and artifact_digest a text"
     return None
-
-
-def _refuse_huge(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        size = sum(each.file_size for each in archive.infolist())
-    if size > _MOST_BYTES:
-        msg = f"unpacked it would have {size} bytes, at most {_MOST_BYTES} are read"
-        raise ValueError(msg)
-
-
-def _refuse_other_format(path: Path, facts: dict[str, Any]) -> None:
-    if facts["format"] != FORMAT:
-        msg = f"{path}: trace format {facts['format']!r} is not {FORMAT}; measure again with this version"
-        raise MeasurementError(msg)
