@@ -12,6 +12,8 @@ from .dataset import Listing
 from .duplicates import Labels, alike, components, equal_pairs, pairs_of
 from .entries import Entry
 
+_FEWEST_GROUPS = 3
+
 
 def group_listings(
     listings: Sequence[Listing], entries: Sequence[Entry], *, near_duplicates: bool
@@ -19,7 +21,8 @@ def group_listings(
     """Give every listing a group.
 
     Where the data set names groups, they stay, and an image without one stands for itself. Where it names none,
-    identical files and near-duplicates of one split are one group, called after its first image.
+    identical files and near-duplicates of one split are one group, called after its first image; only identical files
+    where looks would leave fewer than three groups of a class, as they do where a fixture fills every photograph.
 
     Args:
         listings: In the order of their paths.
@@ -32,12 +35,19 @@ def group_listings(
     own = [str(PurePosixPath(listing.path).with_suffix("")) for listing in listings]
     if any(listing.group is not None for listing in listings) or not near_duplicates:
         return [replace(each, group=each.group or name) for each, name in zip(listings, own, strict=True)], []
-    labels = _alike_or_equal(entries)
-    first: dict[tuple[int, str | None], str] = {}
-    grouped = [
-        replace(each, group=first.setdefault((int(label), each.split), name))
-        for each, label, name in zip(listings, labels, own, strict=True)
-    ]
+    equal = equal_pairs([entry.digest for entry in entries])
+    near = pairs_of(alike([entry.thumbnail for entry in entries]))
+    identical = components(len(entries), equal)
+    labels = components(len(entries), np.concatenate((near, equal)))
+    grouped, apart = _named(listings, labels, own), _named(listings, identical, own)
+    few, enough = _fewest_groups(grouped), _fewest_groups(apart)
+    if few < _FEWEST_GROUPS and few < enough:
+        note = (
+            f"the images look alike (one fixture, one product): grouped by their looks they would be {few} groups of a "
+            "class, so each stands for itself; if several show one part, its name must say so: write data.group: "
+            "'(part\\d+)_' as the files are called"
+        )
+        return apart, [note]
     return grouped, _notes(grouped, labels)
 
 
@@ -49,7 +59,7 @@ def units_of(listings: Sequence[Listing], entries: Sequence[Entry]) -> list[int]
 
 
 def contradictions(listings: Sequence[Listing], entries: Sequence[Entry]) -> list[str]:
-    """Tell of identical files of which one is called good and one defective."""
+    """Name identical files of which one is called good and one defective."""
     pairs = equal_pairs([entry.digest for entry in entries]).tolist()
     torn = [(a, b) for a, b in pairs if listings[a].defective != listings[b].defective]
     if not torn:
@@ -58,9 +68,20 @@ def contradictions(listings: Sequence[Listing], entries: Sequence[Entry]) -> lis
     return [f"{len(torn)} images are byte for byte the same as one with the opposite label, such as {one} and {other}"]
 
 
-def _alike_or_equal(entries: Sequence[Entry]) -> Labels:
-    near = pairs_of(alike([entry.thumbnail for entry in entries]))
-    return components(len(entries), np.concatenate((near, equal_pairs([entry.digest for entry in entries]))))
+def _named(listings: Sequence[Listing], labels: Labels, names: Sequence[str]) -> list[Listing]:
+    first: dict[tuple[int, str | None], str] = {}
+    return [
+        replace(each, group=first.setdefault((int(label), each.split), name))
+        for each, label, name in zip(listings, labels, names, strict=True)
+    ]
+
+
+def _fewest_groups(listings: Sequence[Listing]) -> int:
+    """Count the groups of the split and class that has the fewest."""
+    groups: dict[tuple[str | None, bool], set[str | None]] = {}
+    for each in listings:
+        groups.setdefault((each.split, each.defective), set()).add(each.group)
+    return min(map(len, groups.values()), default=0)
 
 
 def _notes(listings: Sequence[Listing], labels: Labels) -> list[str]:

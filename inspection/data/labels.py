@@ -35,9 +35,10 @@ def settle_labels(listings: Sequence[Listing], good: Sequence[str]) -> list[List
     counts = Counter(listing.label for listing in listings if listing.label is not None)
     doubtful = [label for label in counts if label not in good and reads_as_good(label, good)]
     if doubtful:
-        wanted = [*(label for label in good if label in counts), doubtful[0]]
+        sure = [label for label in doubtful if _plain(label) not in _FLAGS] or doubtful[:1]
+        wanted = [*(label for label in good if label in counts), *sure]
         msg = (
-            f"label {doubtful[0]!r} reads like a good part, but would count as a defect; labels seen: "
+            f"label {sure[0]!r} reads like a good part, but would count as a defect; labels seen: "
             f"{counts_text(counts)}; say which mean good, such as data.good: [{', '.join(map(_quoted, wanted))}], "
             "or rename the label"
         )

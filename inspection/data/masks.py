@@ -22,7 +22,7 @@ from .files import images_in
 from .images import decode_with_header, read_bytes
 from .settings import MaskSettings
 
-_FEW = 64
+_FEW = 32
 _MIDDLE = 127
 _SHOWN = 6
 
