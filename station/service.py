@@ -33,6 +33,7 @@ from .versions.at_work import AtWork, BundleStore
 _LOOK_S = 0.5
 _JOIN_S = 5.0
 _FROZEN_S = 5.0
+_UNANSWERED, _UNANSWERED_S = 8, 10.0
 _ENGINELESS_STARTS = 2
 _DRAIN_STEP_S = 0.002
 _SWITCH_S = 0.0002
@@ -96,6 +97,7 @@ class Service:
         self._outlets: tuple[Outlet, ...] = ()
         self._sources: tuple[SourceSupervisor, ...] = ()
         self._collector: Collector | None = None
+        self._unanswered, self._unanswered_s = 0, 0.0
         self._stopping = Event()
         self._switch_s = sys.getswitchinterval()
         self._threads = [
@@ -166,6 +168,15 @@ class Service:
         """Take one frame whose outcome only outlets are told; otherwise as `offer`, and sooner done."""
         self._take(frame, None)
 
+    @property
+    def ready(self) -> bool:
+        """Whether answers come from the model: an engine is there, and it has answered one of the last frames.
+
+        Where frames stopped coming ten seconds ago nobody knows, and it is asked again.
+        """
+        silent = self._unanswered >= _UNANSWERED and time.monotonic() - self._unanswered_s < _UNANSWERED_S
+        return not silent and self.engine_pid > 0 and not self.healthy()
+
     def healthy(self) -> str:
         """Say why the process should be started anew; empty where all is well."""
         if not all(thread.is_alive() for thread in self._threads):
@@ -214,8 +225,11 @@ class Service:
             if isinstance(ended.future, OutcomeFuture):
                 ended.future.heatmap = ended.heatmap
             ended.future.set_result(outcome)
-        if outcome.standing in ("answered", "late"):
-            self._keeper.note(outcome)
+        if outcome.standing == "answered":
+            self._unanswered = 0
+        else:
+            self._unanswered, self._unanswered_s = self._unanswered + 1, time.monotonic()
+        self._keeper.note(outcome, None if image is None else (image.shape[0], image.shape[1], image.shape[2]))
 
     def engine_lost(self, engine: Engine, why: str) -> None:
         """Take the loss of an engine from the dispatcher."""

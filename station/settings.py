@@ -95,12 +95,18 @@ class SwitchSettings(BaseModel):
     Attributes:
         look_every_s: How often the installed version is looked up.
         trial_frames: So many frames a new bundle is on trial; the old one's engine waits beside it.
+        trial_s: So long at most it is on trial; the next frame after that ends it.
         trial_late: With more late frames than this on trial, the old bundle goes back to work.
+        trial_refused: With more refused and faulty frames than this, and more than chance explains, likewise.
+        trial_alarm: Chance that a trial goes back although the new bundle refuses and rejects no more than the old.
     """
 
     model_config = _CLOSED
     look_every_s: Seconds = 2.0
     trial_frames: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    trial_s: Seconds = 600.0
+    trial_refused: Annotated[int, Field(ge=0, le=1_000_000)] = 2
+    trial_alarm: Annotated[float, Field(gt=0, lt=1)] = 0.001
     trial_late: Annotated[int, Field(ge=0, le=1_000_000)] = 2
 
 

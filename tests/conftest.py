@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +89,22 @@ def bundle(tiny_graph: Graph, frames: list[Frame], tmp_path_factory: pytest.Temp
     public = make_key(folder / "key.pem")
     write_bundle(folder / "tiny.beltline", parts, key=folder / "key.pem")
     return MadeBundle(path=folder / "tiny.beltline", parts=parts, key=folder / "key.pem", public=public)
+
+
+@pytest.fixture(scope="session")
+def fixed_size(bundle: MadeBundle, frames: list[Frame], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the same line whose model takes frames of 64 x 96 alone; all others are 80 x 100."""
+    from beltline.export.bundles.writing import write_bundle
+    from beltline.export.to_onnx import export_graph
+
+    folder = tmp_path_factory.mktemp("fixed")
+    spec = FrameSpec(height=64, width=96, channels=1, mean=(0.5,), std=(0.25,), frame_height=64, frame_width=96)
+    graph = export_graph(write_tiny_checkpoint(folder / "fixed.safetensors", spec), folder)
+    small = [np.ascontiguousarray(frame[:64, :96]) for frame in frames]
+    (folder / "built").mkdir()
+    parts = replace(bundle_parts(graph, small, folder / "built"), report=b'{"fixed": true}\n')
+    write_bundle(folder / "fixed.beltline", parts, key=bundle.key)
+    return folder / "fixed.beltline"
 
 
 def bundle_parts(graph: Graph, frames: list[Frame], folder: Path) -> BundleParts:

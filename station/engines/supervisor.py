@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from ...inspection.base.errors import BeltlineError, StationError
 from ..counters import Counters
@@ -21,7 +21,7 @@ from .engine import Engine
 from .pinning import Pinning
 from .slots import FrameSlots
 from .starter import EngineStarter, Spare
-from .trial import Trial
+from .trial import Recent, Shape, Trial
 
 _JOIN_S = 10.0
 
@@ -40,6 +40,8 @@ class EngineSupervisor:
         self._dispatcher: Dispatcher | None = None
         self._engine: Engine | None = None
         self._trial: Trial | None = None
+        self._recent = Recent()
+        self._noting = Lock()
         self._lost_s: float | None = None
         self._known: set[int] = set()
         self._tasks: SimpleQueue[Task] = SimpleQueue()
@@ -105,26 +107,36 @@ class EngineSupervisor:
 
     def lost(self, engine: Engine, why: str) -> None:
         """Take in that an engine works no more; called by the dispatcher's thread."""
-        trial = self._trial
-        if trial is not None and engine is trial.new:
-            self._go_back(trial, f"its engine was lost: {why}")
-        elif engine is self._engine and (spare := self._spare.take(engine.at_work)) is not None:
+        with self._noting:
+            trial = self._trial
+            if trial is not None and engine is trial.new:
+                self._go_back(trial, f"its engine was lost: {why}")
+                return
+        if engine is self._engine and (spare := self._spare.take(engine.at_work)) is not None:
             self._put_to_work(spare)
             self._tasks.put(partial(self._clear_away, engine, why))
         else:
             self._tasks.put(partial(self._restart, engine, why))
 
-    def note(self, outcome: Outcome) -> None:
-        """Take in how a frame ended; called by the dispatcher's thread."""
-        trial = self._trial
-        verdict = "goes on" if trial is None else trial.note(outcome)
-        if trial is None or verdict == "goes on":
-            return
-        if verdict == "failed":
-            self._go_back(trial, trial.summary())
-        else:
-            self._trial = None
-            self._tasks.put(partial(self._settle, trial))
+    def note(self, outcome: Outcome, shape: Shape | None) -> None:
+        """Take in how a frame ended; called by any thread.
+
+        Args:
+            outcome: Its answer.
+            shape: Height, width and channels; None: nobody knows.
+        """
+        with self._noting:
+            trial = self._trial
+            if trial is None:
+                self._recent.note(outcome, shape)
+                return
+            verdict = trial.note(outcome)
+            if verdict == "failed":
+                self._go_back(trial, trial.summary())
+            elif verdict == "passed":
+                self._trial = None
+                self._recent.forget()
+                self._tasks.put(partial(self._settle, trial))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -159,17 +171,22 @@ class EngineSupervisor:
             self._counters.note_incident("bundle", why)
             self._follow_on_disk(activation.number)
             return
-        self._trial = Trial(old, engine, self._settings.switch)
+        with self._noting:
+            self._trial = Trial(old, engine, self._settings.switch, self._recent.history())
         self._put_to_work(engine)
         trial = f"on trial for {self._settings.switch.trial_frames:,} frames"
         self._counters.note_switch(activation.version, f"{activation.version} works from now on, {trial}")
 
     def _beside(self, at_work: AtWork, old: AtWork) -> Engine:
-        """Start a new bundle's engine while the old one works."""
-        wanted, got = old.model.frame.channels, at_work.model.frame.channels
-        if wanted != got:
-            msg = f"{at_work.version} takes frames of {got} channels, the sources give {wanted}; restart the station"
-            raise StationError(msg)
+        """Start a new bundle's engine while the old one works.
+
+        Raises:
+            BeltlineError: It cannot work here, or takes other frames than the sources give.
+        """
+        with self._noting:
+            shapes = self._recent.history().shapes
+        frame = old.model.frame
+        require_taken(at_work, shapes or {(frame.frame_height, frame.frame_width, frame.channels)})
         return self._starter.started(at_work)
 
     def _put_to_work(self, engine: Engine) -> None:
@@ -222,3 +239,27 @@ class EngineSupervisor:
         version = again.at_work.version
         self._counters.note_bundle(version)
         self._counters.note_incident("engine", f"{version} works again")
+
+
+def require_taken(at_work: AtWork, shapes: Iterable[tuple[int | None, int | None, int]]) -> None:
+    """Refuse a bundle that does not take the frames that come.
+
+    Args:
+        at_work: The bundle.
+        shapes: Height, width and channels of these frames; None: any, or not known.
+
+    Raises:
+        StationError: It takes others.
+    """
+    frame = at_work.model.frame
+    for height, width, channels in shapes:
+        pairs = ((height, frame.frame_height), (width, frame.frame_width))
+        if channels == frame.channels and all(None in pair or pair[0] == pair[1] for pair in pairs):
+            continue
+        wanted = f"{frame.frame_height or 'any'} x {frame.frame_width or 'any'} x {frame.channels}"
+        got = f"{height or 'any'} x {width or 'any'} x {channels}"
+        msg = (
+            f"{at_work.version} takes frames of {wanted} (height, width, channels), the sources give {got}; install "
+            "this line's bundle, or restart the station once the sources give such frames"
+        )
+        raise StationError(msg)

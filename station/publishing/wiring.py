@@ -95,7 +95,7 @@ class Wiring:
             note_refused=service.counters.note_refused_request,
             note_incident=partial(service.counters.note_incident, "http"),
             served=self._served,
-            ready=lambda: not service.healthy(),
+            ready=lambda: service.ready,
             last=self._last,
             drift=self.drift,
             ring=self.ring,

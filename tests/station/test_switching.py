@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from beltline.export.bundles.golden import golden_of
 from beltline.export.bundles.reading import open_bundle
@@ -119,3 +121,94 @@ def test_where_nothing_works_the_station_says_why(pair: Any, places: Places) -> 
     install(pair.old, places, InstallOptions(key=pair.public))
     assert "it was the first" in roll_back_on_disk(places.root)
     assert installed(places) == pair.old_version
+
+
+def strict(bundle: Any, folder: Path) -> Path:
+    """Make a bundle that rejects every part, and is sure of it."""
+    golden = bundle.parts.golden
+    cut = min(golden.scores["onnx_runtime"]) / 2
+    rejecting = golden_of(golden.frames, golden.scores, {"onnx_runtime": cut})
+    models = (replace(bundle.parts.models[0], threshold=cut),)
+    write_bundle(folder / "strict.beltline", replace(bundle.parts, models=models, golden=rejecting), key=bundle.key)
+    return folder / "strict.beltline"
+
+
+def on_trial(places: Places, **switch: Any) -> StationSettings:
+    usual = {"look_every_s": 0.05, "trial_frames": 64, "trial_late": 0}
+    return settings_of(bundle=places.root, switch={**usual, **switch}, watchdog={"engine_s": 30})
+
+
+def test_a_bundle_for_other_frames_is_refused_before_the_switch(
+    pair: Any, fixed_size: Path, places: Places, frames: list[Frame]
+) -> None:
+    install(pair.old, places, InstallOptions(key=pair.public))
+    with running(on_trial(places)) as service:
+        assert service.offer(offered(frames[0])).result(60).standing == "answered"
+        install(fixed_size, places, InstallOptions())
+        eventually(lambda: said(service, "takes frames of 64 x 96 x 1 (height, width, channels), the sources give 80"))
+        assert service.offer(offered(frames[0])).result(60).standing == "answered"
+        eventually(lambda: installed(places) == pair.old_version)
+        assert service.counters.snapshot().switches == 0
+
+
+def test_one_whose_frames_are_all_faulty_goes_back_by_itself(
+    pair: Any, fixed_size: Path, places: Places, frames: list[Frame]
+) -> None:
+    """No frame had come before, so that only the trial can see it."""
+    install(pair.old, places, InstallOptions(key=pair.public))
+    with running(on_trial(places)) as service:
+        install(fixed_size, places, InstallOptions())
+        eventually(lambda: service.counters.snapshot().switches == 1)
+        standings = [service.offer(offered(frames[0], number)).result(60).standing for number in range(6)]
+        assert standings == [*["faulty"] * 4, *["answered"] * 2]
+        assert said(service, "4 of its first 4 frames were refused or faulty")
+        eventually(lambda: installed(places) == pair.old_version)
+
+
+def test_one_that_rejects_every_part_goes_back_by_itself(
+    pair: Any, bundle: Any, places: Places, frames: list[Frame], tmp_path: Path
+) -> None:
+    scores = bundle.parts.golden.scores["onnx_runtime"]
+    good = frames[scores.index(min(scores))]
+    install(pair.old, places, InstallOptions(key=pair.public))
+    with running(on_trial(places)) as service:
+        assert {service.offer(offered(good)).result(60).answer for _ in range(60)} == {"pass"}
+        install(strict(bundle, tmp_path), places, InstallOptions())
+        eventually(lambda: service.counters.snapshot().switches == 1)
+        answers = [service.offer(offered(good, number)).result(60).answer for number in range(5)]
+        assert answers == [*["reject"] * 4, "pass"]
+        assert said(
+            service, "rejects more parts than chance explains: it rejected 4 of 4 parts, the version before 0 of"
+        )
+        eventually(lambda: installed(places) == pair.old_version)
+
+
+def test_a_trial_ends_by_time_too(pair: Any, places: Places, frames: list[Frame]) -> None:
+    install(pair.old, places, InstallOptions(key=pair.public))
+    with running(on_trial(places, trial_s=0.05)) as service:
+        assert service.offer(offered(frames[0])).result(60).bundle == pair.old_version
+        install(pair.new, places, InstallOptions())
+        eventually(lambda: service.counters.snapshot().switches == 1)
+        time.sleep(0.1)
+        assert service.offer(offered(frames[0])).result(60).bundle == pair.new_version
+        eventually(lambda: said(service, "passed its trial: 0 of its first 1 frames were late, 0 refused"))
+    assert installed(places) == pair.new_version
+
+
+def test_ready_means_that_answers_come_from_the_model(
+    fixed_size: Path, bundle: Any, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(settings_of(bundle=fixed_size, key=bundle.public)) as service:
+        assert service.ready
+        for number in range(8):
+            assert service.ready
+            assert service.offer(offered(frames[0], number)).result(60).standing == "faulty"
+        assert not service.ready
+        assert service.healthy() == "", "starting it anew would change nothing"
+        monkeypatch.setattr("beltline.station.service._UNANSWERED_S", 0.0)
+        assert service.ready, "nothing came for a while"
+        monkeypatch.undo()
+        assert not service.ready
+        whole = np.ascontiguousarray(frames[0][:64, :96])
+        assert service.offer(offered(whole)).result(60).standing == "answered"
+        assert service.ready
