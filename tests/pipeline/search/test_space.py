@@ -64,7 +64,7 @@ def test_a_family_written_twice_has_two_names() -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"family": "plane"}, "wanted family to be one of"),
+        ({"family": "plane"}, "family: wanted one of factory, plain"),
         ({"family": "plain", "widths": [8]}, "widths"),
         ({"family": "plain", "width": [8, 1]}, "width"),
         ({"family": "plain", "width": []}, "1 to 64 values"),
