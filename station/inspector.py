@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import TimeoutError as NoOutcomeError
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from ..export.frame_check import require_frame
-from ..inspection.base.errors import StationError
+from ..inspection.base.errors import DataError, StationError
 from .frames import OfferedFrame
 from .outcomes import Answer, Standing
 from .service import Service
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..export.bundles.manifest import Manifest
 
 _QUEUE = 32
+_PATIENCE_S = 10.0
 _SOURCE = "program"
 
 
@@ -105,8 +107,8 @@ class Inspector:
                 here.
 
         Raises:
-            DataError: It is not what the model takes: type, shape or memory layout.
-            StationError: The inspector is closed.
+            DataError: It is not what the model takes: type, shape, memory layout, or more than 64 MB.
+            StationError: The inspector is closed, or its own threads stand still.
         """
         if self._closed:
             msg = "this inspector is closed; open the bundle again"
@@ -116,7 +118,14 @@ class Inspector:
         future = self._service.offer(
             OfferedFrame(number=next(self._numbers), source=_SOURCE, name=name, image=frame, captured_ns=moment_ns)
         )
-        outcome = future.result()
+        try:
+            outcome = future.result(self._service.at_work.deadline_ns / 1e9 + _PATIENCE_S)
+        except NoOutcomeError as error:
+            why = self._service.healthy() or "is this machine overloaded?"
+            msg = f"no decision came even after the deadline: {why}; close this inspector and open the bundle again"
+            raise StationError(msg) from error
+        if outcome.standing == "faulty":
+            raise DataError(outcome.detail)
         return Decision(
             answer=outcome.answer,
             standing=outcome.standing,

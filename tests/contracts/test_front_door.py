@@ -138,6 +138,27 @@ def test_the_program_around_it_is_left_alone(bundle: Any, frames: list[Frame]) -
         opened.inspect(frames[0])
 
 
+def test_a_program_never_waits_for_ever(bundle: Any, frames: list[Frame], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("beltline.station.inspector._PATIENCE_S", 0.2)
+    with beltline.open(bundle.path, deadline_ms=500) as opened:
+        opened._service._dispatcher.stop()
+        opened._service._threads[0].join(10)
+        with pytest.raises(StationError, match=r"a thread of the station has ended; close this inspector and open"):
+            opened.inspect(frames[0])
+
+
+def test_frames_under_way_are_answered_when_it_is_closed(bundle: Any, frames: list[Frame]) -> None:
+    opened = beltline.open(bundle.path, deadline_ms=PLENTY_MS)
+    with ThreadPoolExecutor(4) as threads:
+        futures = [threads.submit(opened.inspect, frames[0]) for _ in range(40)]
+        futures[0].result(60)
+        opened.close()
+    ended = [future.exception() for future in futures]
+    assert all(error is None or isinstance(error, StationError) for error in ended)
+    standings = {future.result().standing for future, error in zip(futures, ended, strict=True) if error is None}
+    assert standings <= {"answered", "refused"}
+
+
 def test_a_bundle_that_is_not_what_was_signed_is_refused(bundle: Any, tmp_path: Path) -> None:
     forged = tmp_path / "forged.beltline"
     content = bytearray(bundle.path.read_bytes())
