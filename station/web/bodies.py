@@ -1,4 +1,4 @@
-"""Bodies of requests: bounded in size, number, time and memory; the slowest gives way to a newcomer."""
+"""Bodies of requests: bounded in size, time and memory; the slowest gives way to a newcomer."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...inspection.base.errors import DataError
+from .connections import Connections
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-MOST_AT_ONCE = 16
 WHOLE_S, SILENT_S = 10.0, 2.0
 """A body must be there within the first, and never pause for the second."""
 
 GIVES_WAY_S = 0.25
-"""Where as many are received as may be, the slowest of those that took longer than this gives way."""
+"""Where memory is used up, the slowest of those that took longer than this gives way."""
 
 HELD_FRAMES = 16
-"""Bodies in memory, until their requests are answered: so many times the largest frame."""
+"""Bodies in memory, from their first byte until their requests are answered: so many times the largest frame."""
 
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
 
 
 @dataclass(slots=True, eq=False)
 class _Receiving:
-    transport: asyncio.BaseTransport | None
+    protocol: web.RequestHandler
+    peer: str
     size_bytes: int = 0
     begun_s: float = field(default_factory=time.monotonic)
 
@@ -42,7 +43,17 @@ class _Receiving:
 class Bodies:
     """Receives the bodies of one server; used in one event loop."""
 
-    def __init__(self, *, largest_bytes: int, note_refused: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, connections: Connections, *, largest_bytes: int, note_refused: Callable[[str, str], None]
+    ) -> None:
+        """Receive none yet.
+
+        Args:
+            connections: Hear which ones wait for a body: those give way to newcomers as idle ones do.
+            largest_bytes: Of a frame.
+            note_refused: Takes why a body was not received, and the address of who sent it.
+        """
+        self._connections = connections
         self._most_held_bytes = HELD_FRAMES * largest_bytes
         self._note_refused = note_refused
         self._receiving: list[_Receiving] = []
@@ -57,7 +68,7 @@ class Bodies:
             most: Bytes that it may have, packed and unpacked.
 
         Raises:
-            HTTPException: It is too large, packed in another way, came too slowly, or too many came at once.
+            HTTPException: It is too large, packed in another way, came too slowly, or memory is used up.
             DataError: It cannot be unpacked.
         """
         from aiohttp import web
@@ -69,58 +80,62 @@ class Bodies:
             )
         if request.content_length is not None and request.content_length > most:
             raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=request.content_length)
-        body = await self._read(request, most)
-        if encoding != "identity":
-            body = await asyncio.to_thread(unpacked, body, encoding, most=most)
-        if self._held_bytes + len(body) > self._most_held_bytes:
-            self._note_refused("bodies", request.remote or "")
-            raise web.HTTPServiceUnavailable(text=f"{self._held_bytes} bytes of frames are being worked on already")
-        self._held_bytes += len(body)
+        mine = _Receiving(request.protocol, request.remote or "")
         try:
+            body = await self._read(request, mine, most)
+            if encoding != "identity":
+                body = await asyncio.to_thread(unpacked, body, encoding, most=most)
+                self._hold(mine, len(body) - mine.size_bytes)
             yield body
         finally:
-            self._held_bytes -= len(body)
+            self._held_bytes -= mine.size_bytes
+            mine.size_bytes = 0
 
-    async def _read(self, request: web.Request, most: int) -> bytes:
+    async def _read(self, request: web.Request, mine: _Receiving, most: int) -> bytes:
         from aiohttp import web
 
-        if not self._has_room():
-            self._note_refused("bodies", request.remote or "")
-            raise web.HTTPServiceUnavailable(text=f"{MOST_AT_ONCE} frames are being received already")
-        mine = _Receiving(request.transport)
         self._receiving.append(mine)
+        self._connections.note_ended(request.protocol)
         parts: list[bytes] = []
         try:
             while not request.content.at_eof():
                 left_s = mine.begun_s + WHOLE_S - time.monotonic()
                 part = await asyncio.wait_for(request.content.readany(), max(0.0, min(SILENT_S, left_s)))
                 parts.append(part)
-                mine.size_bytes += len(part)
+                self._connections.note_heard(request.protocol)
+                self._hold(mine, len(part))
                 if mine.size_bytes > most:
                     raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=mine.size_bytes)
         except asyncio.TimeoutError:
-            self._note_refused("bodies", request.remote or "")
+            self._note_refused("bodies", mine.peer)
             text = f"the body did not come within {WHOLE_S:g} s, or nothing of it came for {SILENT_S:g} s"
             raise web.HTTPRequestTimeout(text=text) from None
         except (ConnectionError, web.RequestPayloadError):
             raise web.HTTPBadRequest(text="whoever asked hung up, or sent a body that is damaged") from None
         finally:
+            self._connections.note_begun(request.protocol)
             if mine in self._receiving:
                 self._receiving.remove(mine)
         return b"".join(parts)
 
-    def _has_room(self) -> bool:
-        if len(self._receiving) < MOST_AT_ONCE:
-            return True
-        now_s = time.monotonic()
-        slow = [each for each in self._receiving if now_s - each.begun_s > GIVES_WAY_S]
-        slowest = min(slow, key=lambda each: each.bytes_per_s, default=None)
-        if slowest is None:
-            return False
-        self._receiving.remove(slowest)
-        if isinstance(slowest.transport, asyncio.Transport):
-            slowest.transport.abort()
-        return True
+    def _hold(self, mine: _Receiving, more_bytes: int) -> None:
+        """Count memory; where it is used up, the slowest body gives way, or else this one."""
+        from aiohttp import web
+
+        while self._held_bytes + more_bytes > self._most_held_bytes:
+            now_s = time.monotonic()
+            slow = [each for each in self._receiving if each is not mine and now_s - each.begun_s > GIVES_WAY_S]
+            slowest = min(slow, key=lambda each: each.bytes_per_s, default=None)
+            self._note_refused("bodies", (slowest or mine).peer)
+            if slowest is None:
+                raise web.HTTPServiceUnavailable(text=f"{self._held_bytes} bytes of frames are in memory already")
+            self._receiving.remove(slowest)
+            self._held_bytes -= slowest.size_bytes
+            slowest.size_bytes = 0
+            if isinstance(slowest.protocol.transport, asyncio.Transport):
+                slowest.protocol.transport.abort()
+        self._held_bytes += more_bytes
+        mine.size_bytes += more_bytes
 
 
 def unpacked(body: bytes, encoding: str, *, most: int) -> bytes:

@@ -36,9 +36,9 @@ class _Connection:
         peer: Address of the client.
         protocol: Of aiohttp; it has a transport from when the connection is let in until it is lost.
         task: Lets it in: shakes hands where there is TLS.
-        busy: Requests under way on it.
+        busy: Requests under way on it that were received whole.
         spoke: Whether a whole request came on it.
-        quiet_s: Since when nothing is under way.
+        quiet_s: Since when nothing came and nothing is under way.
     """
 
     peer: str
@@ -104,16 +104,22 @@ class Connections:
             self._all.append(connection)
 
     def note_begun(self, protocol: web.RequestHandler) -> None:
-        """Note that a whole request head came over a connection."""
+        """Note that work on a request begins: its head came, or its body is whole."""
         for each in self._all:
             if each.protocol is protocol:
                 each.busy, each.spoke = each.busy + 1, True
 
     def note_ended(self, protocol: web.RequestHandler) -> None:
-        """Note that a request was answered."""
+        """Note that a request was answered, or that its body is waited for."""
         for each in self._all:
             if each.protocol is protocol:
                 each.busy, each.quiet_s = each.busy - 1, time.monotonic()
+
+    def note_heard(self, protocol: web.RequestHandler) -> None:
+        """Note that a part of a body came."""
+        for each in self._all:
+            if each.protocol is protocol:
+                each.quiet_s = time.monotonic()
 
     async def close(self) -> None:
         """Let those go that are not let in yet; the others are the runner's."""

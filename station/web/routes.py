@@ -14,6 +14,7 @@ from ...inspection.base.errors import DataError
 from ..frames import NoticedFrame, OfferedFrame
 from ..outcomes import Outcome, Pixels, outcome_facts
 from .bodies import Bodies
+from .connections import Connections
 from .facade import StationFacade
 from .inference import MOST_JSON_BYTES, infer_request, infer_response, model_facts
 from .live import Rate, live_facts
@@ -35,11 +36,11 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 class Routes:
     """The handlers, around one station; they run in one event loop."""
 
-    def __init__(self, facade: StationFacade) -> None:
+    def __init__(self, facade: StationFacade, connections: Connections) -> None:
         self._facade = facade
         self._rate = Rate()
         self._numbers = itertools.count(1)
-        self._bodies = Bodies(largest_bytes=facade.largest_frame_bytes, note_refused=facade.note_refused)
+        self._bodies = Bodies(connections, largest_bytes=facade.largest_frame_bytes, note_refused=facade.note_refused)
         self._pages = {name: (_PAGE / name).read_bytes() for name in _PAGE_KINDS}
 
     def table(self) -> list[tuple[str, str, Handler]]:

@@ -116,7 +116,6 @@ class WebServer:
         from aiohttp import web
 
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        routes = Routes(self._facade)
         application = web.Application(client_max_size=self._facade.largest_frame_bytes + _JSON_SPARE_BYTES)
         runner = web.AppRunner(
             application,
@@ -132,7 +131,7 @@ class WebServer:
         self.connections = connections = Connections(runner, tls=self._context, note_refused=self._facade.note_refused)
         guard = Guard(self._settings, token=self._token)
         application.middlewares.append(answering(guard, connections, self._facade.note_refused))
-        for method, path, handler in routes.table():
+        for method, path, handler in Routes(self._facade, connections).table():
             application.router.add_route(method, path, handler)
         await runner.setup()
         try:

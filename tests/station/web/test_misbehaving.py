@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,7 @@ import cv2
 import pytest
 from beltline.export.contracts import Frame
 from beltline.station.web import bodies, connections, server
-from beltline.station.web.bodies import HELD_FRAMES, MOST_AT_ONCE, Bodies
+from beltline.station.web.bodies import HELD_FRAMES
 from beltline.station.web.connections import MOST, MOST_PER_CLIENT, Connections, _Connection
 from stationing import eventually
 from web_station import Running, station
@@ -63,7 +65,7 @@ def test_connections_that_are_held_give_way(own: Running, frames: list[Frame], f
 
 def test_bodies_that_never_come_give_way(own: Running, frames: list[Frame]) -> None:
     with ExitStack() as stack:
-        held = [connected(own, stack) for _ in range(MOST_AT_ONCE + 4)]
+        held = [connected(own, stack) for _ in range(MOST)]
         for each in held:
             each.sendall(POST)
         time.sleep(bodies.GIVES_WAY_S + 0.1)
@@ -74,7 +76,7 @@ def test_bodies_that_never_come_give_way(own: Running, frames: list[Frame]) -> N
 
 def test_bodies_that_trickle_give_way_too(own: Running, frames: list[Frame]) -> None:
     with ExitStack() as stack:
-        held = [connected(own, stack) for _ in range(MOST_AT_ONCE)]
+        held = [connected(own, stack) for _ in range(MOST)]
         for each in held:
             each.sendall(POST)
         for _ in range(5):
@@ -84,16 +86,54 @@ def test_bodies_that_trickle_give_way_too(own: Running, frames: list[Frame]) -> 
         assert own.json("/frames", png(frames[0]))[0] == 200
 
 
-def test_more_bodies_at_once_than_allowed_are_refused(own: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "GIVES_WAY_S", 60)
+LARGE = POST.replace(b"5000", b"1000000")
+
+
+def test_memory_for_bodies_is_bounded_and_the_slowest_give_way(
+    own: Running, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen bodies of a megabyte each are nearly there, and go no further."""
     monkeypatch.setattr(bodies, "SILENT_S", 60)
+    monkeypatch.setattr(bodies, "WHOLE_S", 60)
     with ExitStack() as stack:
-        for _ in range(MOST_AT_ONCE):
-            connected(own, stack).sendall(POST)
-        time.sleep(0.3)
-        status, facts = own.json("/frames", b"x")
-        assert (status, facts["error"]) == (503, "16 frames are being received already")
-    eventually(lambda: own.json("/frames", b"x")[0] == 422)
+        for _ in range(HELD_FRAMES):
+            connected(own, stack).sendall(LARGE + bytes(999_990))
+        time.sleep(1.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(bodies, "GIVES_WAY_S", 60)
+            status, facts = own.json("/frames", png(frames[0]))
+            assert status == 503
+            assert "bytes of frames are in memory already" in facts["error"]
+        assert [own.json("/frames", png(frames[0]))[0] for _ in range(3)] == [200] * 3
+    eventually(lambda: own.service.counters.snapshot().under_way == 0)
+
+
+def test_a_flood_of_clients_does_not_take_the_server_from_its_owner(own: Running, frames: list[Frame]) -> None:
+    stopped = Event()
+
+    def flood(first: bytes) -> None:
+        held: deque[socket.socket] = deque()
+        while not stopped.is_set():
+            with suppress(OSError):
+                held.append(socket.create_connection(("127.0.0.1", own.port), timeout=5))
+                held[-1].sendall(first)
+            if len(held) > 60:
+                held.popleft().close()
+            time.sleep(0.002)
+        for each in held:
+            each.close()
+
+    threads = [Thread(target=flood, args=(first,)) for first in (b"", POST, POST + b"x", ASK)]
+    for each in threads:
+        each.start()
+    try:
+        time.sleep(0.5)
+        answers = [(own.json("/frames", png(frames[0]))[0], own.ask("/")[0]) for _ in range(40)]
+    finally:
+        stopped.set()
+        for each in threads:
+            each.join()
+    assert answers == [(200, 200)] * 40
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -161,22 +201,6 @@ def test_an_address_has_its_share_of_connections() -> None:
     assert come("127.0.0.1")
     assert len(made._all) == MOST
     assert sum(each.peer == "10.0.0.2" for each in made._all) == MOST_PER_CLIENT - 1
-
-
-def test_bodies_in_memory_are_bounded(own: Running, frames: list[Frame], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert HELD_FRAMES == 16
-    image = png(frames[0])
-    made = Bodies.__init__
-
-    def small(self: Bodies, *, largest_bytes: int, note_refused: Any) -> None:
-        made(self, largest_bytes=largest_bytes, note_refused=note_refused)
-        self._most_held_bytes = len(image) - 1
-
-    monkeypatch.setattr(Bodies, "__init__", small)
-    with station(SimpleNamespace(path=own.service.settings.bundle)) as running:
-        status, facts = running.json("/frames", image)
-        assert (status, facts["error"]) == (503, "0 bytes of frames are being worked on already")
-        assert running.json("/frames", b"x")[0] == 422
 
 
 def test_a_server_without_descriptors_goes_on_when_there_are_some(
