@@ -181,15 +181,15 @@ def shown_facts(facts: Mapping[str, Any], *, rate: float, left_s: float) -> dict
 
     >>> facts = {"frames": 900, "misses": 1, "p50_ms": 1.25, "p99_ms": 2.0, "temperature_c": 61.4, "clock_mhz": None}
     >>> " ".join(f"{name} {words}" for name, words in shown_facts(facts, rate=99.6, left_s=300).items())
-    'frames/s 99.6 p50 1.25 ms p99 2.00 ms late 1 of 900 warmth 61 °C clock - left 5 min'
+    'frames/s 99.6 p50 1.25 ms p99 2.00 ms late 1 of 900 temperature 61 °C clock - left 5 min'
     """
-    p50, p99, warmth, clock = (facts.get(name) for name in ("p50_ms", "p99_ms", "temperature_c", "clock_mhz"))
+    p50, p99, temperature, clock = (facts.get(name) for name in ("p50_ms", "p99_ms", "temperature_c", "clock_mhz"))
     return {
         "frames/s": f"{rate:.1f}",
         "p50": "-" if p50 is None else f"{p50:.2f} ms",
         "p99": "-" if p99 is None else f"{p99:.2f} ms",
         "late": f"{facts['misses']:,} of {facts['frames']:,}",
-        "warmth": "-" if warmth is None else f"{warmth:.0f} °C",
+        "temperature": "-" if temperature is None else f"{temperature:.0f} °C",
         "clock": "-" if clock is None else f"{clock:,.0f} MHz",
         "left": describe_duration(left_s),
     }

@@ -1,4 +1,4 @@
-"""Was the device slowed down, and by what? Counters say it outright; clock and warmth only together with the times."""
+"""Was the device slowed down, and by what? Counters say it outright; clock and temperature only beside the times."""
 
 from __future__ import annotations
 
@@ -80,19 +80,19 @@ def _clock_fell(points: Sequence[Point]) -> str | None:
 
 
 def _slower_when_warm(points: Sequence[Point]) -> str | None:
-    """Ask whether warmth and response times rise together (Spearman), and by how much."""
+    """Ask whether temperature and response times rise together (Spearman), and by how much."""
     from scipy.stats import spearmanr
 
-    warmth, times = _paired(points, "temperature_c")
-    if warmth.size < _FEWEST_POINTS or not np.ptp(warmth) or not np.ptp(times):
+    temperature, times = _paired(points, "temperature_c")
+    if temperature.size < _FEWEST_POINTS or not np.ptp(temperature) or not np.ptp(times):
         return None
-    answer = spearmanr(warmth, times)
-    low, high = np.quantile(warmth, (0.25, 0.75))
-    cool, warm = np.median(times[warmth <= low]), np.median(times[warmth >= high])
+    answer = spearmanr(temperature, times)
+    low, high = np.quantile(temperature, (0.25, 0.75))
+    cool, warm = np.median(times[temperature <= low]), np.median(times[temperature >= high])
     if answer.statistic < _CORRELATION or answer.pvalue > _P_VALUE or warm < (1 + _SLOWER_WHEN_WARM) * cool:
         return None
     return (
-        f"Heat: from {warmth.min():.0f} to {warmth.max():.0f} degrees Celsius the median response rose by "
+        f"Heat: from {temperature.min():.0f} to {temperature.max():.0f} degrees Celsius the median response rose by "
         f"{100 * (warm / cool - 1):.0f} %."
     )
 
