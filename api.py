@@ -11,7 +11,7 @@ with beltline.open("line.beltline", key="key.pub.pem") as inspector:
 
 On a line's PC: `open`, `verify`. Where models are made: `load_line`, then `run`, or a part of it with `train`,
 `compress_line`, `export_line`, `bench`. (`beltline.compress` and `beltline.export` are folders.)
-What a user can mend is a `BeltlineError`, whose message says what to do; everything else is a bug. Other modules of
+What a user can correct is a `BeltlineError`, whose message says what to do; everything else is a bug. Other modules of
 Beltline are private and move without notice, except the contracts that plug-ins keep (CONTRIBUTING.md).
 
 This page loads nothing: packages come in where a function is called, and `open` and `verify` never need torch.
@@ -163,7 +163,7 @@ def run(
         report.json and of the bundle.
 
     Raises:
-        BeltlineError: What a user can mend; nothing half-written is left.
+        BeltlineError: What a user can correct; nothing half-written is left.
     """
     return _worked(line, "report", runs=runs, quick=quick, baselines=baselines, progress=progress)
 

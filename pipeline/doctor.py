@@ -50,7 +50,7 @@ def examine() -> dict[str, Any]:
 
 
 def doctor_text(facts: dict[str, Any], *, verbose: bool = False) -> str:
-    """Put `examine`'s facts into words; `verbose` adds versions and conditions."""
+    """Describe `examine`'s facts; `verbose` adds versions and conditions."""
     machine = facts["machine"]
     lines = [
         f"machine    {machine['cpu']} ({machine['architecture']}), {machine['cpus']} logical CPUs",
@@ -74,7 +74,7 @@ def known_devices() -> dict[str, Any]:
 
 
 def devices_text(facts: dict[str, Any], *, verbose: bool = False) -> str:
-    """Put `known_devices`' facts into words; `verbose` adds figures with their sources, and notes."""
+    """Describe `known_devices`' facts; `verbose` adds figures with their sources, and notes."""
     lines = []
     for device in facts["devices"]:
         lines.append(f"{device['name']:<24} {device['title']}")

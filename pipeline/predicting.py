@@ -28,7 +28,7 @@ def predict(path: Path) -> dict[str, Any]:
         `engine` and `network_ms` by arithmetic), `without` (devices whose figures are not known).
 
     Raises:
-        GraphError: No ONNX file, or the size of its layers cannot be told.
+        GraphError: No ONNX file, or the sizes of its layers are not known.
     """
     layers = layer_work(index_of(path))
     known = [profile for profile in profiles().values() if profile.name != "local"]
@@ -44,7 +44,7 @@ def predict(path: Path) -> dict[str, Any]:
 
 
 def predictions_text(facts: dict[str, Any], *, verbose: bool = False) -> str:
-    """Put `predict`'s facts into words; `verbose` changes nothing."""
+    """Describe `predict`'s facts; `verbose` changes nothing."""
     del verbose
     columns = get_args(Arithmetic)
     lines = [

@@ -88,7 +88,7 @@ def run_job(
         console: Where progress goes.
 
     Raises:
-        BeltlineError: Anything that the user can mend; nothing half-written is left.
+        BeltlineError: What the user can correct; nothing half-written is left.
     """
     asked = quickened(line_file) if quick else line_file
     plans = without_missing(planned_rows(asked, baselines=baselines), notify=console.notify)

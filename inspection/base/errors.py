@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class BeltlineError(Exception):
-    """Root of all errors that a user can mend."""
+    """Root of all errors that a user can correct."""
 
     exit_code: ClassVar[int] = 2
 

@@ -11,11 +11,10 @@ from .bench import bench
 from .bundle import bundle
 from .deploy import install, rollback, status, verify
 from .devices import check, devices, doctor
-from .job import JOBS, job_verb, train
+from .job import JOBS, job_verb, report, train
 from .options import VerbThatLists
 from .planning import plan
 from .rejects import rejects
-from .reporting import report
 from .serving import serve
 from .wheels import wheels
 

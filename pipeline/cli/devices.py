@@ -33,7 +33,7 @@ def doctor(as_json: Json = False, verbose: Verbose = False) -> None:
 def devices(predict: Predict = None, as_json: Json = False, verbose: Verbose = False) -> None:
     """List the device profiles. `target:` in a line file takes one of these names.
 
-    With --predict: how long a model's network would take on each, as far as data sheets tell; never measured.
+    With --predict: how long a model's network would take on each, by its data sheet alone; never measured.
     """
     with answered(as_json=as_json):
         if predict is not None:
@@ -47,11 +47,11 @@ def devices(predict: Predict = None, as_json: Json = False, verbose: Verbose = F
         _notify(known_devices(), devices_text, as_json=as_json, verbose=verbose)
 
 
-def _notify(facts: dict[str, Any], words: Callable[..., str], *, as_json: bool, verbose: bool) -> None:
+def _notify(facts: dict[str, Any], describe: Callable[..., str], *, as_json: bool, verbose: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        typer.echo(words(facts, verbose=verbose))
+        typer.echo(describe(facts, verbose=verbose))
 
 
 _REFUSED = 3

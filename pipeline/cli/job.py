@@ -1,4 +1,4 @@
-"""The verbs that work: `run`, and one verb for each part of it on the same files and caches."""
+"""The verbs that work: `run` and one for each part of it on the same files and caches, and `report` in every form."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Json, LineFileArgument, Runs, Verbose, answered, print_json, read_line_file
+from .options import FORMATS, Json, LineFileArgument, Runs, Verbose, answered, print_json, read_line_file
 
 if TYPE_CHECKING:
+    from ...benchmarks.report.finished import FinishedReport, Format
     from ..console import Console
     from ..line.line_file import LineFile
     from ..run import Outcome
+
 
 Until = Literal["train", "compress", "export", "bench", "report"]
 Quick = Annotated[
@@ -127,7 +129,7 @@ def given_line(path: Path | None, *, runs: Path, console: Console) -> LineFile:
 
 
 def answer(outcome: Outcome, *, as_json: bool, to_stderr: bool = False) -> None:
-    """Print how a job ended and exit with its code; words go to stderr where stdout holds something else already."""
+    """Print how a job ended and exit with its code; the message goes to stderr where stdout holds something else."""
     if as_json:
         report = None if outcome.report is None else str(outcome.report)
         head = {"verdict": outcome.verdict, "exit_code": outcome.exit_code, "report": report}
@@ -135,3 +137,67 @@ def answer(outcome: Outcome, *, as_json: bool, to_stderr: bool = False) -> None:
     else:
         typer.echo(outcome.message, err=to_stderr)
     raise typer.Exit(outcome.exit_code)
+
+
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="REPORT.JSON", help="Take this finished report; nothing is run, no line file read."),
+]
+FormatName = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help=f"Print it in this form: {FORMATS}. See --output."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write it there; the suffix may name the format."),
+]
+
+
+def report(
+    line_file: LineFileArgument = None,
+    finished: From = None,
+    format_name: FormatName = None,
+    output: Output = None,
+    runs: Runs = Path("runs"),
+    quick: Quick = False,
+    baselines: Baselines = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the report. What it needs and is not done yet is done first; what is done is not done again."""
+    with answered(as_json=as_json):
+        from ...benchmarks.report.finished import finished_report, format_of
+
+        if finished is not None and (line_file is not None or quick or baselines):
+            raise typer.BadParameter(_ONE_SOURCE)
+        if as_json and format_name is not None and output is None:
+            raise typer.BadParameter(_ONE_STDOUT)
+        wanted = format_of(format_name, output=output)
+        outcome = (
+            worked("report", line_file, runs=runs, quick=quick, baselines=baselines, verbose=verbose)
+            if finished is None
+            else _outcome(finished_report(finished))
+        )
+        if wanted is not None:
+            _print(finished_report(Path(outcome.summary["report_json"])), wanted, output)
+        answer(outcome, as_json=as_json, to_stderr=wanted is not None and output is None)
+
+
+_ONE_SOURCE = "--from takes a finished report as it stands: leave out the line file, --quick and --baselines"
+_ONE_STDOUT = "--json and --format both print on stdout: add --output FILE, or leave one out"
+
+
+def _outcome(finished: FinishedReport) -> Outcome:
+    from ..run import outcome_of
+
+    return outcome_of(finished.report, finished.path)
+
+
+def _print(finished: FinishedReport, wanted: Format, output: Path | None) -> None:
+    from ...inspection.base.storage import write_bytes
+
+    text = wanted.render(finished)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_bytes(output, text.encode())

@@ -41,15 +41,15 @@ def rejects(
         for number, named in [_labelling(each) for each in label or []]:
             set_label(ring, number, named)
         facts: dict[str, Any] = {"ring": str(ring), "frames": [_facts(each) for each in kept_frames(ring)]}
-        words = [_words(each) for each in facts["frames"]] or [f"{ring}: no rejected frames"]
+        lines = [_describe(each) for each in facts["frames"]] or [f"{ring}: no rejected frames"]
         if output is not None:
             exported, left_out = export_labelled(ring, output, rest_as=rest_as)
             facts |= {"output": str(output), "exported": exported, "left_out": left_out}
-            words = [f"{output}: {exported} frames of this ring, {left_out} left out since nobody has labelled them"]
+            lines = [f"{output}: {exported} frames of this ring, {left_out} left out since nobody has labelled them"]
         if as_json:
             print_json(facts)
         else:
-            typer.echo("\n".join(words))
+            typer.echo("\n".join(lines))
 
 
 def _labelling(text: str) -> tuple[int, str]:
@@ -68,7 +68,7 @@ def _facts(kept: Kept) -> dict[str, Any]:
     return {"number": kept.number, "label": kept.label, "decided": decided, "folder": str(kept.folder), **shown}
 
 
-def _words(facts: dict[str, Any]) -> str:
+def _describe(facts: dict[str, Any]) -> str:
     score = "no score" if facts["score"] is None else f"score {facts['score']:.4f} (cut at {facts['threshold']:.4f})"
     named = f", {facts['name']}" if facts["name"] else ""
     label = facts["label"] or "not labelled"

@@ -1,4 +1,4 @@
-"""Mistakes in a line file, in a user's words: place, key, what was wanted, what was got, what to do."""
+"""Mistakes in a line file as messages: place, key, what was wanted, what was got, what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RENAMED = {"views": "augmentation", "light": "lighting", "negative": "invert", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing to mend.
+    """One mistake.
 
     Attributes:
         location: Keys and positions that lead to it.
@@ -51,7 +51,7 @@ def raise_if_any(problems: Sequence[Problem], placed: PlacedYaml) -> None:
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], *, base: Location = ()) -> list[Problem]:
-    """Put pydantic's errors into words; those that a plug-in's settings raised are followed to their own place."""
+    """Describe pydantic's errors; those that a plug-in's settings raised are followed to their own place."""
     return [problem for each in error.errors() for problem in _problems_of_one(each, model, base)]
 
 

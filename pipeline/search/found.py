@@ -122,7 +122,7 @@ def with_found(line_file: LineFile, runs: Path) -> LineFile:
 
 
 def search_of_report(job: RunJob) -> dict[str, Any]:
-    """Give the part `search` of report.json; empty where the recipes were written by hand."""
+    """Give the part `search` of report.json; empty where the recipes were not searched."""
     kept = _read(job.folder / FOLDER, job.line_file.search)
     return {} if kept is None else {"search": kept["facts"]}
 

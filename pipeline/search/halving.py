@@ -15,7 +15,7 @@ from math import ceil, log
 REDUCTION = 3
 _FASTEST_MS = 1e-6
 _FEWEST = 1e-3
-"""Escape rates below it are not told apart."""
+"""Escape rates below it count as equal to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ _RANDOM_TRIALS = 2
 _PROPOSALS = 30
 _NAME = "search"
 _NOTHING_SEEN = 1.0
-"""What the sampler is told where no escapes were counted, because the trial was too slow to be trained."""
+"""The escape rate given to the sampler where no escapes were counted, because the trial was too slow to be trained."""
 
 
 class Ledger:
@@ -62,7 +62,7 @@ class Ledger:
         return None
 
     def begin_again(self, number: int) -> tuple[int, Point]:
-        """Begin a trial that has ended once more, under a new number: optuna changes nothing that was told to it."""
+        """Begin a trial that has ended once more, under a new number: optuna never changes an ended trial."""
         import optuna
 
         ended = self._study.get_trials(deepcopy=False)[number]

@@ -101,8 +101,8 @@ class RayEngine:
         self._away_since = self._away_since or time.monotonic()
         if time.monotonic() - self._away_since < _PATIENCE_S:
             return []
-        words = f"no node offers {', '.join(self._targets)} any more; start one with --resources"
-        return [failure(waiting[0], words, fatal=HostError)]
+        why = f"no node offers {', '.join(self._targets)} any more; start one with --resources"
+        return [failure(waiting[0], why, fatal=HostError)]
 
 
 @contextmanager
@@ -163,8 +163,8 @@ def _offers(node: Mapping[str, Any], targets: Sequence[str]) -> bool:
 def _worked(task: Task, place: Place) -> Answer:
     """Work a task off on the node that Ray chose."""
     if not (place.folder / "run.json").is_file():
-        words = f"node {os.uname().nodename} does not see {place.folder}; put --runs on storage that all nodes share"
-        return failure(task, words, fatal=StorageError)
+        why = f"node {os.uname().nodename} does not see {place.folder}; put --runs on storage that all nodes share"
+        return failure(task, why, fatal=StorageError)
     log = place.folder / "search" / f"{os.uname().nodename}-{os.getpid()}.log"
     with log.open("a", encoding="utf-8", buffering=1) as stream:
         job = place.job(Console(verbose=True, stream=stream, bars=False))

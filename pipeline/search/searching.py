@@ -53,7 +53,7 @@ class Found:
 
 
 def require_search(line_file: LineFile, *, notify: Callable[[str], None]) -> None:
-    """Look for what a search needs before anything is trained; says where a line asks for no candidates at all.
+    """Look for what a search needs before anything is trained; `notify` is called where a line asks for no candidates.
 
     Raises:
         LineFileError: The teacher is a finished graph.
@@ -136,10 +136,10 @@ def _rungs(settings: SearchSettings, *, images: int) -> tuple[int, ...]:
 
 
 def _space(job: RunJob, settings: SearchSettings) -> Space:
-    """Leave out the runtimes that are not here or not on a device; says which."""
-    left_out = {name: words for name in settings.space.backend if (words := _unfit(name, job.devices)) is not None}
-    for name, words in left_out.items():
-        job.console.notify(f"search: {name} is left out: {words}")
+    """Leave out the runtimes that are not here or not on a device, with a notice each."""
+    left_out = {name: why for name in settings.space.backend if (why := _unfit(name, job.devices)) is not None}
+    for name, why in left_out.items():
+        job.console.notify(f"search: {name} is left out: {why}")
     here = [name for name in dict.fromkeys(settings.space.backend) if name not in left_out]
     if not here:
         msg = f"search.space.backend: none can be had: {'; '.join(left_out.values())}"
@@ -153,7 +153,7 @@ def _unfit(name: str, devices: tuple[Device, ...]) -> str | None:
         return "it runs the checkpoint, not what is exported"
     if (missing := backends()[name].missing()) is not None:
         return missing
-    return next((words for device in devices if (words := device.missing.get(name)) is not None), None)
+    return next((why for device in devices if (why := device.missing.get(name)) is not None), None)
 
 
 def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space) -> str:

@@ -99,7 +99,7 @@ def recipe_of(
 
 
 def _size(point: Point, input_size: tuple[int, int]) -> list[int] | None:
-    """Scale the teacher's input; None where that is the teacher's own, as a recipe by hand would leave it."""
+    """Scale the teacher's input; None where that is the teacher's own, as a written recipe would leave it."""
     scaled = [max(_EDGE, _EDGE * floor(point.scale * edge / _EDGE + 0.5)) for edge in input_size]
     return None if tuple(scaled) == input_size else scaled
 
@@ -218,14 +218,14 @@ _STARTS: tuple[dict[str, Any], ...] = (
     {"width": 16, "scale": 0.75},
     {"width": 8, "depth": 1},
 )
-"""Of the family `plain`, INT8 unless said otherwise: the recipes of the built-in line and of the examples, and their
+"""Of the family `plain`, INT8 unless they say fp32: the recipes of the built-in line and of the examples, and their
 neighbours towards fewer escapes and towards fewer milliseconds."""
 
 
 def warm_starts(space: Space) -> list[dict[str, Any]]:
     """Give the parameters of the starts that lie in a space, on its first backend with most threads; best guess first.
 
-    What a start does not say is as a recipe by hand would have it, or the only choice that there is.
+    What a start does not say is as in a written recipe, or the only choice that there is.
     """
     found = [parameters_of(_point(start, space), space) for start in _STARTS]
     return [each for position, each in enumerate(found) if each is not None and each not in found[:position]]

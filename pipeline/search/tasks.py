@@ -104,8 +104,8 @@ def answered(task: Task, place: Place, job: RunJob) -> Answer:
 
 def failure(task: Task, error: str, *, fatal: type[BeltlineError] | None = None) -> Answer:
     """Say that a task failed."""
-    words = " ".join(error.split())[:600]
-    return Answer(trial=task.trial, kind=task.kind, error=words or "no message", fatal=fatal)
+    message = " ".join(error.split())[:600]
+    return Answer(trial=task.trial, kind=task.kind, error=message or "no message", fatal=fatal)
 
 
 def _worked_off(task: Task, place: Place, job: RunJob) -> Answer:

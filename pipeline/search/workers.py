@@ -113,7 +113,7 @@ class _Worker:
             self.end()
             self._process, self.channel = self._start(self._number)
         self._task = task
-        with suppress(BrokenPipeError):  # it died just now: `answer` says so
+        with suppress(BrokenPipeError):  # it died just now: `answer` reports it
             self.channel.send(task)  # type: ignore[union-attr]
 
     def answer(self) -> Answer:
@@ -154,7 +154,7 @@ def local_workers(place: Place, *, count: int | None, logs: Path) -> Iterator[Wo
     Args:
         place: What they all work on.
         count: Trainings at the same time; None: one for each four CPUs.
-        logs: Folder for what they tell; made where it is not there.
+        logs: Folder of their logs; made where it is not there.
     """
     cpus = len(os.sched_getaffinity(0))
     makers = count or max(1, cpus // 4)
