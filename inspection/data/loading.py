@@ -60,9 +60,9 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
     listings, grouped = group_listings(listings, looks, near_duplicates=near_duplicates)
     listings = deal_splits(listings, units_of(listings, looks), plan)
     scaled = settings.bit_depth is not None or settings.window is not None
-    cautions = [*notes, *left_over, *shortcut_notes(listings, looks), *contradictions(listings, looks)]
-    notes = [*cautions, *described, *deep, *file_notes(listings, looks, scaled=scaled), plan.note]
-    notes += [*grouped, *([] if named else name_notes(listings))]
+    cautions = [*notes, *left_over, *deep, *shortcut_notes(listings, looks), *contradictions(listings, looks)]
+    cautions += [] if named else name_notes(listings)
+    notes = [*cautions, *described, *file_notes(listings, looks, scaled=scaled), plan.note, *grouped]
     dataset = Dataset(
         name=root.name,
         root=root,

@@ -6,9 +6,21 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Level = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def _ordered(window: tuple[int, int]) -> tuple[int, int]:
+    if window[0] >= window[1]:
+        msg = f"wanted [black, white] with black < white, got {list(window)}"
+        raise ValueError(msg)
+    return window
+
+
+Window = Annotated[tuple[Level, Level], AfterValidator(_ordered)]
+"""Grey levels that become black and white."""
+
 _Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -63,7 +75,7 @@ class DataSettings(BaseModel):
     mask: MaskSettings = MaskSettings()
     skip_unreadable: bool = False
     bit_depth: Annotated[int, Field(ge=8, le=16)] | None = None
-    window: tuple[Level, Level] | None = None
+    window: Window | None = None
     channels: Literal[1, 3] | None = None
     near_duplicates: bool = True
     decide: Literal["each", "any"] = "each"
@@ -90,8 +102,5 @@ class DataSettings(BaseModel):
     def _one_scale(self) -> DataSettings:
         if self.window is not None and self.bit_depth is not None:
             msg = f"bit_depth and window both say what is white; keep window: {list(self.window)} or bit_depth"
-            raise ValueError(msg)
-        if self.window is not None and self.window[0] >= self.window[1]:
-            msg = f"window: wanted [black, white] with black < white, got {list(self.window)}"
             raise ValueError(msg)
         return self

@@ -55,7 +55,7 @@ def plan(line_file: LineFile, dataset: Dataset | None = None) -> dict[str, Any]:
             "defective": parts_needed(gates.escape.max_increase, confidence=gates.escape.confidence),
             "good": frames_needed(gates.overkill.max, confidence=gates.overkill.confidence),
         },
-        "data": None if dataset is None else provable(dataset, gates),
+        "data": None if dataset is None else provable(dataset, gates, whole_parts=line_file.data.decide == "any"),
         "notes": _notes(line_file, budget),
     }
 

@@ -13,13 +13,19 @@ from ...inspection.data.dataset import SPLITS, Dataset, Sample
 from ...inspection.line.gates import Gates
 from ...inspection.statistics.bounds import frames_needed
 from ...inspection.statistics.clustered import clustered_upper
+from ...inspection.statistics.judging import by_part
 from ...inspection.statistics.paired import increase_upper, parts_needed
 
 _MOST_COUNTED = 1_000
 
 
-def provable(dataset: Dataset, gates: Gates) -> dict[str, Any]:
+def provable(dataset: Dataset, gates: Gates, *, whole_parts: bool) -> dict[str, Any]:
     """Work out the best that the test split can prove of each quality gate, with the bounds that the verdict takes.
+
+    Args:
+        dataset: The photographs.
+        gates: What must hold.
+        whole_parts: Whether a part is decided as a whole (`data.decide: any`), and counted once.
 
     Returns:
         JSON-able: `name`, `images` and `groups` by split, `kinds` (test images by kind of defect), and `gates`: of
@@ -28,6 +34,8 @@ def provable(dataset: Dataset, gates: Gates) -> dict[str, Any]:
         different parts; None: the gate cannot be met) and `needed` (fewest parts that can meet it).
     """
     test = dataset.of("test")
+    if whole_parts:
+        test = by_part(np.zeros(len(test)), test)[1]
     good, bad = ([each for each in test if each.defective == defective] for defective in (False, True))
     escape, overkill = gates.escape, gates.overkill
     return {

@@ -24,10 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import DataError, SourceError
 from ...inspection.base.packages import missing_package
+from ...inspection.data.files import IMAGE_SUFFIXES
+from ...inspection.data.settings import Window
 from ..frames import NoticedFrame, Quiet
 from ..intake.folder_watch import Change, Facts, KernelWatch, PollingWatch, facts_at, facts_of, files_in
 
-_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
 MOST_REMEMBERED = 100_000
 """Files; of what was seen longest ago nothing is known any more."""
 
@@ -45,6 +46,7 @@ class FolderSettings(BaseModel):
         path: The folder.
         then: What becomes of a file that was read; what cannot be read is never removed.
         bit_depth: Bits that a 16-bit file really uses.
+        window: Instead of `bit_depth`: grey levels of 16-bit files that become black and white, as in line.yaml.
         poll_ms: Look every so often instead of being told by the kernel: needed where the folder is a network share.
     """
 
@@ -52,6 +54,7 @@ class FolderSettings(BaseModel):
     path: Path
     then: Literal["leave", "remove"] = "leave"
     bit_depth: Annotated[int, Field(ge=8, le=16)] = 8
+    window: Window | None = None
     poll_ms: Annotated[float, Field(ge=1, le=60_000)] | None = None
 
 
@@ -124,7 +127,7 @@ class FolderSource:
     def _new_part(self, change: Change) -> _Seen | None:
         """Say whether a file that was written or moved here is a part that was not noticed before."""
         path = self._settings.path / change.name
-        if change.name.startswith(".") or path.suffix.lower() not in _SUFFIXES:
+        if change.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
             return None
         try:
             facts = facts_at(path)
@@ -174,7 +177,12 @@ class FolderSource:
             try:
                 content = self._read(seen, path, most_bytes)
                 image = frame_of_content(
-                    path, content, channels=self._channels, bit_depth=self._settings.bit_depth, most_bytes=most_bytes
+                    path,
+                    content,
+                    channels=self._channels,
+                    bit_depth=self._settings.bit_depth,
+                    window=self._settings.window,
+                    most_bytes=most_bytes,
                 )
             except DataError:
                 if not self._changes(seen, until_s):
