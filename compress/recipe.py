@@ -106,6 +106,7 @@ class GraphContext:
         backend: Name of the backend that the recipe ends in.
         progress: Called often.
         judge: Says what a graph lets escape on val; None where nobody can.
+        notify: Called with a sentence that a user should know.
     """
 
     target_file: Path
@@ -114,6 +115,7 @@ class GraphContext:
     backend: str
     progress: Progress
     judge: EscapeJudge | None = None
+    notify: Callable[[str], None] = _notify_nobody
 
 
 class StepSettings(BaseModel):

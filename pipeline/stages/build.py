@@ -173,6 +173,7 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
                 backend=backend,
                 progress=advance,
                 judge=judge,
+                notify=job.console.notify,
             )
             method.apply(source.path, step.settings, context)
 

@@ -20,11 +20,10 @@ from ....inspection.statistics.quality import Paired
 from ...graph_bytes import graph_bytes, properties_of
 from ...recipe import EscapeJudge, Progress
 from .scope import drop_unread_pairs
+from .shifts import logits_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
-
-_EDGE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +105,11 @@ def layer_shifts(
         progress: Told of every node.
     """
     names = rounded_nodes(quantized, given)
-    reference = _logits(score(given))
+    reference = logits_of(score(given))
     found: list[FloatLayer] = []
     for done, name in enumerate(names):
         alone = left_in_float(quantized, given, set(names) - {name})
-        found.append(FloatLayer(name=name, shift=float(np.abs(_logits(score(alone)) - reference).mean())))
+        found.append(FloatLayer(name=name, shift=float(np.abs(logits_of(score(alone)) - reference).mean())))
         progress("ranking layers", done + 1, len(names))
     return found
 
@@ -131,11 +130,6 @@ def _scoring(
             return judge.scores(path, at_most=at_most)
 
         yield score
-
-
-def _logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    inside = np.clip(scores, _EDGE, 1 - _EDGE)
-    return np.log(inside / (1 - inside))
 
 
 def escape_limit(judge: EscapeJudge, given: Paired) -> float:
