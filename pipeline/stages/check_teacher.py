@@ -16,6 +16,7 @@ from .build_teacher import make_teacher
 from .job import Made, RunJob
 from .score import score_val
 from .stages import Stage, run_stage
+from .versions import runtime_of
 
 _RUNTIME_OF_GRAPHS = "onnx_runtime"
 _OF_TRAINING = {
@@ -55,11 +56,11 @@ def useful_teacher(job: RunJob) -> tuple[RunJob, Made]:
 
 def _judged(job: RunJob, teacher: Made) -> Usefulness:
     seed = job.line_file.seed
-    stage = Stage(name="check teacher", inputs={"teacher": teacher.key, "data": job.dataset.digest, "seed": seed})
-    graph = teacher.path.suffix == ".onnx"
+    runtime, checkpoint = (_RUNTIME_OF_GRAPHS, None) if teacher.path.suffix == ".onnx" else ("torch_eager", teacher)
+    inputs = {"teacher": teacher.key, "data": job.dataset.digest, "seed": seed}
+    stage = Stage(name="check teacher", inputs={**inputs, "runtime": runtime_of(runtime, teacher.path)})
 
     def work(folder: Path) -> None:
-        runtime, checkpoint = (_RUNTIME_OF_GRAPHS, None) if graph else ("torch_eager", teacher)
         scores = score_val(job, build_artifact(job, runtime, teacher, checkpoint), "teacher")
         write_json(folder / "usefulness.json", asdict(usefulness(scores, job.dataset.of("val"), seed=seed)))
 

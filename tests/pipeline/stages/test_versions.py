@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
@@ -124,8 +125,14 @@ def test_an_upgrade_redoes_what_it_made_and_nothing_else(
     first = stages()
     assert {"acme", "export", "quantize", "build onnx_runtime"} <= set(first)
     assert stages() == []
+    inputs = {}
+    for path in (tmp_path / "runs" / "aged" / "stages").glob("*/stage.json"):
+        manifest = json.loads(path.read_text())
+        inputs[manifest["stage"]] = json.dumps(manifest["inputs"])
+    assert [name for name, text in inputs.items() if '"versions"' not in text] == ["teacher"], "a file that is copied"
     install("openvino", "9999.1")  # no row of this line runs on it
     install("timm", "9999.1")
+    install("torch-pruning", "9999.1")
     assert stages() == []
     install("nncf", "9999.1")
     assert stages() == ["quantize", "build onnx_runtime"]
