@@ -29,8 +29,8 @@ from .stages.build_teacher import make_teacher
 from .stages.check_teacher import useful_teacher
 from .stages.interleaved import QUICK_ROUNDS, ROUNDS, Compared, compared, measure_interleaved
 from .stages.job import Made, RunJob
+from .stages.judge import RowResult
 from .stages.measure import Device, devices_of, meet, on_each, require_on_devices, this_machine
-from .stages.results import RowResult
 from .stages.rows import RowPlan, planned_rows, require_parts, without_missing
 from .stages.run_folder import open_run
 from .stages.score import check_parity, measure_latency, score_model

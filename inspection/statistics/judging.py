@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..base.errors import DataError
 from ..data.dataset import Sample
 from ..line.gates import Gates
-from .clustered import clustered_lower, clustered_upper
+from .bounds import clustered_lower, clustered_upper
 from .paired import compare_escapes
 from .quality import Paired, Portion, Quality, Rate
 from .roc import auroc, auroc_interval

@@ -1,7 +1,7 @@
 """A candidate against its teacher on the same parts: a paired question, so only the parts where they differ count.
 
 Sources: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-Psychometrika 12 (1947), in its exact binomial form; `clustered` for the bounds.
+Psychometrika 12 (1947), in its exact binomial form; `bounds` for those over parts.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import DataError
-from .bounds import frames_needed
-from .clustered import clustered_lower, clustered_upper
+from .bounds import clustered_lower, clustered_upper, frames_needed
 from .quality import Paired
 
 _SHARE_OF_ERROR = 0.8

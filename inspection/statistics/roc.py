@@ -2,18 +2,27 @@
 
 Source: J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC)
 curve", Radiology 143 (1982): the share of pairs (defective, good) in which the defective image scores higher.
+
+Its interval resamples physical parts: images of one part are not independent, so whole groups are drawn, never single
+images. The percentile bootstrap over groups: B. Efron, "Bootstrap methods: another look at the jackknife", Annals of
+Statistics 7 (1979); for clusters C. A. Field and A. H. Welsh, "Bootstrapping clustered data", J. R. Statist. Soc. B 69
+(2007). It is too narrow with fewer than some 20 groups, and says nothing where an event was never seen: exact bounds
+stand beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..base.errors import DataError
-from .resampling import RESAMPLES, group_draws, group_indices
+from .bounds import group_indices
 from .threshold import checked_scores
+
+RESAMPLES = 1000
+_NUMBERS_AT_ONCE = 1_000_000
 
 
 def auroc(scores: ArrayLike, defective: ArrayLike) -> float:
@@ -67,6 +76,29 @@ def auroc_interval(
         return 0.0, 1.0
     lower, upper = np.percentile(areas, (2.5, 97.5))
     return float(lower), float(upper)
+
+
+def group_draws(groups: int, *, resamples: int, seed: int, width: int = 1) -> Iterator[NDArray[np.int64]]:
+    """Draw `groups` groups with replacement, again and again; in blocks, so that memory stays bounded.
+
+    Args:
+        groups: How many there are, >= 1.
+        resamples: How often to draw a whole set of them.
+        seed: Of the draws; the same draws come for every `width`.
+        width: Numbers the caller makes of each resample, such as one per image: a block is kept that small.
+
+    Yields:
+        How often each group was drawn, int64 `[some resamples, groups]`; each row sums to `groups`.
+
+    >>> [block.shape for block in group_draws(3, resamples=5, seed=0)]
+    [(5, 3)]
+    """
+    random = np.random.default_rng(seed)
+    step = max(1, _NUMBERS_AT_ONCE // max(groups, width))
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = random.integers(0, groups, (rows, groups)) + groups * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * groups).reshape(rows, groups)
 
 
 def _areas(

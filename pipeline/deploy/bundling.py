@@ -37,7 +37,7 @@ from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of
 from ..line.quick import QUICK
 from ..stages.job import RunJob
-from ..stages.results import RowResult
+from ..stages.judge import RowResult
 from ..stages.stages import Stage, run_stage
 from .device_bundle import DeviceModel, DeviceOptions, device_model, golden_there, margin_for
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from ...inspection.data.dataset import SPLITS, Dataset, Sample
 from ...inspection.line.gates import Gates
-from ...inspection.statistics.bounds import frames_needed
-from ...inspection.statistics.clustered import clustered_upper
+from ...inspection.statistics.bounds import clustered_upper, frames_needed
 from ...inspection.statistics.judging import by_part
 from ...inspection.statistics.paired import increase_upper, parts_needed
 

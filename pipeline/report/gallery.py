@@ -16,7 +16,7 @@ from ...inspection.data.dataset import Sample
 from ...inspection.data.masks import read_mask
 from ...inspection.data.streaming import frames_of
 from ..stages.job import RunJob
-from ..stages.results import Judged
+from ..stages.judge import Judged
 from ..stages.score import as_decided
 
 _GALLERY_EACH = 12

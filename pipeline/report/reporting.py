@@ -39,9 +39,8 @@ from ..deploy.bundling import transport_bytes
 from ..line.what_if import what_if
 from ..search.found import search_of_report
 from ..stages.job import DOUBT, RunJob
-from ..stages.judge import chosen_row, judged_rows
+from ..stages.judge import Judged, RowResult, chosen_row, judged_rows
 from ..stages.measure import Device
-from ..stages.results import Judged, RowResult
 from .gallery import gallery, soak_shown
 
 _SPEEDS = 24

@@ -1,24 +1,84 @@
-"""From tried rows to judged ones: every row against the gates, and which one is chosen."""
+"""From tried rows to judged ones: every row against the gates, whether INT8 has earned its place, and which is chosen.
+
+Users of ONNX Runtime and of small devices often get slower models from quantizing, and lose escapes for nothing: where
+INT8 is not faster on a device, the row says so and the float row is preferred.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 from ...benchmarks.proof.gate import Evidence, Finding, Run
 from ...benchmarks.proof.miss_rate import Outcome
 from ...benchmarks.proof.steadiness import steadiness
 from ...benchmarks.proof.summary import engine_summary, latency_summary
 from ...benchmarks.proof.verdict import Standing, Verdict, judge, select
+from ...benchmarks.timing.measurement import Measurement
 from ...benchmarks.timing.measuring import prove_measurement
+from ...export.contracts import Artifact
+from ...export.parity import Parity
 from ...inspection.statistics.judging import TeacherDecisions, decide, judge_quality
+from ...inspection.statistics.quality import Quality
+from ...inspection.statistics.quantile import quantile, quantile_interval
 from ...inspection.statistics.threshold import OperatingPoint
-from .int8_gain import with_int8_weighed, without_idle_int8
+from .interleaved import Compared
 from .job import DOUBT, RunJob
-from .results import Judged, RowResult
-from .rows import TEACHER
-from .score import as_decided, fitted
+from .measure import Device
+from .rows import TEACHER, RowPlan
+from .score import Scores, Timed, as_decided, fitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowResult:
+    """Everything that was found out about one row.
+
+    Attributes:
+        name: The plan's; of a model that is measured on several devices `<plan>@<device>`.
+        plan: What was to be made.
+        artifact: What runs.
+        counts: `parameters` and `macs`, where the network is known.
+        scored: Scores on val and test.
+        timed: Latency.
+        parity: Against torch; None for the teacher in torch.
+        device: Where it was timed.
+        compared: Against the teacher, where all rows were interleaved.
+    """
+
+    name: str
+    plan: RowPlan
+    artifact: Artifact
+    counts: Mapping[str, int]
+    scored: Scores
+    timed: Timed
+    parity: Parity | None
+    device: Device
+    compared: Compared | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A row with what came of it.
+
+    Attributes:
+        result: What was found out.
+        quality: Escapes and overkill on test.
+        verdict: What the gates say.
+        latency: The report's `latency_ms`.
+        point: Where the threshold was fitted on val.
+        rather: Of an int8 row that is not faster: its float sibling.
+    """
+
+    result: RowResult
+    quality: Quality
+    verdict: Verdict
+    latency: dict[str, Any]
+    point: OperatingPoint
+    rather: str | None = None
 
 
 def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
@@ -99,3 +159,64 @@ def _standing(judged: Judged) -> Standing:
 
 def _worse(standing: Standing) -> tuple[bool, float]:
     return standing.verdict != "fits", standing.engine_p50_ms
+
+
+def with_int8_weighed(judged: Sequence[Judged]) -> list[Judged]:
+    """Say of each int8 row that is not faster than its float sibling, measured back to back, that it is no gain.
+
+    The sibling is the row with the same steps but for those to int8, on the same runtime, threads and device; where
+    there is none, nothing can be said. INT8 is faster where the 95 % interval of its median time lies below the
+    sibling's.
+    """
+    return [_weighed(each, judged) if each.result.artifact.precision == "int8" else each for each in judged]
+
+
+def without_idle_int8(judged: Sequence[Judged]) -> list[Judged]:
+    """Leave out the int8 models that are no gain on any device, where their float siblings fit on all."""
+    fitting = {each.result.name for each in judged if each.verdict.verdict == "fits"}
+    kept = {each.result.plan.name for each in judged if each.rather not in fitting}
+    return [each for each in judged if each.result.plan.name in kept]
+
+
+def int8_loses(int8: Measurement, in_float: Measurement, *, sibling: str) -> str | None:
+    """Compare two back-to-back measurements; a sentence where int8 is not surely faster, None where it is."""
+    ours, theirs = _median_ms(int8), _median_ms(in_float)
+    if ours[2] < theirs[1]:
+        return None
+    return (
+        f"INT8 is no gain on this device: back to back a frame takes {_words(ours)}, in {sibling} {_words(theirs)}; "
+        f"keep {sibling}."
+    )
+
+
+def _weighed(judged: Judged, others: Sequence[Judged]) -> Judged:
+    result = judged.result
+    wanted = _in_float(result.plan)
+    for other in others:
+        each = other.result
+        in_float = each.artifact.precision != "int8" and each.device.name == result.device.name
+        if in_float and _in_float(each.plan) == wanted:
+            loses = int8_loses(result.timed.back_to_back, each.timed.back_to_back, sibling=each.name)
+            if loses is None:
+                return judged
+            verdict = replace(judged.verdict, remarks=(*judged.verdict.remarks, loses))
+            return replace(judged, verdict=verdict, rather=each.name)
+    return judged
+
+
+def _in_float(plan: RowPlan) -> RowPlan:
+    """Give what a row shares with its float sibling: all but its name, its role and the steps to int8."""
+    steps = tuple(step for step in plan.steps if not step.settings.to_int8)
+    return replace(plan, name="", role="candidate", steps=steps)
+
+
+def _median_ms(measurement: Measurement) -> tuple[float, float, float]:
+    """Give the median and the ends of its interval; the extremes where there are too few frames for one."""
+    ordered = np.sort(measurement.response_ns / 1e6)
+    low, high = quantile_interval(ordered, 0.5)
+    middle = quantile(ordered, 0.5)
+    return middle, float(ordered[0]) if low is None else low, float(ordered[-1]) if high is None else high
+
+
+def _words(median: tuple[float, float, float]) -> str:
+    return f"{median[0]:.3g} ms ({median[1]:.3g} to {median[2]:.3g})"

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...inspection.statistics.bounds import rate_upper
-from ...inspection.statistics.clustered import clustered_upper
+from ...inspection.statistics.bounds import clustered_upper, rate_upper
 
 _CONFIDENCE = 0.95
 _PHOTOGRAPHS = 6

@@ -6,16 +6,16 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from beltline.benchmarks.report.charts.belt_speed import belt_speed_chart
-from beltline.benchmarks.report.charts.budget import budget_bar, segments
 from beltline.benchmarks.report.charts.gauge import gauge, score_gauge
 from beltline.benchmarks.report.charts.histogram import latency_histogram
 from beltline.benchmarks.report.charts.over_run import latency_over_run
 from beltline.benchmarks.report.charts.pareto import Point, frontier, pareto_chart
-from beltline.benchmarks.report.charts.parts import Made, parts_chart
 from beltline.benchmarks.report.charts.svg import Box, Scale, place_label
 from beltline.benchmarks.report.charts.tail import Curve, latency_tail
 from beltline.benchmarks.report.schema_parts import WhatIf
+from beltline.benchmarks.report.sections.belt_speed import belt_speed_chart
+from beltline.benchmarks.report.sections.budget import budget_bar, segments
+from beltline.benchmarks.report.sections.parts import Made, parts_chart
 
 
 def drawn(svg: str) -> ET.Element:

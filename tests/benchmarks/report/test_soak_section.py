@@ -9,12 +9,11 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from beltline.benchmarks.report.charts.soak import soak_chart
 from beltline.benchmarks.report.files import soak_folder, soak_of
 from beltline.benchmarks.report.page import Page
 from beltline.benchmarks.report.reading import checked_report
 from beltline.benchmarks.report.render import drawn_from, render_report
-from beltline.benchmarks.report.sections.soak import SECTION
+from beltline.benchmarks.report.sections.soak import SECTION, soak_chart
 from beltline.benchmarks.soak.schema import SoakSummary
 from beltline.inspection.base.errors import MeasurementError
 

@@ -3,7 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from beltline.inspection.base.errors import DataError
-from beltline.inspection.statistics.bounds import frames_needed, rate_lower, rate_upper
+from beltline.inspection.statistics.bounds import (
+    clustered_lower,
+    clustered_upper,
+    frames_needed,
+    rate_lower,
+    rate_upper,
+)
+from numpy.typing import NDArray
+
+_CONFIDENCE = 0.95
 
 # design table: quantile, confidence -> frames for 0, 1, 2 and 5 misses
 FRAMES = {
@@ -67,3 +76,70 @@ def test_the_upper_bound_covers_as_often_as_it_says(rate: float) -> None:
 def test_impossible_numbers_are_named(call, said: str) -> None:  # noqa: ANN001
     with pytest.raises(DataError, match=said):
         call()
+
+
+def _groups(sizes: NDArray[np.int64]) -> list[str]:
+    return [f"part{part}" for part, size in enumerate(sizes.tolist()) for _ in range(size)]
+
+
+def _covered(rate: float, likeness: float, sizes: NDArray[np.int64], *, lines: int = 400) -> tuple[float, float]:
+    """How often the bound over groups, and the one over images, hold; `likeness` is the correlation within a part."""
+    random, groups = np.random.default_rng(5), _groups(sizes)
+    clustered = exact = 0
+    for _ in range(lines):
+        spread = (1 - likeness) / likeness
+        by_part = random.beta(rate * spread, (1 - rate) * spread, sizes.size)
+        wrong = random.random(sizes.sum()) < np.repeat(by_part, sizes)
+        clustered += clustered_upper(wrong, groups, confidence=_CONFIDENCE) >= rate
+        exact += rate_upper(int(wrong.sum()), wrong.size, confidence=_CONFIDENCE) >= rate
+    return clustered / lines, exact / lines
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.1])
+@pytest.mark.parametrize("likeness", [0.3, 0.7, 0.99])
+@pytest.mark.parametrize("sizes", [np.full(35, 6), np.arange(35) % 12 + 1, np.full(12, 6)], ids=["6", "1-12", "few"])
+def test_the_bound_covers_as_often_as_it_says_where_that_over_images_does_not(
+    rate: float, likeness: float, sizes: NDArray[np.int64]
+) -> None:
+    clustered, exact = _covered(rate, likeness, sizes)
+    assert clustered >= 0.93
+    assert clustered >= exact
+    assert likeness < 0.5 or exact < 0.93 or sizes.size == 12  # 12 parts prove nothing of a rate of 3 %
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 40, 60])
+def test_without_groups_it_is_the_exact_bound(count: int) -> None:
+    wrong, alone = np.arange(60) < count, [str(image) for image in range(60)]
+    assert clustered_upper(wrong, alone, confidence=0.95) == pytest.approx(
+        rate_upper(count, 60, confidence=0.95), abs=0.002
+    )
+    assert clustered_lower(wrong, alone, confidence=0.95) == pytest.approx(
+        rate_lower(count, 60, confidence=0.95), abs=0.002
+    )
+
+
+def test_nothing_wrong_counts_parts_not_images() -> None:
+    groups = _groups(np.full(35, 10))
+    assert clustered_upper(np.zeros(350, dtype=bool), groups, confidence=0.95) == pytest.approx(
+        rate_upper(0, 35, confidence=0.95)
+    )
+    assert clustered_lower(np.zeros(350, dtype=bool), groups, confidence=0.95) == 0.0
+
+
+def test_an_event_makes_no_rate_surer_to_be_low() -> None:
+    groups = _groups(np.full(35, 10))
+    none, one = np.zeros(350, dtype=bool), np.arange(350) < 1
+    bounds = [clustered_upper(wrong, groups, confidence=0.95) for wrong in (none, one)]
+    assert bounds[1] >= bounds[0]
+
+
+def test_a_part_that_goes_wrong_as_a_whole_weighs_as_one() -> None:
+    groups, whole = _groups(np.full(35, 10)), np.arange(350) < 10
+    assert clustered_upper(whole, groups, confidence=0.95) >= rate_upper(1, 35, confidence=0.95)
+
+
+def test_nothing_seen_and_one_part_bound_little() -> None:
+    assert clustered_upper(np.zeros(0, dtype=bool), [], confidence=0.95) == 1.0
+    assert clustered_upper(np.zeros(50, dtype=bool), ["a"] * 50, confidence=0.95) == pytest.approx(0.95)
+    half = np.arange(50) % 2 == 0
+    assert clustered_upper(half, ["a"] * 50, confidence=0.95) > 0.95

@@ -16,10 +16,15 @@ from beltline.export.contracts import Artifact, Precision
 from beltline.inspection.data.frame import FrameSpec
 from beltline.inspection.statistics.quality import Quality, Rate
 from beltline.inspection.statistics.threshold import OperatingPoint
-from beltline.pipeline.stages.int8_gain import int8_loses, with_int8_weighed, without_idle_int8
-from beltline.pipeline.stages.judge import chosen_row
+from beltline.pipeline.stages.judge import (
+    Judged,
+    RowResult,
+    chosen_row,
+    int8_loses,
+    with_int8_weighed,
+    without_idle_int8,
+)
 from beltline.pipeline.stages.measure import Device
-from beltline.pipeline.stages.results import Judged, RowResult
 from beltline.pipeline.stages.rows import RowPlan
 from beltline.pipeline.stages.score import Scores, Timed
 from beltline.targets.settings import TargetSettings

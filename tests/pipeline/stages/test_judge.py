@@ -23,9 +23,8 @@ from beltline.pipeline.line.line_file import LineFile
 from beltline.pipeline.report.reporting import _report
 from beltline.pipeline.run import Outcome, outcome_of
 from beltline.pipeline.stages.job import RunJob
-from beltline.pipeline.stages.judge import judged_rows
+from beltline.pipeline.stages.judge import RowResult, judged_rows
 from beltline.pipeline.stages.measure import Device
-from beltline.pipeline.stages.results import RowResult
 from beltline.pipeline.stages.rows import RowPlan
 from beltline.pipeline.stages.score import Scores, Timed
 from beltline.targets.settings import TargetSettings
