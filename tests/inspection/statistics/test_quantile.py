@@ -37,22 +37,10 @@ def test_no_other_definition_of_a_times_quantile_is_left() -> None:
         for file in files
         if re.search(r"np\.(nan)?(quantile|percentile)\(", file.read_text(encoding="utf-8"))
     ]
-    assert sorted(found) == [
+    assert set(found) == {
         "benchmarks/proof/ratio.py",
         "benchmarks/proof/steadiness.py",
         "benchmarks/soak/throttling.py",
-        "benchmarks/timing/timer.py",
         "inspection/statistics/quantile.py",
         "inspection/statistics/roc.py",
-    ]
-
-
-@pytest.mark.parametrize("share", [0.5, 0.99])
-def test_order_statistic_intervals_cover(share: float) -> None:
-    random = np.random.default_rng(1)
-    true = float(np.quantile(random.lognormal(size=1_000_000), share))
-    inside = 0
-    for _ in range(500):
-        low, high = quantile_interval(np.sort(random.lognormal(size=700)), share)
-        inside += (low is None or low <= true) and (high is None or true <= high)
-    assert inside / 500 >= 0.93
+    }
