@@ -262,7 +262,7 @@ class GateFinding(Part):
     outcome: VerdictWord
     lead: str
     seen: str
-    proven: str
+    proven: str = ""
     next_step: str = ""
     detail: str = ""
     scale: Annotated[list[Finite], Field(min_length=3, max_length=3)] | None = None
@@ -270,7 +270,8 @@ class GateFinding(Part):
     @property
     def sentence(self) -> str:
         """What the finding proves, for a reader who has seen its title and what was seen."""
-        return " ".join(filter(None, (f"{self.proven[:1].upper()}{self.proven[1:]}.", self.detail)))
+        proven = f"{self.proven[:1].upper()}{self.proven[1:]}." if self.proven else ""
+        return " ".join(filter(None, (proven, self.detail)))
 
 
 class Row(Part):

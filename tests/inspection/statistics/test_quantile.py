@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from beltline.inspection.statistics.quantile import quantile, quantile_interval, quantiles
+from beltline.inspection.statistics.quantile import quantile, quantiles
 
 ROOT = Path(__file__).parents[3]
 
