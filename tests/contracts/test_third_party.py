@@ -31,6 +31,7 @@ recipes:
       - quantize: {frames: 8}
 measure: {minutes: 0.05}
 threads: 1
+gates: {acme_flash: {max_kb: 1}}
 """
 STUDENT = """
       - distill:
@@ -102,6 +103,8 @@ def test_doctor_and_help_list_all_that_it_brings(site: Path, tmp_path: Path) -> 
         ("backend", "acme_runtime", None),
         ("reader", "acme_list", None),
         ("format", "acme_line", None),
+        ("gate", "acme_flash", None),
+        ("section", "acme_about", None),
     }
     assert "acme_line" in beltline(site, "report", "--help", cwd=tmp_path).stdout
     schema = json.loads(beltline(site, "plan", "--schema", cwd=tmp_path).stdout)
@@ -110,7 +113,7 @@ def test_doctor_and_help_list_all_that_it_brings(site: Path, tmp_path: Path) -> 
 
 def test_a_line_runs_on_it_and_its_backend_is_measured_and_judged(site: Path, line: Path) -> None:
     answer = beltline(site, "run", line, "--runs", line.parent / "runs", "--json", cwd=line.parent)
-    assert answer.returncode in (0, 3, 4), answer.stderr
+    assert answer.returncode == 3, answer.stderr
     report = json.loads((line.parent / "runs" / "acme" / "report.json").read_text("utf-8"))
     (row,) = [row for row in report["rows"] if row["name"] == "shrunk"]
     assert (row["backend"], row["precision"]) == ("acme_runtime", "int8")
@@ -118,7 +121,11 @@ def test_a_line_runs_on_it_and_its_backend_is_measured_and_judged(site: Path, li
     assert row["quality"]["escape"]["of"] > 0
     assert row["latency_ms"]["frames"] >= 20
     assert row["parity"]["frames"] > 0
-    assert row["verdict"] in ("fits", "misses", "inconclusive")
+    assert row["verdict"] == "misses", "the package's own gate is certainly missed"
+    assert any("It is too large for the flash" in reason for reason in row["reasons"]), row["reasons"]
+    page = (line.parent / "runs" / "acme" / "report.html").read_text("utf-8")
+    assert "is served for ten years" in page
+    assert "Fits the flash" in page
     assert sum(report["data"]["images"].values()) == 30
     shown = beltline(
         site,
@@ -147,9 +154,10 @@ def test_a_line_runs_on_it_and_its_backend_is_measured_and_judged(site: Path, li
             LINE.replace("\n      - shrink: {strength: 0.05}\n", STUDENT.replace("WIDE", "99").rstrip(" ")),
             ":11: recipes[0].steps[0].distill.network.channels: wanted a number <= 64, got 99",
         ),
+        (LINE.replace("max_kb: 1", "max_kb: -1"), ":14: gates.acme_flash.max_kb: wanted a number > 0, got -1"),
         (LINE.replace("acme_runtime", "acme_runtim"), ":8: recipes[0].backend: wanted one of acme_runtime, "),
     ],
-    ids=["method", "key", "network", "backend"],
+    ids=["method", "key", "network", "gate", "backend"],
 )
 def test_mistakes_in_its_settings_are_answered_with_their_place(site: Path, line: Path, wrong: str, text: str) -> None:
     path = line.with_name("wrong.yaml")
