@@ -125,6 +125,7 @@ def _settings(
     return StationSettings.model_validate(
         {
             "bundle": scene.places.root,
+            "state": folder / "state",
             "sources": sources,
             "results": results,
             "watchdog": {"source_s": 5},
