@@ -1,8 +1,8 @@
 """From a photograph to a PLC's coil over Modbus TCP: `python -m beltline.studies.station.capture_to_coil BUNDLE`.
 
 The bundle's golden frames come at an even pace; a Modbus server in a process of its own, on this machine, notes when
-its coil is written. Measured is the time from the moment a frame is there until the request that sets the coil is received:
-queue, engine, decision and Modbus, without a camera and without a network between the machines.
+its coil is written. Measured is the time from the moment a frame is there until the request that sets the coil is
+received: queue, engine, decision and Modbus, without a camera and without a network between the machines.
 """
 
 from __future__ import annotations
