@@ -75,7 +75,7 @@ class MaskRule:
 
     Attributes:
         soft: Cut at `above` instead of comparing values with `background` and `ignore`.
-        above: Of soft masks: larger values mark a defect.
+        above: Of soft masks: larger values mark a defect, of 16-bit files times 257.
         background: The value that marks nothing.
         ignore: Values that say nothing about the part, and mark nothing.
         inverted: Of soft masks: the others mark a defect.

@@ -117,8 +117,8 @@ def entry_of(file: Path) -> Entry:
         high=high,
         noise=_noise(middle) / max(1, high),
         mosaic=pixels.ndim == 2 and _is_mosaic(middle),
-        thumbnail=_thumbnail(pixels).tobytes(),
-        mask_values=_mask_values(plane_of(content, pixels), pixels.dtype),
+        thumbnail=_thumbnail(pixels, high).tobytes(),
+        mask_values=_mask_values(content, pixels),
     )
 
 
@@ -188,14 +188,19 @@ def strength_of(plane: NDArray[Any]) -> NDArray[Any]:
     return np.where(plane >= COLOUR, channels, plane)
 
 
-def _mask_values(plane: NDArray[Any], kind: np.dtype[Any]) -> str:
-    strength = strength_of(plane)
+def _mask_values(content: bytes, pixels: NDArray[Any]) -> str:
+    """Look at every pixel, but build the plane of a large photograph, which is no mask, only of some."""
+    opaque = pixels.ndim == 2 or pixels.shape[2] < 4
     counts: dict[int, int] = {}
-    if len(np.unique(_sample(plane))) <= _FEW:
+    if opaque and len(np.unique(plane_of(content, _sample(pixels)))) > _FEW:
+        strength = pixels if pixels.ndim == 2 else pixels.max(axis=2)
+    else:
+        plane = plane_of(content, pixels)
         values, numbers = np.unique(plane, return_counts=True)
         if len(values) <= _FEW:
             counts = {int(value): int(number) for value, number in zip(values, numbers, strict=True)}
-    bright = float((strength > np.iinfo(kind).max // 2).mean())
+        strength = strength_of(plane)
+    bright = float((strength > np.iinfo(pixels.dtype).max // 2).mean())
     return json.dumps([counts, bright, float((strength > 0).mean())])
 
 
@@ -207,8 +212,8 @@ def _ends(values: NDArray[Any]) -> tuple[int, int]:
 
 
 def _sample(plane: NDArray[Any]) -> NDArray[Any]:
-    """At most some 1,000,000 values, evenly spread."""
-    step = max(1, int((plane.size / 1_000_000) ** 0.5))
+    """At most some 400,000 pixels, evenly spread."""
+    step = max(1, int((plane.shape[0] * plane.shape[1] / 400_000) ** 0.5))
     return plane[::step, ::step]
 
 
@@ -238,11 +243,11 @@ def _is_mosaic(image: NDArray[np.float32]) -> bool:
     return True
 
 
-def _thumbnail(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Shrink to 24 x 24; 16-bit images are stretched to their own brightest, since their true depth is not known."""
+def _thumbnail(pixels: NDArray[Any], high: int) -> NDArray[np.uint8]:
+    """Shrink to 24 x 24; of 16-bit images, whose true depth is not known, `high` becomes white."""
     colours = pixels if pixels.ndim == 2 else pixels[:, :, :3]
     small = cv2.resize(colours, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32)
     grey = small if small.ndim == 2 else small.mean(axis=2)
-    scale = 1.0 if pixels.dtype == np.uint8 else 255.0 / max(1.0, float(grey.max()))
-    thumbnail: NDArray[np.uint8] = np.rint(grey * scale).astype(np.uint8)
+    scale = 1.0 if pixels.dtype == np.uint8 else 255.0 / max(1, high)
+    thumbnail: NDArray[np.uint8] = np.rint(np.minimum(grey * scale, 255)).astype(np.uint8)
     return thumbnail

@@ -14,6 +14,7 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".p
 MASK_FOLDERS = frozenset({"annotation", "annotations", "groundtruth", "gt", "mask", "masks", "segmentation"})
 _MARK = re.compile(r"[ _.-]+(?:ground_?truth|gt|masks?|labels?|seg|segmentation|annotation)$", re.IGNORECASE)
 _MAX_DEPTH = 20
+_MOST_FOLDERS = 20_000
 _REFUSED = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
@@ -24,9 +25,12 @@ def images_in(folder: Path) -> list[Path]:
 
 def images_below(folder: Path) -> list[Path]:
     """List the image files of a folder and of its sub-folders, such as one a day, to any depth up to 20."""
-    found, folders = [], [(folder, 0)]
-    seen: set[Path] = set()
+    found: list[Path] = []
+    folders, seen = [(folder, 0)], set[Path]()
     while folders:
+        if len(seen) > _MOST_FOLDERS:
+            msg = f"{folder}: wanted at most {_MOST_FOLDERS:,} folders below it; does a link lead out of the data?"
+            raise DataError(msg)
         place, depth = folders.pop()
         if place.resolve() in seen:
             continue  # a link back to a folder that was listed already

@@ -168,13 +168,21 @@ def _opened(
     """Open images and masks; both results are by path relative to the root."""
     paths = [path for each in listings for path in (each.path, each.mask) if path is not None]
     located = locate(root, paths, follow_links=settings.follow_links)
-    files = {path: files_of(place) for path, place in located.items()}
+    files = {path: _files(root, path, place, settings) for path, place in located.items()}
     index = index_files(list(dict.fromkeys(file for each in files.values() for file in each)), cache, progress)
     entries = {path: _entry(path, each, index) for path, each in files.items() if index.entries.keys() >= {*each}}
     failed = {
         path: [index.unreadable[file] for file in each if file in index.unreadable] for path, each in files.items()
     }
     return entries, {path: reasons[0] for path, reasons in failed.items() if reasons}
+
+
+def _files(root: Path, path: str, place: Path, settings: DataSettings) -> list[Path]:
+    """Give the file, or the files of a folder that is a mask, none of which may lie elsewhere either."""
+    files = files_of(place)
+    if files == [place]:
+        return files
+    return list(locate(root, [f"{path}/{file.name}" for file in files], follow_links=settings.follow_links).values())
 
 
 def _entry(path: str, files: Sequence[Path], index: Index) -> Entry:

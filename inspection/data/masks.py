@@ -24,6 +24,7 @@ from .settings import MaskSettings
 
 _FEW = 32
 _MIDDLE = 127
+_LOSSY = frozenset({"jpeg", "jp2", "webp"})
 _SHOWN = 6
 
 
@@ -59,11 +60,13 @@ def read_mask(file: Path, rule: MaskRule) -> NDArray[np.bool_]:
 
 def _marked(file: Path, rule: MaskRule) -> NDArray[np.bool_]:
     content = read_bytes(file)
-    plane = plane_of(content, decode_with_header(file, content)[1])
+    pixels = decode_with_header(file, content)[1]
+    plane = plane_of(content, pixels)
     if not rule.soft:
         classes: NDArray[np.bool_] = (plane != rule.background) & ~np.isin(plane, rule.ignore)
         return classes
-    marked: NDArray[np.bool_] = strength_of(plane) > rule.above
+    deep = 257 if pixels.dtype == np.uint16 else 1
+    marked: NDArray[np.bool_] = strength_of(plane) > deep * rule.above
     return ~marked if rule.inverted else marked
 
 
@@ -99,7 +102,7 @@ def mask_rule(masks: Mapping[str, Entry], settings: MaskSettings) -> tuple[MaskR
     seen: Counter[int] = Counter()
     for each in values.values():
         seen.update(each.counts)
-    lossy = any(entry.kind == "jpeg" for entry in masks.values())
+    lossy = any(entry.kind in _LOSSY for entry in masks.values())
     if lossy or len(seen) > _FEW or not all(each.counts for each in values.values()):
         rule = _soft_rule(values, settings)
         return rule, _covering(values, rule)
@@ -112,7 +115,7 @@ def _soft_rule(values: Mapping[str, MaskValues], settings: MaskSettings) -> Mask
     if settings.ignored:
         msg = (
             f"data.mask: ignore: {settings.ignored[0]} cannot be told from soft edges: the masks hold more than {_FEW} "
-            "different values or are JPEG files; export them as PNG without smoothing"
+            "different values or are JPEG, WebP or JPEG 2000; export them as PNG without smoothing"
         )
         raise DataError(msg)
     bright = any(each.bright for each in values.values())

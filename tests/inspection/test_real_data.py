@@ -47,6 +47,7 @@ def test_pcb_counts_as_its_readme_says(tmp_path: Path) -> None:
     }
     assert _groups(dataset) == [1000, 207, 273]
     assert (dataset.channels, dataset.bit_depth) == (1, 8)
+    assert dataset.digest == "sha256:557b79934978b867a015255de5eefd30cdbb1d70e5042ccbf18d25cdd838d930"
     assert all(sample.mask for sample in dataset.samples if sample.defective)
     frame = read_frame(dataset.root / dataset.samples[0].path, channels=1)
     assert frame.shape == (160, 160, 1)
@@ -65,6 +66,7 @@ def test_magnetic_tile_counts_as_its_readme_says(tmp_path: Path) -> None:
     }
     assert _groups(dataset) == [100, 35, 35]
     assert dataset.channels == 1
+    assert dataset.digest == "sha256:197766ba8a866f49a095dc85bea20f6b8c4041b4849c4d16465ed8b24f7aa0fe"
     assert [note for note in dataset.notes if note.startswith("4 defective images have an all-black mask")]
     with (dataset.root / "labels.csv").open() as stream:
         pixels = {row["path"]: row["mask_pixels"] for row in csv.DictReader(stream)}

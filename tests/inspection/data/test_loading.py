@@ -12,6 +12,7 @@ from beltline.inspection.base.errors import BeltlineError, DataError
 from beltline.inspection.base.storage import digest_of_file
 from beltline.inspection.data.dataset import SPLITS, Dataset
 from beltline.inspection.data.loading import load_dataset, splits_json
+from beltline.inspection.data.masks import read_mask
 from beltline.inspection.data.settings import DataSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -327,3 +328,57 @@ def test_a_missing_folder_is_named_with_where_its_data_comes_from(tmp_path: Path
     settings = DataSettings(root=tmp_path / "nothing", source="the shelf in hall 3")
     with pytest.raises(DataError, match=r"nothing, which is not there.*comes from the shelf in hall 3"):
         load_dataset(settings)
+
+
+def test_a_folder_that_is_a_mask_holds_no_link_out_of_the_root(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    rows = _line(root)
+    secret = _save(tmp_path / "secret.png", np.full((48, 48), 255, np.uint8))
+    (root / "masks" / "02").mkdir()
+    (root / "masks" / "02" / "0.png").symlink_to(secret)
+    rows[2] = (*rows[2][:3], "masks/02", "")
+    (root / "masks" / "02.png").unlink()
+    _table(root, rows)
+    with pytest.raises(DataError, match=r"'masks/02/0\.png' leaves the data folder"):
+        _load(root)
+    assert next(sample.mask for sample in _load(root, follow_links=True).samples if sample.path == "02.png")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"group": "part"}, "with a group in round brackets"),
+        ({"group": "(part"}, "wanted a regular expression such as"),
+        ({"window": [4095, 0]}, "black < white"),
+        ({"window": [0, 4095], "bit_depth": 12}, "keep window"),
+        ({"mask": {"ignore": -1}}, "greater than or equal to 0"),
+        ({"good": []}, "at least 1"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        DataSettings.model_validate({"root": tmp_path, **settings})
+
+
+def test_a_window_without_sixteen_bits_and_a_folder_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    _line(tmp_path)
+    with pytest.raises(DataError, match="is for 16-bit images, and there are none"):
+        _load(tmp_path, window=(0, 4095))
+    with pytest.raises(DataError, match="'extra' is no folder below"):
+        _load(tmp_path, unlabelled=["extra"])
+
+
+def test_sixteen_bit_soft_masks_are_cut_in_their_middle(tmp_path: Path) -> None:
+    _line(tmp_path)
+    soft = np.tile(np.arange(48, dtype=np.uint16) * 1366, (48, 1))
+    for at in range(0, 24, 2):
+        _save(tmp_path / "masks" / f"{at:02d}.png", soft)
+    dataset = _load(tmp_path)
+    assert dataset.masks.soft
+    assert int(read_mask(tmp_path / "masks" / "00.png", dataset.masks).sum()) == int((soft > 32767).sum())
+
+
+def test_how_masks_and_levels_are_read_belongs_to_the_digest(tmp_path: Path) -> None:
+    _line(tmp_path)
+    assert _load(tmp_path).digest != _load(tmp_path, mask={"inverted": True}).digest
