@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .schema import Latency, Parity, Quality, Rate, Report, Row, Speedup
+from .schema import Parity, Quality, Rate, Report, Row
 from .schema_parts import VerdictWord
+from .schema_times import Latency, Speedup
 from .wording import auroc, count, ms, percent, size
 
 VERDICT_WORDS: dict[VerdictWord, str] = {"fits": "fits", "misses": "misses", "inconclusive": "not proven"}

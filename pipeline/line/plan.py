@@ -52,7 +52,10 @@ def plan(line_file: LineFile, dataset: Dataset | None = None) -> dict[str, Any]:
         "stall": _stall(line_file, budget),
         "proof": [_proof(line_file, budget, misses) for misses in _MISSES_SHOWN],
         "parts": {
-            "defective": parts_needed(gates.escape.max_increase, confidence=gates.escape.confidence),
+            "defective": max(
+                frames_needed(gates.escape.max, confidence=gates.escape.confidence),
+                parts_needed(gates.escape.max_increase, confidence=gates.escape.confidence),
+            ),
             "good": frames_needed(gates.overkill.max, confidence=gates.overkill.confidence),
         },
         "data": None if dataset is None else provable(dataset, gates, whole_parts=line_file.data.decide == "any"),

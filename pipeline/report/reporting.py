@@ -17,19 +17,16 @@ from ...benchmarks.report.schema import (
     Budget,
     Data,
     GateFinding,
-    Interleaved,
-    Latency,
     OnVal,
     Parity,
     Rate,
     Report,
     Row,
-    Speedup,
-    Typical,
 )
 from ...benchmarks.report.schema import Device as DevicePart
 from ...benchmarks.report.schema import Quality as QualityPart
 from ...benchmarks.report.schema_parts import Circumstances, Search, WhatIf
+from ...benchmarks.report.schema_times import Interleaved, Latency, Speedup, Typical
 from ...benchmarks.timing.disturbances import circumstances
 from ...inspection.base.storage import write_bytes, write_json
 from ...inspection.data.dataset import SPLITS

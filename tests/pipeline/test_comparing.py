@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beltline.benchmarks.report.schema import Speedup
+from beltline.benchmarks.report.schema_times import Speedup
 from beltline.benchmarks.timing.interleaved import InterleavedRounds
 from beltline.benchmarks.timing.measurement import Measurement, write_trace
 from beltline.inspection.base.errors import LineFileError, MeasurementError

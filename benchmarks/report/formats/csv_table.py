@@ -7,7 +7,8 @@ from collections.abc import Callable
 from io import StringIO
 
 from ..finished import FinishedReport, Format
-from ..schema import Latency, Portion, Quality, Report, Row
+from ..schema import Portion, Quality, Report, Row
+from ..schema_times import Latency
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a text that begins like this for a formula (OWASP, "CSV Injection")."""
