@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -13,9 +14,7 @@ SOURCE = Path(__file__).parents[2]
 FLOORS = ("inspection", "targets", "compress", "export", "benchmarks", "station", "pipeline")
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    folder = tmp_path_factory.mktemp("wheel")
+def built_from(source: Path, folder: Path) -> zipfile.ZipFile:
     argv = [
         sys.executable,
         "-m",
@@ -26,12 +25,30 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         "--no-build-isolation",
         "-w",
         str(folder),
-        str(SOURCE),
+        str(source),
     ]
     answer = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
     assert answer.returncode == 0, answer.stderr
     (path,) = folder.glob("*.whl")
     return zipfile.ZipFile(path)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    return built_from(SOURCE, tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_source_archive_builds_the_same_wheel(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(argv, capture_output=True, cwd=SOURCE, check=True, timeout=300)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path / "unpacked", filter="data")
+    (source,) = (tmp_path / "unpacked").iterdir()
+    again = built_from(source, tmp_path)
+    assert {each.filename: each.CRC for each in again.infolist()} == {
+        each.filename: each.CRC for each in wheel.infolist()
+    }
 
 
 def test_the_wheel_holds_the_folders_files_and_nothing_else(wheel: zipfile.ZipFile) -> None:
