@@ -103,7 +103,7 @@ def _steal_ms(cpus: tuple[int, ...] | None, root: Path) -> float | None:
 
 
 def cpu_quota(*, root: Path = Path("/")) -> float | None:
-    """Give the CPUs that this process may use at most, such as 1.5; None: no limit, or not told.
+    """Give the CPUs that this process may use at most, such as 1.5; None: no limit, or unknown.
 
     The tightest limit counts, of this process's group or of one around it.
     """
@@ -137,7 +137,7 @@ def _throttled_ms(folder: Path) -> float | None:
 def _folders(root: Path) -> Iterator[Path]:
     """Name the folders of this process's group and of those around it, up to the mounted root.
 
-    Within a container the path told may be the host's: then only the root exists, and it is the container's.
+    Within a container this path may be the host's: then only the root exists, and it is the container's.
     """
     for line in text_of(root / "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")

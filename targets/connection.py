@@ -1,7 +1,7 @@
-"""One ssh connection to one device: the system's `ssh` with the user's own keys and config, asked nothing by hand.
+"""One ssh connection to one device: the system's `ssh` with the user's own keys and config; it asks for nothing.
 
 The first call sends the agent (see `agent`) and finds a Python; every later one is a verb of it. A connection that was
-made once and is lost is made again, with patience; what can only be wrong, such as a host key, is told at once.
+made once and is lost is made again, with patience; what can only be wrong, such as a host key, is an error at once.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Connection:
         """Let the agent do a verb; one that is done twice does no harm, so that it is repeated when the line breaks.
 
         Raises:
-            HostError: The agent's own words, or the device is gone.
+            HostError: The agent's own message, or the device is gone.
         """
         return self.patiently(lambda: self.once(verb, *arguments, facts=facts))
 
@@ -216,12 +216,12 @@ def _plain(python: str) -> str:
 
 
 def _refused(stdout: bytes) -> bool:
-    """Whether the agent itself answered: its words say more than the exit code."""
+    """Whether the agent itself answered: its message says more than the exit code."""
     return f'{MARK}{{"error"'.encode() in stdout
 
 
 def _environment() -> dict[str, str]:
-    """Take ssh's messages in English: they are told apart by their words."""
+    """Take ssh's messages in English, since they are recognised by their text."""
     return {**os.environ, "LC_ALL": "C"}
 
 
@@ -238,10 +238,10 @@ _LOST = 255
 _NO_PYTHON = 73
 
 _FINAL = (
-    ("Host key verification failed", "compare the key with the device's own and put it into known_hosts by hand"),
-    ("Permission denied", "try `ssh` by hand; put your key there with ssh-copy-id (no password is ever asked for)"),
+    ("Host key verification failed", "compare the key with the device's own and add it to known_hosts"),
+    ("Permission denied", "try `ssh` yourself; put your key there with ssh-copy-id (no password is ever asked for)"),
     ("Could not resolve hostname", "check the name, or give it a number in your ssh config"),
-    ("Bad configuration option", "mend the ssh config"),
+    ("Bad configuration option", "correct the ssh config"),
     ("Can't open user config file", "check `config:` under target"),
 )
 _PASSING = (
@@ -257,7 +257,7 @@ class LostConnectionError(HostError):
 
 
 def failure_of(where: str, code: int, said: str, *, met: bool) -> HostError:
-    """Put a failed call of ssh into words.
+    """Describe a failed call of ssh.
 
     Args:
         where: The device's address.
@@ -270,10 +270,10 @@ def failure_of(where: str, code: int, said: str, *, met: bool) -> HostError:
     last = said.strip().splitlines()[-1] if said.strip() else "no message"
     if code != _LOST:
         return HostError(f"{where}: {last} (code {code})")
-    for words, way_out in (*_FINAL, *_PASSING):
-        if words in said:
-            line = next(line for line in reversed(said.splitlines()) if words in line)
-            kind = LostConnectionError if met and (words, way_out) in _PASSING else HostError
+    for text, way_out in (*_FINAL, *_PASSING):
+        if text in said:
+            line = next(line for line in reversed(said.splitlines()) if text in line)
+            kind = LostConnectionError if met and (text, way_out) in _PASSING else HostError
             return kind(f"{where}: {line.strip()}; {way_out}")
     return LostConnectionError(f"{where}: the connection was lost: {last}")
 

@@ -1,4 +1,4 @@
-"""What the kernel and the system files tell of a device; what is not there, or not to be read, is empty."""
+"""What kernel and system files hold about a device; what is not there, or not to be read, is empty."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class DeviceProfile(BaseModel):
         threads: Threads an engine should use, one per physical core; None: all physical cores found.
         backends: Runtimes that suit it, the best first; None: all.
         figures: From data sheets, never measured by Beltline.
-        rooflines: What predictions are made from, one for each power mode; none where no source tells the figures.
+        rooflines: What predictions are made from, one for each power mode; none where no source gives the figures.
         notes: What a user should know before choosing it.
     """
 
@@ -170,7 +170,7 @@ def target_from_facts(
 
 
 def differences_from(profile: DeviceProfile, facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say in words how a device is not the one that a profile describes.
+    """Say how a device is not the one that a profile describes.
 
     >>> facts = {"architecture": "aarch64", "cpu": "Cortex-A72", "board": None}
     >>> differences_from(profiles()["jetson-orin-nano"], facts)

@@ -2,7 +2,7 @@
 
 The roofline model (Williams, Waterman, Patterson 2009, doi 10.1145/1498765.1498785): a layer takes as long as the
 slower of two things, its arithmetic at the device's peak and its weights and activations through its memory. Layers
-follow one another. Left out is what no data sheet tells: kernels below their peak, launches, caches that save a way to
+follow one another. Left out is what no data sheet gives: kernels below their peak, launches, caches that save a way to
 memory, camera and decision. Against published times on a Jetson see `benchmarks.studies.published_times`.
 """
 

@@ -7,6 +7,7 @@ goes on when the connection breaks and is followed from where it was left.
 
 from __future__ import annotations
 
+import os
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,6 @@ from ..inspection.base.storage import digest_of_file, digest_of_json
 from .connection import Access, Connection, LostConnectionError
 from .host import Ended
 from .own_wheel import own_wheel
-from .transfers import Tell, fetch, send
 from .wheelhouse import Platform, chosen
 
 _LEASE_S = 1_800.0
@@ -36,7 +36,7 @@ class SshHost:
     Args:
         access: How to reach it.
         wheelhouse: Folder of wheels for it; None: its Python has the packages itself.
-        notify: Told in words what is done.
+        notify: Called with what is done.
         lease_s: After so long without a word from here the device stops and removes the session's work.
 
     Raises:
@@ -44,7 +44,7 @@ class SshHost:
     """
 
     def __init__(
-        self, access: Access, *, wheelhouse: Path | None, notify: Tell = lambda _: None, lease_s: float = _LEASE_S
+        self, access: Access, *, wheelhouse: Path | None, notify: Notify = lambda _: None, lease_s: float = _LEASE_S
     ) -> None:
         self._notify, self._job = notify, secrets.token_hex(8)
         self._puts, self._runs = count(), count()
@@ -107,7 +107,7 @@ class SshHost:
                     if "line" in message:
                         offset = message["next"]
                         on_line(message["line"])
-            msg = "the device stopped telling how the command goes"
+            msg = "the device no longer says how the command goes"
             raise LostConnectionError(msg)
 
         try:
@@ -164,3 +164,83 @@ def _platform(look: dict[str, Any]) -> Platform:
     return Platform(
         architecture=look["architecture"], python=(major, of_major), glibc=int(minor) if known else _OLDEST_GLIBC
     )
+
+
+_MOST_DAMAGED = 3
+_SPARE_BYTES = 16 << 20
+
+Notify = Callable[[str], None]
+
+
+def send(connection: Connection, files: Sequence[Path], *, free_bytes: int, notify: Notify) -> dict[Path, str]:
+    """Bring files into the device's store.
+
+    Args:
+        connection: To the device.
+        files: Of this machine.
+        free_bytes: What its disk had left when it was asked.
+        notify: Called with what is sent.
+
+    Returns:
+        Each file's digest, 64 hexadecimal digits, by which the device knows it.
+
+    Raises:
+        HostError: The disk there is too small or fills up, or the connection is gone for good.
+    """
+    digests = {path: digest_of_file(path).removeprefix("sha256:") for path in files}
+    missing: dict[str, int] = connection.ask("missing", facts=sorted(set(digests.values())))["missing"]
+    sources = {digest: path for path, digest in digests.items() if digest in missing}
+    to_send = sum(path.stat().st_size - missing[digest] for digest, path in sources.items())
+    if to_send + _SPARE_BYTES * bool(to_send) > free_bytes:
+        msg = f"no space left on the device: {to_send} bytes are to be sent, {free_bytes} are free; make room there"
+        raise HostError(msg)
+    if sources:
+        notify(f"sending {len(sources)} file{'s' if len(sources) > 1 else ''}, {to_send / 1e6:.1f} MB")
+    for digest, path in sources.items():
+        _send_one(connection, path, digest, here=missing[digest])
+    return digests
+
+
+def fetch(connection: Connection, job: str, path: str, here: Path) -> None:
+    """Bring a file of a job to this machine, whole or not at all.
+
+    Raises:
+        HostError: It is not there, or does not arrive as it was sent.
+    """
+    facts = connection.ask("describe", job, path)
+    part = here.with_name(f".{here.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(b"")
+
+        def attempt() -> None:
+            with part.open("ab") as target:
+                connection.pull("send", job, path, str(target.tell()), target=target)
+
+        connection.patiently(attempt)
+        if digest_of_file(part) != f"sha256:{facts['digest']}":
+            msg = f"{path}: arrived damaged ({part.stat().st_size} of {facts['size']} bytes); run again"
+            raise HostError(msg)
+        part.replace(here)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _send_one(connection: Connection, path: Path, digest: str, *, here: int) -> None:
+    """Send a file; a cut connection goes on from what has arrived."""
+    size, damaged = path.stat().st_size, 0
+    known: list[int] = [here]
+
+    def attempt() -> dict[str, int]:
+        offset = known.pop() if known else connection.ask("missing", facts=[digest])["missing"].get(digest, size)
+        with path.open("rb", buffering=0) as source:
+            source.seek(offset)
+            return connection.push("take", digest, str(size), str(offset), source=source)
+
+    while True:
+        answer = connection.patiently(attempt)
+        damaged += answer["damaged"]
+        if answer["have"] == size:
+            return
+        if damaged == _MOST_DAMAGED:
+            msg = f"{path}: arrived damaged {damaged} times; does it change while it is sent, or is the link faulty?"
+            raise HostError(msg)

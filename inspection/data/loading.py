@@ -40,7 +40,7 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
         progress: Called with the number of files opened and of all files, masks included.
 
     Returns:
-        All usable images with their splits; `notes` tell what was skipped, grouped, dealt, left over or assumed.
+        All usable images with their splits; `notes` say what was skipped, grouped, dealt, left over or assumed.
 
     Raises:
         DataError: Anything in the data that cannot be used; the message names the file and the way out.

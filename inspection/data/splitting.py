@@ -22,7 +22,7 @@ class Plan:
     Attributes:
         dealt: The split, as the data set gives it, whose images are dealt; None: those without one.
         shares: Weight of each split that they are dealt to; empty: the data set's own split stays.
-        note: What to tell the user; empty: nothing.
+        note: For the user; may be empty.
     """
 
     dealt: Split | None

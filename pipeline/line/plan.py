@@ -64,7 +64,7 @@ def plan(line_file: LineFile, dataset: Dataset | None = None) -> dict[str, Any]:
 
 
 def plan_text(facts: dict[str, Any]) -> str:
-    """Put a plan into words for a terminal."""
+    """Describe a plan for a terminal."""
     budget = facts["budget"]
     fixed = ", ".join(f"{name} {value:g}" for name, value in facts["fixed_ms"].items()) or "none"
     lines = [
