@@ -22,7 +22,6 @@ from .settings import TeacherSettings
 from .trying import try_on_frames
 
 _CALIBRATED_ON = 256
-_HOW_IT_IS_READ = {"factory", "output", "output_at", "good_class", "channels"}
 
 
 def bring_teacher(
@@ -41,8 +40,8 @@ def bring_teacher(
         WeightsError: The weights cannot be read or do not fit, the module fails on frames, or its output is not what
             `output` says.
     """
-    chosen = settings.model_dump(mode="json", include=_HOW_IT_IS_READ)
-    network = normal_network({"family": "factory", "folder": str(settings.folder.resolve()), **chosen})
+    place = {"factory": settings.factory, "folder": str(settings.folder.resolve())}
+    network = normal_network({"family": "factory", **place, **settings.reading.model_dump(mode="json")})
     measured = frame_spec(dataset, settings.input_size)
     mean, std = settings.moments((measured.mean, measured.std))
     frame = replace(measured, mean=mean, std=std)

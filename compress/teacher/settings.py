@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ...inspection.base.errors import LineFileError
 from ..networks.base.families import NetworkSettings
-from ..networks.base.output_settings import ChannelOrder, OutputKind
+from ..networks.base.output_settings import ChannelOrder, OutputKind, OutputSettings
 from ..recipe import Step
 from ..training.fit_settings import Edge, FitSettings
 
-_SOURCE_KEYS = ("output", "output_at", "good_class", "normalisation", "mean", "std", "channels", "weights_at")
+_KINDS = get_args(OutputKind)
+_SOURCE_KEYS = (
+    "output",
+    "kind",
+    "input",
+    "output_at",
+    "good_class",
+    "normalisation",
+    "mean",
+    "std",
+    "channels",
+    "weights_at",
+)
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _IMAGENET_GREY = ((0.449,), (0.226,))  # their means, as is usual for one channel
 _ASK = (
-    "teacher: factory needs to know what its weights were trained with; write normalisation: imagenet (mean 0.485, "
+    "teacher: this model needs what its weights were trained with; write normalisation: imagenet (mean 0.485, "
     "0.456, 0.406), unit (pixels in 0..1), data (mean and deviation of this data set), or mean: and std: on the scale "
     "0..1; and channels: bgr where frames came from OpenCV unchanged"
 )
@@ -42,18 +54,23 @@ class TeacherSettings(BaseModel):
         folder: Where the factory's module is looked for first; relative to line.yaml.
         weights_at: With `factory`: the key or prefix of the weights to take, where the file holds several that fit,
             such as `state_dict_ema`.
-        output: What that module returns, batch first. `mask_logit` `[N, 1, h, w]`, `mask_probability` the same after a
+        kind: With `onnx`: what its output is, see `output`; pre- and post-processing are then put around the file.
+        input: With `kind`: the name of the file's input, where it has several.
+        output: With `kind`: the name of the file's output. With `factory`: what that module returns, batch first.
+            `mask_logit` (None) `[N, 1, h, w]`, `mask_probability` the same after a
             sigmoid; `mask_class_logits` `[N, classes, h, w]`, `mask_class_probabilities` after a softmax;
             `class_logits` `[N, classes]`, or one logit of the defect `[N, 1]` or `[N]`, `class_probabilities` after a
             softmax or sigmoid; `anomaly_map` `[N, 1, h, w]`, larger = stranger.
         output_at: Key, attribute or place of that output where the module returns several.
         good_class: The class of good parts. With one logit or probability, 1 says that it is the good parts'.
         normalisation: What the weights were trained with: `imagenet`, `unit` (pixels 0..1 as they are), `data` (mean
-            and deviation of the training frames here). With `factory` this, or `mean` and `std`, must be given.
+            and deviation of the training frames here). With `factory` or `kind` this, or `mean` and
+            `std`, must be given.
         mean: Per channel on the scale 0..1, in the order of `channels`.
         std: Likewise, > 0.
         channels: The order in which that module takes colours: `rgb`, or `bgr` as OpenCV reads them.
-        onnx: A finished model that keeps the inspector contract; only graph steps apply to it.
+        onnx: A finished model that keeps the inspector contract, or with `kind` any model; only graph steps apply to
+            it.
         assistant: Steps on the teacher's module; what comes of them teaches the candidates in its place (Mirzadeh et
             al. 2020, arXiv 1902.03393): smaller, so that they are trained sooner. Rows are compared with the teacher.
     """
@@ -67,7 +84,9 @@ class TeacherSettings(BaseModel):
     factory: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     folder: Path = Path()
     weights_at: str | None = None
-    output: OutputKind = "mask_logit"
+    output: str | None = None
+    kind: OutputKind | None = None
+    input: str | None = None
     output_at: str | int | None = None
     good_class: int = Field(default=0, ge=0, le=10_000)
     normalisation: Literal["imagenet", "unit", "data"] | None = None
@@ -88,12 +107,41 @@ class TeacherSettings(BaseModel):
         if self.factory is not None and self.weights is None:
             msg = "teacher: factory needs weights (a .safetensors or .pt state dict)"
             raise ValueError(msg)
-        fields = type(self).model_fields
-        idle = [name for name in _SOURCE_KEYS if getattr(self, name) != fields[name].default]
-        if self.factory is None and idle:
-            msg = f"teacher: {', '.join(idle)} only go with factory; a checkpoint holds its own; drop them"
-            raise ValueError(msg)
+        self._require_readers()
         return self
+
+    def _require_readers(self) -> None:
+        """Refuse keys that nothing reads."""
+        fields = type(self).model_fields
+        given = {name for name in _SOURCE_KEYS if getattr(self, name) != fields[name].default}
+        if self.factory is None and self.onnx is None and given:
+            msg = f"teacher: {', '.join(sorted(given))} only go with factory or onnx; drop them"
+            raise ValueError(msg)
+        if self.onnx is not None and self.kind is None and given:
+            msg = f"teacher: {', '.join(sorted(given))} with onnx need kind, what its output is: {', '.join(_KINDS)}"
+            raise ValueError(msg)
+        if self.onnx is not None and (idle := given & {"output_at", "weights_at"}):
+            msg = f"teacher: {', '.join(sorted(idle))} only go with factory; name an ONNX file's output as output"
+            raise ValueError(msg)
+        if self.factory is not None and (idle := given & {"kind", "input"}):
+            msg = f"teacher: {', '.join(sorted(idle))} only go with onnx; say what a factory's module returns as output"
+            raise ValueError(msg)
+        if self.factory is not None and self.output not in (None, *_KINDS):
+            msg = f"teacher: output: wanted one of {', '.join(_KINDS)}, got {self.output!r}"
+            raise ValueError(msg)
+
+    @property
+    def reading(self) -> OutputSettings:
+        """How the output of a factory's module or of an ONNX file is read."""
+        kind = self.kind if self.onnx is not None else self.output
+        return OutputSettings.model_validate(
+            {
+                "output": kind or "mask_logit",
+                "output_at": self.output_at,
+                "good_class": self.good_class,
+                "channels": self.channels,
+            }
+        )
 
     @model_validator(mode="after")
     def _one_normalisation(self) -> TeacherSettings:
@@ -106,7 +154,7 @@ class TeacherSettings(BaseModel):
         if self.std is not None and min(self.std) <= 0:
             msg = f"teacher: std must be > 0, got {self.std}"
             raise ValueError(msg)
-        if self.factory is not None and self.mean is None and self.normalisation is None:
+        if (self.factory or self.kind) and self.mean is None and self.normalisation is None:
             raise ValueError(_ASK)
         return self
 

@@ -13,12 +13,11 @@ from ...inspection.base.errors import WeightsError
 from ...inspection.data.dataset import Dataset, evenly
 from ...inspection.data.streaming import frames_of
 from ..networks.base.inspector import Inspector
+from ..networks.base.output_settings import shape_misfit, value_misfit
 from .adapter import AdaptedNetwork, chosen_output, failure
 
 _EACH = 8
 _USUAL_EDGES = (224, 256, 384, 512, 640)
-_SUMS_TO_ONE = 1e-3
-_CELLS = 3
 
 
 def try_on_frames(inspector: Inspector, dataset: Dataset, *, name: str, folder: Path, learns: bool) -> tuple[str, ...]:
@@ -46,9 +45,9 @@ def try_on_frames(inspector: Inspector, dataset: Dataset, *, name: str, folder: 
     with torch.inference_mode():
         trial.run(pixels[:1], "one frame")
         pair = trial.run(pixels[:2], "two frames at once")
-        trial.require_kind(pair, frames=2)
+        trial.require(shape_misfit(pair.shape, adapted.settings, frames=2))
         raw = torch.cat([pair.float(), *(adapted.raw(frame).float() for frame in torch.split(pixels[2:], 1))])
-    trial.require_numbers(raw)
+    trial.require(value_misfit(raw.numpy(), adapted.settings))
     return trial.learning(pixels[:2], required=learns)
 
 
@@ -68,7 +67,6 @@ class _Trial:
         self.adapted = adapted
         self.name = name
         self.folder = folder
-        self.output: str = adapted.settings.output
 
     def run(self, pixels: Tensor, what: str) -> Tensor:
         """Give the chosen output; it is one tensor."""
@@ -80,49 +78,14 @@ class _Trial:
             raise WeightsError(self._several(returned))
         return returned
 
-    def require_kind(self, raw: Tensor, *, frames: int) -> None:
-        """Refuse a shape that `output` does not say."""
-        shape, masks = list(raw.shape), raw.ndim in (3, 4)
-        if not raw.ndim or shape[0] != frames:
-            msg = f"teacher: {self.name} gives {shape} for {frames} frames; let its forward take a batch, [N, ...]"
-            raise WeightsError(msg)
-        channels = 1 if raw.ndim in (1, 3) else shape[1]
-        wants_classes = self.output.startswith("class")
-        fits = masks is not wants_classes and raw.ndim in (1, 2, 3, 4)
-        if fits and (wants_classes or channels == 1 or self.output.startswith("mask_class")):
-            self._require_cells(raw)
-            if self.adapted.settings.good_class < max(channels, 2):
-                return
-            msg = f"teacher: {self.name} gives {channels} classes; good_class must be below that"
-            raise WeightsError(msg)
-        way = _kind_of(raw.ndim, channels)
-        do = f"write output: {way}" if way else "return one mask [N, 1, h, w] or class logits [N, classes]"
-        msg = f"teacher: {self.name} gives {shape}, which is no {self.output}; {do}"
-        raise WeightsError(msg)
+    def require(self, misfit: str | None) -> None:
+        """Refuse what does not fit.
 
-    def require_numbers(self, raw: Tensor) -> None:
-        """Refuse what is not finite, probabilities taken for logits, and the other way round."""
-        if not bool(torch.isfinite(raw).all()):
-            msg = (
-                f"teacher: {self.name} gives nan or infinity on real frames; check its weights and the normalisation "
-                "they were trained with"
-            )
-            raise WeightsError(msg)
-        probable = _are_probabilities(raw)
-        if "logit" in self.output and probable and float(raw.max()) > float(raw.min()):
-            other = {"mask_logit": "mask_probability"}.get(self.output, self.output.replace("logits", "probabilities"))
-            msg = (
-                f"teacher: {self.name}: all its values on {len(raw)} real frames lie in [0, 1]"
-                f"{' and sum to 1' if raw.ndim in (2, 4) and raw.shape[1] > 1 else ''}: probabilities, not logits "
-                f"(no good part would score below a half); write output: {other}"
-            )
-            raise WeightsError(msg)
-        if "probabilit" in self.output and not probable:
-            other = {"mask_probability": "mask_logit"}.get(self.output, self.output.replace("probabilities", "logits"))
-            msg = (
-                f"teacher: {self.name}: wanted probabilities, got values from {float(raw.min()):.3g} to "
-                f"{float(raw.max()):.3g}; write output: {other}"
-            )
+        Raises:
+            WeightsError: Something does not.
+        """
+        if misfit is not None:
+            msg = f"teacher: {self.name} {misfit}"
             raise WeightsError(msg)
 
     def learning(self, pixels: Tensor, *, required: bool) -> tuple[str, ...]:
@@ -154,14 +117,6 @@ class _Trial:
             msg = f"{note}: nothing of it can be pruned or fine-tuned; take no_grad out of its forward"
             raise WeightsError(msg)
         return (f"{note}: prune and fine-tuning leave them as they are",)
-
-    def _require_cells(self, raw: Tensor) -> None:
-        if raw.ndim in (3, 4) and min(raw.shape[-2:]) < _CELLS:
-            msg = (
-                f"teacher: {self.name} gives a map of {list(raw.shape[-2:])}, wanted at least {_CELLS} x {_CELLS} "
-                "cells; write a larger input_size"
-            )
-            raise WeightsError(msg)
 
     def _failed(self, error: Exception, pixels: Tensor, what: str) -> str:
         said = f"teacher: {self.name} fails on {what}, {list(pixels.shape)}: {failure(error, self.folder)}"
@@ -200,22 +155,6 @@ def _places(returned: Any) -> dict[str | int, Tensor]:
     else:
         pairs = sorted(vars(returned).items()) if hasattr(returned, "__dict__") else []
     return {place: value for place, value in pairs if isinstance(chosen_output(value, None), Tensor)}
-
-
-def _kind_of(dimensions: int, channels: int) -> str | None:
-    """Name the `output` that a shape is, as logits."""
-    if dimensions in (1, 2):
-        return "class_logits"
-    if dimensions in (3, 4):
-        return "mask_logit (or anomaly_map)" if channels == 1 else "mask_class_logits"
-    return None
-
-
-def _are_probabilities(raw: Tensor) -> bool:
-    if float(raw.min()) < 0 or float(raw.max()) > 1:
-        return False
-    several = raw.ndim in (2, 4) and raw.shape[1] > 1
-    return not several or bool(((raw.sum(dim=1) - 1).abs() < _SUMS_TO_ONE).all())
 
 
 def _without_gradient(module: nn.Module, logits: Tensor) -> list[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ...compress.networks.base.families import own_code
+from ...export.foreign_graph import wrap_graph
 from ...export.graph_file import open_graph
+from ...export.graph_reading import files_beside, parse_model
 from ...inspection.base.errors import DataError, LineFileError
-from ...inspection.base.storage import digest_of_file, write_json
+from ...inspection.base.storage import digest_of_file, write_bytes, write_json
 from .job import Made, RunJob
 from .stages import Stage, run_resumable_stage, run_stage
 from .versions import network_versions
@@ -55,13 +57,30 @@ def _digest_of_given(file: Path) -> str:
     return digest_of_file(file)
 
 
+def _digests_beside(source: Path) -> dict[str, str]:
+    """Give the digests of the files beside an ONNX file that hold its weights, by name."""
+    return {file.name: digest_of_file(file) for file in files_beside(source)}
+
+
 def _taken(job: RunJob, source: Path, name: str) -> Made:
     """Copy a user's file into the run, so that it cannot change under it."""
-    stage = Stage(name="teacher", inputs={"file": _digest_of_given(source), "channels": job.dataset.channels})
+    settings = job.line_file.teacher
+    inputs = {"file": _digest_of_given(source), "channels": job.dataset.channels, "beside": _digests_beside(source)}
+    if settings.kind is not None:
+        own = settings.model_dump(mode="json", exclude={"network", "fit", "device", "onnx", "assistant"})
+        inputs |= {"own": own, "data": job.dataset.digest}
+    stage = Stage(name="teacher", inputs=inputs)
 
     def work(folder: Path) -> None:
-        graph = open_graph(source)  # before the copy, so that a complaint names the user's own file
-        shutil.copyfile(source, folder / name)
+        if settings.kind is not None:
+            wrap_graph(source, settings, job.dataset, folder / name)
+            return
+        if inputs["beside"]:
+            write_bytes(folder / name, parse_model(source).SerializeToString())
+            graph = open_graph(folder / name)
+        else:
+            graph = open_graph(source)  # before the copy, so that a complaint names the user's own file
+            shutil.copyfile(source, folder / name)
         if graph.frame.channels != job.dataset.channels:
             msg = (
                 f"{source}: the model takes {graph.frame.channels} channels, the frames have {job.dataset.channels}; "

@@ -103,5 +103,5 @@ def _of_a_factory(settings: TeacherSettings, *, inverted: bool) -> str:
     return (
         f"that looks like another normalisation than the weights were trained with (now {how}, channels "
         f"{settings.channels}), a wrong class order or kind of output (now good_class {settings.good_class}, "
-        f"output {settings.output}), or weights of another training"
+        f"output {settings.reading.output}), or weights of another training"
     )

@@ -12,6 +12,7 @@ import pytest
 from beltline.export import graph_reading
 from beltline.export.contracts import Graph
 from beltline.export.graph_file import FRAME_KEY, open_graph
+from beltline.export.graph_reading import parse_model
 from beltline.inspection.base.errors import GraphError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -189,3 +190,52 @@ def test_any_damage_is_taken_or_refused_never_a_crash(position: float, value: in
         open_graph(path)
     except GraphError as error:
         assert "damaged.onnx" in str(error)  # noqa: PT017 - both ends are right, only the kind of error matters
+
+
+def _with_weights_beside(model: onnx.ModelProto, folder: Path) -> Path:
+    onnx.save_model(model, folder / "beside.onnx", save_as_external_data=True, location="beside.data", size_threshold=0)
+    return folder / "beside.onnx"
+
+
+def test_weights_beside_the_file_are_taken_in_where_they_may_be(tiny_graph: Graph, tmp_path: Path) -> None:
+    whole = onnx.load(tiny_graph.path)
+    path = _with_weights_beside(onnx.load(tiny_graph.path), tmp_path)
+    assert (tmp_path / "beside.data").stat().st_size > 1000
+    taken = parse_model(path)
+    assert list(taken.graph.node) == list(whole.graph.node)
+    for one, other in zip(taken.graph.initializer, whole.graph.initializer, strict=True):
+        np.testing.assert_array_equal(onnx.numpy_helper.to_array(one), onnx.numpy_helper.to_array(other))
+    onnx.checker.check_model(taken, full_check=True)
+    with pytest.raises(GraphError, match="lies in another file; save the model with all weights inside"):
+        open_graph(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("location", "../secret.data", "wanted a file in the model's own folder; it is not read"),
+        ("location", "/etc/passwd", "wanted a file in the model's own folder"),
+        ("location", "link.data", "wanted a file in the model's own folder"),
+        ("location", "", "wanted a file in the model's own folder"),
+        ("location", "gone.data", "which is not there; put it beside the model"),
+        ("length", "8", "wants .* bytes, the model says 8 at"),
+        ("offset", "99999999", "which has .*export both files again"),
+        ("offset", "-4", "export both files again"),
+        ("offset", "many", "cannot be read"),
+    ],
+)
+def test_weights_elsewhere_are_not_read(tiny_graph: Graph, tmp_path: Path, key: str, value: str, words: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "secret.data").write_bytes(bytes(1 << 20))
+    (home / "link.data").symlink_to(tmp_path / "secret.data")
+    path = _with_weights_beside(onnx.load(tiny_graph.path), home)
+    model = onnx.load(path, load_external_data=False)
+    entries = next(each for each in model.graph.initializer if len(each.external_data)).external_data
+    kept = {each.key: each.value for each in entries} | {key: value}
+    del entries[:]
+    for name, each in kept.items():
+        entries.add(key=name, value=each)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(GraphError, match=words):
+        parse_model(path)

@@ -260,7 +260,11 @@ def test_the_good_class_may_stand_anywhere(take: Take) -> None:
         ("mask_two_softmax", {"output": "mask_class_logits"}, "sum to 1.*write output: mask_class_probabilities"),
         ("one_sigmoid", {"output": "class_logits"}, "write output: class_probabilities"),
         ("classes_softmax", {"output": "class_logits"}, "sum to 1.*write output: class_probabilities"),
-        ("mask", {"output": "mask_probability"}, "wanted probabilities, got values from -.*write output: mask_logit"),
+        (
+            "mask",
+            {"output": "mask_probability"},
+            "should give probabilities, got values from -.*write output: mask_logit",
+        ),
         ("classes", {"output": "class_probabilities"}, "write output: class_logits"),
         ("mask_two", {"output": "mask_logit"}, r"\[2, 2, 16, 16\], which is no mask_logit; write output: mask_class_l"),
         ("mask_two", {"output": "anomaly_map"}, "which is no anomaly_map; write output: mask_class_logits"),
@@ -373,5 +377,5 @@ def test_normalisation_is_asked_for(keys: dict[str, object], words: str) -> None
 
 
 def test_what_only_a_factory_has_is_refused_elsewhere() -> None:
-    with pytest.raises(ValueError, match="normalisation, channels only go with factory"):
+    with pytest.raises(ValueError, match="channels, normalisation only go with factory or onnx"):
         TeacherSettings.model_validate({"weights": "w.safetensors", "normalisation": "unit", "channels": "bgr"})

@@ -15,13 +15,13 @@ from beltline.export.bundles.reading import open_bundle
 from beltline.export.contracts import Graph
 from beltline.export.tensor_rt.presence import missing_parts
 from beltline.inspection.base.errors import BundleError
-from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.deploy.bundle_run import Bundled, bundle_job
 from beltline.pipeline.deploy.bundling import BundleOptions, _caution_of_run
 from beltline.pipeline.deploy.device_bundle import MARGIN, DeviceOptions
 from beltline.pipeline.line.line_file import load_line_file
 from beltline.pipeline.run import Outcome, run_job
+from sorted_line import write_sorted_line
 
 SOURCE = Path(__file__).parents[3]
 LINE = """
@@ -48,7 +48,7 @@ def bundled(home: Path, text: str = LINE, **wish: Any) -> Bundled:
 def home(tiny_graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A line whose teacher is a finished graph: nothing is trained, everything else is what a run does."""
     folder = tmp_path_factory.mktemp("home")
-    write_synthetic_line(folder / "data", seed=4, parts=60, exposures=1)
+    write_sorted_line(folder / "data", tiny_graph, seed=4, parts=60)
     shutil.copyfile(tiny_graph.path, folder / "tiny.onnx")
     (folder / "line.yaml").write_text(LINE)
     return folder
