@@ -6,15 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from beltline.compress.teacher.settings import TeacherSettings
 from beltline.export.bundles.reading import open_bundle
+from beltline.export.contracts import Frame
 from beltline.export.foreign_graph import wrap_graph
 from beltline.export.graph_file import open_graph
 from beltline.inspection.data.loading import load_dataset
 from beltline.inspection.data.settings import DataSettings
+from beltline.inspection.data.streaming import frames_of
 from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import load_line_file
@@ -41,7 +45,7 @@ KEYS: dict[str, dict[str, Any]] = {
 }
 
 
-def _anomalib(path: Path) -> None:
+def _anomalib(path: Path, _frames: list[Frame]) -> None:
     """Four outputs, batch and size open: score, label, map and mask, one made from the other."""
     nodes = [
         helper.make_node("Conv", ["input", "w"], ["edges"], kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2]),
@@ -69,8 +73,8 @@ def _anomalib(path: Path) -> None:
     _write(path, nodes, ("input", ["batch", 1, "height", "width"]), outputs, weights)
 
 
-def _ultralytics(path: Path) -> None:
-    """A classifier of one fixed size: `images` to `output0`, probabilities of two classes."""
+def _ultralytics(path: Path, frames: list[Frame]) -> None:
+    """A classifier of one fixed size: `images` to `output0`, probabilities of two classes, spread over these frames."""
     random = np.random.default_rng(3)
     nodes = [
         helper.make_node("Conv", ["images", "w"], ["maps"], kernel_shape=[3, 3], strides=[2, 2]),
@@ -85,7 +89,14 @@ def _ultralytics(path: Path) -> None:
         "m": (4 * random.normal(size=(8, 2))).astype(np.float32),
         "c": np.zeros(2, np.float32),
     }
-    _write(path, nodes, ("images", [1, 1, 96, 96]), {"output0": (TensorProto.FLOAT, [1, 2])}, weights)
+    given, outputs = ("images", [1, 1, 96, 96]), {"output0": (TensorProto.FLOAT, [1, 2])}
+    _write(path, nodes, given, {"logits": (TensorProto.FLOAT, [1, 2])}, weights)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    pictures = [cv2.resize(frame, (96, 96))[None, None].astype(np.float32) / 255 for frame in frames]
+    apart = np.array([np.subtract(*session.run(["logits"], {"images": each})[0][0][::-1]) for each in pictures])
+    scale = np.float32(2 / apart.std())
+    weights |= {"m": weights["m"] * scale, "c": np.array([0, -apart.mean() * scale], np.float32)}
+    _write(path, nodes, given, outputs, weights)
 
 
 def _write(path: Path, nodes: list[Any], given: tuple[str, list[Any]], outputs: Any, weights: Any) -> None:
@@ -103,9 +114,10 @@ def _write(path: Path, nodes: list[Any], given: tuple[str, list[Any]], outputs: 
 
 @pytest.mark.parametrize("tool", ["anomalib", "ultralytics"])
 def test_from_a_foreign_file_to_a_bundle(tool: str, tmp_path: Path) -> None:
-    {"anomalib": _anomalib, "ultralytics": _ultralytics}[tool](tmp_path / "theirs.onnx")
     write_synthetic_line(tmp_path / "drawn", seed=4, parts=60, exposures=1)
     drawn = load_dataset(DataSettings(root=tmp_path / "drawn"))
+    write = {"anomalib": _anomalib, "ultralytics": _ultralytics}[tool]
+    write(tmp_path / "theirs.onnx", list(frames_of(drawn, drawn.of("train"))))
     settings = TeacherSettings.model_validate({"onnx": tmp_path / "theirs.onnx", **KEYS[tool]})
     wrap_graph(tmp_path / "theirs.onnx", settings, drawn, tmp_path / "w.onnx")
     write_sorted_line(tmp_path / "data", open_graph(tmp_path / "w.onnx"), seed=4, parts=60)
