@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -214,6 +215,16 @@ def test_the_examples_work_a_line_off(
     path.write_text(LINE.replace("threads: 1", "thread: 1"))
     with pytest.raises(beltline.BeltlineError, match="unknown key; did you mean 'threads'"):
         beltline.run(path, runs=runs)
+
+
+@pytest.mark.parametrize("page", ["docs/embed.md", "api.py", "README.md"])
+def test_pages_name_nothing_that_is_not_there(page: str) -> None:
+    text = (SOURCE / page).read_text("utf-8")
+    named = set(re.findall(r"\bbeltline\.([A-Za-z_]\w*)\(", text)) | set(re.findall(r"\bbeltline\.([A-Z]\w*)", text))
+    assert named <= set(beltline.__all__)
+    assert named or page == "README.md"
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        compile(block, page, "exec")
 
 
 def test_every_example_of_the_front_door_is_run_here() -> None:
