@@ -68,27 +68,23 @@ class InterleavedRounds:
 
 
 def measured_rounds(
-    artifacts: Mapping[str, Artifact],
+    models: Mapping[str, tuple[Artifact, Target]],
     frames: Sequence[Frame],
     *,
     numbers: Sequence[int],
-    target: Target,
     limits: MeasureLimits = TURN,
     progress: Callable[[int, str], None] = lambda _number, _name: None,
     host: Host | None = None,
-    threads: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[Round]:
     """Measure the models interleaved, back to back.
 
     Args:
-        artifacts: Name to model, at least two; the order is that of the even rounds.
+        models: Name to model and the threads and CPUs it gets, at least two; the order is that of the even rounds.
         frames: Real camera frames; see `measuring.measure_at_line_rate`.
         numbers: Which rounds to run; those that are there already are left out.
-        target: Threads and CPUs.
         limits: Of one turn.
         progress: Called with the round and the model before each turn.
         host: Where to measure; None: here.
-        threads: Name to threads of the models that do not take all of the target's.
 
     Yields:
         Each round when it is whole.
@@ -96,17 +92,15 @@ def measured_rounds(
     Raises:
         MeasurementError: Fewer than two models, or one cannot be measured.
     """
-    if len(artifacts) < 2:
-        msg = f"interleaved: wanted at least 2 models to compare, got {len(artifacts)}"
+    if len(models) < 2:
+        msg = f"interleaved: wanted at least 2 models to compare, got {len(models)}"
         raise MeasurementError(msg)
     for number in numbers:
-        names = list(artifacts)[:: -1 if number % 2 else 1]
         turns = {}
-        for name in names:
+        for name in list(models)[:: -1 if number % 2 else 1]:
             progress(number, name)
-            turns[name] = measure_back_to_back(
-                artifacts[name], frames, target=target.with_threads(threads.get(name)), limits=limits, host=host
-            )
+            artifact, target = models[name]
+            turns[name] = measure_back_to_back(artifact, frames, target=target, limits=limits, host=host)
         yield Round(number=number, turns=MappingProxyType(turns))
 
 

@@ -95,16 +95,8 @@ def measure_interleaved(
                 advance(f"round {number + 1}: {name}", number, rounds)
 
             frames = list(frames_of(job.dataset, evenly(job.dataset.of("test"), _FRAMES)))
-            found = measured_rounds(
-                artifacts,
-                frames,
-                numbers=missing,
-                target=device.target,
-                progress=notify,
-                host=host,
-                threads=threads,
-            )
-            for each in found:
+            models = {name: (each, device.target.with_threads(threads.get(name))) for name, each in artifacts.items()}
+            for each in measured_rounds(models, frames, numbers=missing, progress=notify, host=host):
                 with new_folder(_place(partial, each.number)) as fresh:
                     for name, measurement in each.turns.items():
                         write_trace(fresh / f"{name}.npz", measurement)

@@ -14,6 +14,7 @@ from beltline.benchmarks.timing.measuring import MeasureLimits
 from beltline.export.contracts import Artifact, Frame
 from beltline.inspection.base.errors import MeasurementError
 from beltline.targets.profile import target_of
+from beltline.targets.target import Target
 
 LIMITS = MeasureLimits(frames=8, seconds=0.4, warmup_frames=2)
 
@@ -29,6 +30,10 @@ def kept(artifact: Artifact, folder: Path) -> Artifact:
     return artifact.moved_to(Path(shutil.copy(artifact.path, folder)))
 
 
+def on_one_thread(artifacts: dict[str, Artifact]) -> dict[str, tuple[Artifact, Target]]:
+    return {name: (each, target_of("local", threads=1)) for name, each in artifacts.items()}
+
+
 def back_to_back(belt: Callable[..., Measurement], times_ms: list[float], **facts: Any) -> Measurement:
     measurement = belt(times_ms, period_ms=1000.0)
     return replace(measurement, mode="back_to_back", arrivals=None, **facts)
@@ -38,10 +43,9 @@ def test_models_take_turns_and_every_other_round_runs_backwards(pair: dict[str, 
     notified: list[tuple[int, str]] = []
     found = list(
         measured_rounds(
-            pair,
+            on_one_thread(pair),
             frames,
             numbers=[0, 1],
-            target=target_of("local", threads=1),
             limits=LIMITS,
             progress=lambda number, name: notified.append((number, name)),
         )
@@ -75,7 +79,7 @@ def test_p50_and_p99_of_each_round_are_order_statistics(belt: Callable[..., Meas
 def test_one_model_alone_is_refused(pair: dict[str, Artifact], frames: list[Frame]) -> None:
     alone = {"slow": pair["slow"]}
     with pytest.raises(MeasurementError, match="at least 2 models"):
-        next(measured_rounds(alone, frames, numbers=[0], target=target_of("local", threads=1)))
+        next(measured_rounds(on_one_thread(alone), frames, numbers=[0]))
 
 
 def test_a_machine_that_changed_between_two_turns_is_named(belt: Callable[..., Measurement]) -> None:
@@ -97,4 +101,4 @@ def test_a_failed_turn_says_why(pretend: Callable[..., Artifact], frames: list[F
     broken = kept(pretend(busy_ms=[0.1], fail_at=1), tmp_path / "broken")
     pair = {"broken": broken, "again": broken}
     with pytest.raises(MeasurementError, match="the engine burned"):
-        list(measured_rounds(pair, frames, numbers=[0], target=target_of("local", threads=1)))
+        list(measured_rounds(on_one_thread(pair), frames, numbers=[0]))
