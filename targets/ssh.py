@@ -26,6 +26,8 @@ from .host import Ended
 from .own_wheel import own_wheel
 from .wheelhouse import Platform, chosen
 
+Notify = Callable[[str], None]
+
 _LEASE_S = 1_800.0
 _OLDEST_GLIBC = 28
 
@@ -168,8 +170,6 @@ def _platform(look: dict[str, Any]) -> Platform:
 
 _MOST_DAMAGED = 3
 _SPARE_BYTES = 16 << 20
-
-Notify = Callable[[str], None]
 
 
 def send(connection: Connection, files: Sequence[Path], *, free_bytes: int, notify: Notify) -> dict[Path, str]:

@@ -66,7 +66,9 @@ def frame_of_content(
         size = f"{header.width} x {header.height} pixels of {header.pixel_bytes} bytes"
         msg = f"{path}: wanted at most {most_bytes / 1e6:g} MB decoded, got {size}; see largest_frame_mb"
         raise DataError(msg)
-    pixels = _without_transparency(decode_with_header(path, content)[1])
+    pixels = decode_with_header(path, content)[1]
+    require_whole_jpeg(path, content, pixels)
+    pixels = _without_transparency(pixels)
     pixels = _to_8_bits(path, pixels, bit_depth) if window is None else _windowed(pixels, window)
     if pixels.ndim == 2:
         return np.ascontiguousarray(np.repeat(pixels[:, :, None], channels, axis=2))

@@ -187,6 +187,8 @@ def test_a_jpeg_that_was_cut_and_ended_again_is_named(tmp_path: Path, options: t
         path.write_bytes(whole[: int(share * len(whole))] + b"\xff\xd9")
         with pytest.raises(DataError, match=r"x\.jpg: truncated JPEG: (its data ends|scans of the progressive)"):
             entry_of(path)
+        with pytest.raises(DataError, match=r"x\.jpg: truncated JPEG"):
+            read_frame(path, channels=3)
 
 
 def test_a_whole_jpeg_with_an_even_grey_corner_is_read(tmp_path: Path) -> None:

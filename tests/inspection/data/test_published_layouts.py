@@ -53,5 +53,6 @@ def _check_counts(case: Case, dataset: Dataset) -> None:
 
 def test_every_case_stands_in_the_table_with_what_was_said_before() -> None:
     rows = [line.split(" | ") for line in _TABLE.read_text("utf-8").splitlines() if line.startswith("| ")]
-    named = {(kind.removeprefix("| "), name.strip()) for kind, name, *_ in rows}
-    assert {(case.kind, case.name.strip()) for case in CASES} <= named
+    named = {(kind.removeprefix("| "), name): now for kind, name, _, now in rows[2:]}
+    for case in CASES:
+        assert named[case.kind, case.name.strip()].startswith("read: " if case.refused is None else "refused: ")
