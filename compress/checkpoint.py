@@ -222,13 +222,22 @@ def _untrained(network: dict[str, Any]) -> dict[str, Any]:
     return {**network, "pretrained": False} if "pretrained" in network else network
 
 
+def _load(inspector: Inspector, tensors: dict[str, Tensor]) -> None:
+    """Fill in weights, with the versions that torch keeps beside a state dict: some modules ask for theirs."""
+    from collections import OrderedDict
+
+    state = OrderedDict(tensors)
+    state._metadata = inspector.state_dict()._metadata  # type: ignore[attr-defined]  # noqa: SLF001 - torch keeps it there
+    inspector.load_state_dict(state)
+
+
 def _filled(network: nn.Module, frame: FrameSpec, tensors: dict[str, Tensor], path: Path) -> Inspector:
     from .networks.base.inspector import Inspector
 
     inspector = Inspector(network, frame)
     try:
         fit_shapes(inspector, tensors)
-        inspector.load_state_dict(tensors)
+        _load(inspector, tensors)
     except (RuntimeError, AttributeError, IndexError, TypeError, ValueError) as error:
         msg = f"{path}: the weights do not fit their network: {str(error).strip().splitlines()[-1].strip()}"
         raise WeightsError(msg) from error

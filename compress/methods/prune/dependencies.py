@@ -21,15 +21,16 @@ import torch
 import torch_pruning
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch_pruning.dependency import index_mapping
 
 from ....inspection.base.errors import RecipeError
 from ...networks.base.inspector import Inspector
 from ...teacher.adapter import AdaptedNetwork
 
 TRACE_SECONDS = 30.0
-"""Tracing a network and building all its groups may take so long."""
+"""Tracing a network and building all its groups may take so long, in this thread's own CPU time."""
 
-_GROUP_SECONDS = 4.0
+_GROUP_SECONDS = 2.0
 
 _TRACE_BYTES = 2 << 30
 _LOOK_EVERY = 2048
@@ -108,7 +109,7 @@ def dependencies_of(inspector: Inspector, *, only: Collection[str] | None = None
     """
     module = pruned_module(inspector)
     names = {each: name for name, each in inspector.network.named_modules()}
-    until_s = time.monotonic() + TRACE_SECONDS
+    until_s = time.thread_time() + TRACE_SECONDS
     try:
         with bounded(TRACE_SECONDS), traceable(module):
             graph = torch_pruning.DependencyGraph().build_dependency(module, example_of(inspector), verbose=False)
@@ -148,7 +149,7 @@ def traceable(module: nn.Module) -> Iterator[None]:
     """Evaluation mode, gradients on, and no warnings of the tracer; parameters are frozen again afterwards."""
     frozen = [name for name, each in module.named_parameters() if not each.requires_grad]
     module.eval()
-    with torch.enable_grad(), warnings.catch_warnings():
+    with torch.enable_grad(), warnings.catch_warnings(), _tolerant_reshapes():
         warnings.simplefilter("ignore")
         for each in module.parameters():
             each.requires_grad_(each.is_floating_point())
@@ -161,15 +162,36 @@ def traceable(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def _tolerant_reshapes() -> Iterator[None]:
+    """Pass over a reshape that torch-pruning cannot work out, instead of giving up the whole network.
+
+    Groups that run through it come out wrong then, which a trial shows.
+    """
+    strict = index_mapping.update_reshape_index_mapping
+
+    def tolerant(graph: Any, node: Any) -> None:
+        try:
+            strict(graph, node)
+        except BROKEN:
+            node.enable_index_mapping = False
+
+    index_mapping.update_reshape_index_mapping = tolerant
+    try:
+        yield
+    finally:
+        index_mapping.update_reshape_index_mapping = strict
+
+
+@contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Stop what runs inside when it takes too long, or too much memory.
+    """Stop what runs inside when it takes too much of this thread's CPU time, or too much memory.
 
     torch-pruning walks graphs in plain Python, so every call that it makes is a chance to look at clock and memory.
 
     Raises:
         TooMuchError: It does; inside of what runs.
     """
-    until_s, most_bytes = time.monotonic() + seconds, _resident_bytes() + _TRACE_BYTES
+    until_s, most_bytes = time.thread_time() + seconds, _resident_bytes() + _TRACE_BYTES
     before = sys.getprofile()
     calls = 0
 
@@ -178,7 +200,7 @@ def bounded(seconds: float) -> Iterator[None]:
         calls += 1
         if calls % _LOOK_EVERY:
             return
-        if time.monotonic() > until_s:
+        if time.thread_time() > until_s:
             msg = f"it takes more than {seconds:.3g} s"
             raise TooMuchError(msg)
         if _resident_bytes() > most_bytes:
@@ -231,7 +253,7 @@ class _Building:
     def _members(self, module: nn.Module) -> Any:
         pruner = self.graph.get_pruner_of_module(module)
         channels = list(range(pruner.get_out_channels(module)))
-        left_s = self.until_s - time.monotonic()
+        left_s = self.until_s - time.thread_time()
         if left_s < 0:
             msg = f"it takes more than {TRACE_SECONDS:.3g} s"
             raise TooMuchError(msg)
