@@ -198,7 +198,7 @@ def line_schema() -> dict[str, Any]:
     ['data', 'line']
     """
     schema = LineFile.model_json_schema()
-    definitions = {**schema.pop("$defs"), **_step_definitions()}
+    definitions = _with_steps(schema.pop("$defs"))
     definitions.pop(StepSettings.__name__)  # never written by itself
     explained: dict[str, Any] = _explained({**schema, "$defs": definitions})
     return {"$schema": _DIALECT, **explained}
@@ -229,15 +229,20 @@ def _moved_to_keys(model: dict[str, Any], text: str) -> dict[str, Any]:
     return {**model, "description": summary, "properties": properties}
 
 
-def _step_definitions() -> dict[str, Any]:
-    """A step is a method's name, or that name with its settings below it."""
-    definitions: dict[str, Any] = {}
+def _with_steps(definitions: dict[str, Any]) -> dict[str, Any]:
+    """Add what a step is: a method's name, or that name with its settings below it.
+
+    A model within a method's settings keeps its class's name as long as no other model has it.
+    """
     forms: list[dict[str, Any]] = [{"enum": sorted(methods())}]
     for name, method in methods().items():
-        settings = method.step_type.model_json_schema(ref_template="#/$defs/{model}")
-        definitions |= settings.pop("$defs", {})
-        definitions[f"step_{name}"] = settings
+        settings = method.step_type.model_json_schema()
+        inner = settings.pop("$defs", {})
+        if any(definitions.get(key, value) != value for key, value in inner.items()):
+            settings = method.step_type.model_json_schema(ref_template=f"#/$defs/step_{name}_{{model}}")
+            inner = {f"step_{name}_{key}": value for key, value in settings.pop("$defs").items()}
+        definitions = {**definitions, **inner, f"step_{name}": settings}
         below = {"anyOf": [{"$ref": f"#/$defs/step_{name}"}, {"type": "null"}]}
         forms.append({"type": "object", "properties": {name: below}, "required": [name], "additionalProperties": False})
-    definitions["Step"] = {"title": "Step", "description": "One step: `{method: {settings}}`.", "anyOf": forms}
-    return definitions
+    step = {"title": "Step", "description": "One step: `{method: {settings}}`.", "anyOf": forms}
+    return {**definitions, "Step": step}

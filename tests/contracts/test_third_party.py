@@ -108,7 +108,11 @@ def test_doctor_and_help_list_all_that_it_brings(site: Path, tmp_path: Path) -> 
     }
     assert "acme_line" in beltline(site, "report", "--help", cwd=tmp_path).stdout
     schema = json.loads(beltline(site, "plan", "--schema", cwd=tmp_path).stdout)
-    assert schema["$defs"]["step_shrink"]["properties"]["strength"]["description"] == "Share of each weight that goes."
+    step = schema["$defs"]["step_shrink"]["properties"]
+    assert step["strength"]["description"] == "Share of each weight that goes."
+    assert step["line"]["$ref"] == "#/$defs/step_shrink_Line"
+    assert "from_layer" in schema["$defs"]["step_shrink_Line"]["properties"]
+    assert "belt_speed_mm_s" in schema["$defs"]["Line"]["properties"]
 
 
 def test_a_line_runs_on_it_and_its_backend_is_measured_and_judged(site: Path, line: Path) -> None:
@@ -148,7 +152,7 @@ def test_a_line_runs_on_it_and_its_backend_is_measured_and_judged(site: Path, li
         ),
         (
             LINE.replace("strength:", "strenght:"),
-            ":10: recipes[0].steps[0].shrink.strenght: unknown key; did you mean 'strength'? known here: strength",
+            ":10: recipes[0].steps[0].shrink.strenght: unknown key; did you mean 'strength'? known here: line, s",
         ),
         (
             LINE.replace("\n      - shrink: {strength: 0.05}\n", STUDENT.replace("WIDE", "99").rstrip(" ")),
