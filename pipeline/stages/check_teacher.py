@@ -89,19 +89,22 @@ def _looks_like(found: Usefulness, settings: TeacherSettings) -> str:
             f"val shows {found.defective_parts} defective and {found.good_parts} good parts, too few to tell a good "
             f"teacher from a useless one: give val at least {parts_to_tell()} of each"
         )
-    if settings.factory is not None:
-        return _of_a_factory(settings, inverted=found.finding == "inverted")
+    if settings.factory is not None or settings.kind is not None:
+        return _of_another_tool(settings, inverted=found.finding == "inverted")
     if settings.weights is not None or settings.onnx is not None:
         return "that looks like a model of another line, or one that was fed otherwise: check the file and the data"
     return _OF_TRAINING[found.finding]
 
 
-def _of_a_factory(settings: TeacherSettings, *, inverted: bool) -> str:
+def _of_another_tool(settings: TeacherSettings, *, inverted: bool) -> str:
     if inverted:
-        return "that looks like the class order: write good_class: 1, or give an anomaly map that is larger = stranger"
+        other = 0 if settings.good_class else 1
+        return (
+            f"that looks like the class order: write good_class: {other}, or give an anomaly map of larger = stranger"
+        )
     how = settings.normalisation or f"mean {settings.mean} and std {settings.std}"
     return (
         f"that looks like another normalisation than the weights were trained with (now {how}, channels "
         f"{settings.channels}), a wrong class order or kind of output (now good_class {settings.good_class}, "
-        f"output {settings.reading.output}), or weights of another training"
+        f"{settings.reading.output}), or weights of another training"
     )

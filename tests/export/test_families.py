@@ -19,12 +19,13 @@ from beltline.targets.target import Target
 FAMILIES = [
     {"family": "plain", "width": 8, "depth": 2, "stride": 8},
     {"family": "timm", "backbone": "mobilenetv3_small_050", "width": 8},
+    {"family": "timm", "backbone": "tf_efficientnet_lite0", "width": 8, "pretrained": True},
     {"family": "smp", "encoder": "resnet18", "decoder_width": 64},
 ]
 FRAME = FrameSpec(height=96, width=64, channels=3, mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.2))
 
 
-@pytest.mark.parametrize("network", FAMILIES, ids=lambda network: str(network["family"]))
+@pytest.mark.parametrize("network", FAMILIES, ids=lambda network: f"{network['family']} {network.get('backbone', '')}")
 def test_a_pruned_colour_network_scores_alike_everywhere(network: dict[str, object], tmp_path: Path) -> None:
     torch.manual_seed(0)
     settled = normal_network(network)

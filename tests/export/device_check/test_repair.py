@@ -82,3 +82,17 @@ def test_any_other_zero_point_needs_calibration(zero: int, tmp_path: Path) -> No
     assert repair_file(source, target).calibrate_again == ("Q", "D")
     assert not check_file(target, JETPACK).takes
     np.testing.assert_array_equal(run(target), run(source))
+
+
+def test_weights_beside_the_file_are_checked_and_repaired_like_those_inside(tmp_path: Path) -> None:
+    inside, beside, target = tmp_path / "a.onnx", tmp_path / "b.onnx", tmp_path / "c.onnx"
+    onnx.save(layer(zero=128), inside)
+    onnx.save_model(layer(zero=128), beside, save_as_external_data=True, location="b.data", size_threshold=0)
+    one, other = check_file(inside, JETPACK), check_file(beside, JETPACK)
+    assert not other.takes
+    assert [each.rule for each in other.findings] == [each.rule for each in one.findings]
+    numbers = run(beside)
+    repair_file(beside, target)
+    (tmp_path / "b.data").unlink()
+    assert check_file(target, JETPACK).takes
+    np.testing.assert_array_equal(run(target), numbers)
