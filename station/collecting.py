@@ -11,7 +11,7 @@ _AT_THE_LATEST_NS = 30_000_000_000
 
 
 class Collector:
-    """Python's collector, called by hand; used by one thread."""
+    """Python's collector, called explicitly; used by one thread."""
 
     def __init__(self) -> None:
         """Set aside all that is there now: it stays, and is never looked at again."""

@@ -2,7 +2,7 @@
 
 The thread that offers a frame copies it into shared memory and, where the engine is idle, asks at once. One further
 thread takes the replies and keeps the deadlines. Whatever changes hands does so under one lock that is held for
-microseconds; people outside are told after it is released.
+microseconds; the listener is notified after it is released.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SHORTEST_IDLE_NS = 5_000_000
 
 
 class Listener(Protocol):
-    """Who is told what the dispatcher does; called by its threads, without its lock, so it must be quick."""
+    """Is notified of what the dispatcher does; called by its threads, without its lock, so it must be quick."""
 
     def finished(self, ended: Finished) -> None:
         """Take a frame's end."""

@@ -1,6 +1,6 @@
 """Who has which frame: the queue, the engine and the one frame it works on; each frame ends exactly once.
 
-Nothing here waits or locks: `dispatch` calls it under its lock, and tells people outside afterwards.
+Nothing here waits or locks: `dispatch` calls it under its lock, and notifies its listener afterwards.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the station answers: one outcome for each frame offered, and those who are told of it."""
+"""What the station answers: one outcome for each frame offered, and the sinks that receive it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ class Sink(Protocol):
         """Hand one outcome over; may take long.
 
         Raises:
-            Exception: Whatever happened. It is counted as dropped and said; the sink stays open and gets the next one.
+            Exception: Whatever happened. It is counted as dropped and becomes an incident; the sink stays open and gets
+                the next one.
         """
         ...
 
@@ -112,7 +113,7 @@ class ResultKind(Protocol):
         ...
 
     def open(self, settings: Any) -> Sink:
-        """Open a sink with settings of `settings_type`; a failure is said and tried again later."""
+        """Open a sink with settings of `settings_type`; a failure becomes an incident and is tried again later."""
         ...
 
 
@@ -122,7 +123,7 @@ def result_kinds() -> Mapping[str, ResultKind]:
 
 
 def outcome_facts(outcome: Outcome) -> dict[str, Any]:
-    """Give what others are told: no monotonic clock, which means nothing outside of this machine.
+    """Give what leaves the station: no monotonic clock, which means nothing outside of this machine.
 
     Returns:
         JSON-able: `number`, `frame_number`, `source`, `name`, `answer`, `standing`, `score` (None: the model did not

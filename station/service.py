@@ -128,11 +128,11 @@ class Service:
     def subscribe(
         self, name: str, take: Callable[[Seen], None], *, frames: int = 256, with_pixels: bool = True
     ) -> None:
-        """Tell someone of every outcome from now on, in a thread of their own.
+        """Publish every outcome from now on to a receiver, in a thread of its own.
 
         Args:
             name: Of the outlet, in counts and messages; unique.
-            take: Called with one outcome after the other; what it raises is counted and said.
+            take: Called with one outcome after the other; what it raises is counted and becomes an incident.
             frames: At most so many outcomes wait for it; what waited longest is then dropped and counted.
             with_pixels: Whether it is given image and heatmap, which are kept in memory so long.
         """
@@ -165,7 +165,7 @@ class Service:
         return future
 
     def take(self, frame: AnyFrame) -> None:
-        """Take one frame whose outcome only outlets are told; otherwise as `offer`, and sooner done."""
+        """Take one frame whose outcome only outlets receive; otherwise as `offer`, and sooner done."""
         self._take(frame, None)
 
     @property
@@ -178,7 +178,7 @@ class Service:
         return not silent and self.engine_pid > 0 and not self.healthy()
 
     def healthy(self) -> str:
-        """Say why the process should be started anew; empty where all is well."""
+        """Give the reason why the process should be restarted; empty where all is well."""
         if not all(thread.is_alive() for thread in self._threads):
             return "a thread of the station has ended"
         if (time.monotonic_ns() - self._dispatcher.beat_ns) / 1e9 > _FROZEN_S:
@@ -190,7 +190,7 @@ class Service:
         return f"{hopeless[0]} hangs over and over" if hopeless else ""
 
     def stop(self) -> None:
-        """Stop the sources, let every frame under way be answered, tell the outlets, end."""
+        """Stop the sources, let every frame under way be answered and published, end."""
         for source in self._sources:
             source.stop()
         self._stopping.set()
@@ -210,7 +210,7 @@ class Service:
         self._store.close()
 
     def finished(self, ended: Finished) -> None:
-        """Take a frame's end from the dispatcher and tell everyone."""
+        """Take a frame's end from the dispatcher and publish its outcome."""
         image = None  # of a faulty frame nobody knows what it is
         if isinstance(ended.frame, OfferedFrame) and ended.standing != "faulty":
             image = ended.frame.image

@@ -32,10 +32,10 @@ def serve(
     stop: Event | None = None,
     on_start: Callable[[Service], None] | None = None,
 ) -> Tally:
-    """Run a station until it is told to stop, or all its sources have ended.
+    """Run a station until it is stopped, or all its sources have ended.
 
     Args:
-        settings: What it takes in and who is told.
+        settings: What it takes in and who receives its results.
         say: Takes sentences for people, one line each.
         stop: Ends it when set; None: SIGTERM and Ctrl-C alone do. Signals are only taken in the main thread.
         on_start: Called once with the service, before the first frame.
@@ -92,13 +92,13 @@ def _numbers(settings: StationSettings, note_problem: Say) -> OutcomeNumbers:
 
 def _watch(service: Service, say: Say, stopping: Event) -> None:
     """Pass incidents on as they come, keep systemd's watchdog quiet while all is well."""
-    said = 0
+    reported = 0
     while True:
         ended = stopping.wait(_LOOK_S) or service.ended
         for each in service.counters.snapshot().incidents:
-            if each.number > said:
+            if each.number > reported:
                 say(f"{each.part}: {each.text}")
-                said = each.number
+                reported = each.number
         if ended:
             return
         if problem := service.healthy():

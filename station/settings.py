@@ -1,4 +1,4 @@
-"""station.yaml: what a station takes in, how it answers, and who is told."""
+"""station.yaml: what a station takes in, how it answers, and who receives its results."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def library_missing() -> str | None:
 
 @cache
 def library() -> Any:
-    """Load libaravis and tell ctypes its prototypes.
+    """Load libaravis and declare its prototypes to ctypes.
 
     Raises:
         MissingPartError: It is not installed.

@@ -1,4 +1,4 @@
-"""Noticing files: told by the kernel, or by looking again and again where it cannot tell."""
+"""Noticing files: notified by the kernel, or by polling where it cannot notify."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CLOCK_STEP_NS = 10_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What tells one state of a file from another.
+    """What distinguishes one state of a file from another.
 
     Attributes:
         inode: Which file it is, whatever it is called.
@@ -125,7 +125,7 @@ class KernelWatch:
             if mask & _IGNORED:
                 msg = f"{self._folder}: the folder is gone"
                 raise SourceError(msg)
-            if mask & _OVERFLOW:  # the kernel's queue was full: look for what it did not tell
+            if mask & _OVERFLOW:  # the kernel's queue was full: look for what it left out
                 missed = files_in(self._folder, since_ns=self._since_ns)
                 names = sorted(missed, key=lambda name: (missed[name].changed_ns, name))
                 changes += [Change(name=name, gone=False) for name in names]

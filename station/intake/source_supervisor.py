@@ -81,7 +81,7 @@ class SourceSupervisor:
         mine = current_thread()
         if self._realtime:
             make_thread_realtime()
-        pause_s, said = _FIRST_PAUSE_S, ""
+        pause_s, reported = _FIRST_PAUSE_S, ""
         while self._works(mine):
             taken_before = self._taken
             try:
@@ -90,10 +90,10 @@ class SourceSupervisor:
             except Exception as error:  # noqa: BLE001 - drivers raise what they like, and the line goes on
                 problem = str(error) if isinstance(error, BeltlineError) else f"{type(error).__name__}: {error}"
             if self._taken > taken_before:
-                pause_s, said = _FIRST_PAUSE_S, ""
-            if problem != said:
+                pause_s, reported = _FIRST_PAUSE_S, ""
+            if problem != reported:
                 self._counters.note_restart(self.name, f"{problem}; it is opened again until it works")
-            said = problem
+            reported = problem
             self._alive_ns = time.monotonic_ns()
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

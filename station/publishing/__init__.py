@@ -1,1 +1,1 @@
-"""Telling others of outcomes without ever making a frame wait."""
+"""Publishing outcomes without ever making a frame wait."""

@@ -85,5 +85,5 @@ class Delivery:
     def _drop_link(self) -> None:
         link, self._link = self._link, None
         if link is not None:
-            with suppress(Exception):  # it failed before, or is not needed any more; that is said where it failed
+            with suppress(Exception):  # it failed before, or is not needed any more; that is reported where it failed
                 link.close()

@@ -1,4 +1,4 @@
-"""Outlets: everyone who is told of outcomes, each with a thread and a bounded queue of its own.
+"""Outlets: receivers of outcomes, each with a thread and a bounded queue of its own.
 
 A slow or dead outlet never delays a decision: where its queue is full, what waited longest is dropped and counted.
 """
@@ -72,9 +72,9 @@ class Outlet:
                 self._take(seen)
             except Exception as error:  # noqa: BLE001, PERF203 - whatever happens out there, the line goes on
                 self._counters.note_dropped(self.name)
-                self._say(f"{type(error).__name__}: {error}")
+                self._report(f"{type(error).__name__}: {error}")
             else:
-                self._say("")
+                self._report("")
 
     def _next(self) -> Seen | None:
         with self._changed:
@@ -82,8 +82,8 @@ class Outlet:
                 self._changed.wait()
             return self._queue.popleft() if self._queue else None
 
-    def _say(self, problem: str) -> None:
-        """Say that it fails, once, and that it goes on."""
+    def _report(self, problem: str) -> None:
+        """Report once that it fails, and that it works again."""
         if bool(problem) != bool(self._failing):
             self._counters.note_incident(
                 self.name, f"does not take outcomes: {problem}" if problem else "takes them again"

@@ -1,4 +1,4 @@
-"""Telling systemd how the station does: ready, alive, what it is doing (sd_notify(3), over its datagram socket)."""
+"""Notifying systemd how the station does: ready, alive, what it is doing (sd_notify(3), over its datagram socket)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 
 
 def notify(*facts: str) -> bool:
-    """Tell systemd some facts such as `READY=1`; whether there is one to be told.
+    """Notify systemd of facts such as `READY=1`; whether it listens.
 
     A message that cannot be delivered is dropped: systemd then acts as if the station were silent, as it should.
     """

@@ -1,4 +1,4 @@
-"""Everything that tells others what a station does, wired to it: results, the ring of rejects, drift, the web."""
+"""Everything that publishes what a station does, wired to it: results, the ring of rejects, drift, the web."""
 
 from __future__ import annotations
 

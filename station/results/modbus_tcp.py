@@ -78,7 +78,7 @@ class _Plc:
     def __init__(self, settings: ModbusTcpSettings, progress: Progress) -> None:
         from pymodbus.client import ModbusTcpClient
 
-        logging.getLogger("pymodbus").addHandler(_UNHEARD)  # what goes wrong is said once, by the delivery
+        logging.getLogger("pymodbus").addHandler(_UNHEARD)  # the delivery reports failures, once
         self._settings, self._progress = settings, progress
         client = ModbusTcpClient(settings.host, port=settings.port, timeout=_ANSWER_S, retries=0, name="beltline")
         self._client = cast("Any", client)  # its methods have no types

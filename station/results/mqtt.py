@@ -22,13 +22,13 @@ _KEEP_ALIVE_S = 15
 
 
 class MqttSettings(BaseModel):
-    """The broker and what is told to it.
+    """The broker and what is published there.
 
     Attributes:
         host: Of the broker.
         port: Usually 1883, with TLS 8883.
         topic: Outcomes go to `<topic>/outcome`; `<topic>/state` holds `online` or `offline`, retained: the broker
-            itself says `offline` when the station is gone.
+            itself publishes `offline` when the station is gone.
         client_id: Of this station; the broker cuts off the older of two with the same one.
         user: To log in as; None: without.
         password_file: Holds the password.

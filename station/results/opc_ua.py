@@ -150,7 +150,7 @@ class _Plc:
         from asyncua.client.client import Client
 
         settings = self._settings
-        logging.getLogger("asyncua").addHandler(_UNHEARD)  # what goes wrong is said once, by the delivery
+        logging.getLogger("asyncua").addHandler(_UNHEARD)  # the delivery reports failures, once
         self._client = client = Client(settings.url, timeout=_ANSWER_S)
         client.name = client.description = "Beltline station"
         client.application_uri = settings.application_uri

@@ -47,7 +47,8 @@ class FolderSettings(BaseModel):
         then: What becomes of a file that was read; what cannot be read is never removed.
         bit_depth: Bits that a 16-bit file really uses.
         window: Instead of `bit_depth`: grey levels of 16-bit files that become black and white, as in line.yaml.
-        poll_ms: Look every so often instead of being told by the kernel: needed where the folder is a network share.
+        poll_ms: Look every so often instead of being notified by the kernel: needed where the folder is a network
+            share.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -116,7 +116,7 @@ class DriftWatch:
             settings: When parts count as other.
             reference_of: Gives a bundle's reference by its version; empty: it has none; None: ask again later.
             period_ms: From one frame to the next, for the number of looks in a day.
-            alarm: Told in one sentence when drift begins.
+            alarm: Called with one sentence when drift begins.
             work_ms_per_s: So much CPU time it may take in a second; where frames are too large for that, it looks at
                 fewer of them.
         """

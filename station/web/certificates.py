@@ -34,7 +34,7 @@ class Certificates:
         self.context = context_of(certificate, key)
 
     def look(self) -> None:
-        """Take files that changed; where they cannot be used, the station goes on with those before and says so."""
+        """Take files that changed; where they cannot be used, those before stay, and an incident says why."""
         stamp = self._stamped()
         if stamp == self._stamp:
             return

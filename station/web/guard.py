@@ -1,8 +1,8 @@
 """Who may ask: nobody from another page, nobody without the token where there is one, nobody too often.
 
 On a loopback address without a token, two things could still come in through an operator's browser: a strange page that
-asks it (the headers Origin and Sec-Fetch-Site tell) and a strange name that resolves to 127.0.0.1 (Host tells). Only
-who may ask is counted against a rate: strangers cannot use up what is the owner's.
+asks it (shown by Origin and Sec-Fetch-Site) and a strange name that resolves to 127.0.0.1 (shown by Host). Only who may
+ask is counted against a rate: strangers cannot use up what is the owner's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Refusal:
     Attributes:
         status: Of HTTP.
         kind: In counts: `host`, `origin`, `token`, `rate`.
-        why: In words.
+        why: One sentence.
         headers: That the answer needs.
     """
 

@@ -18,6 +18,7 @@ from beltline.station.intake.decoding import MOST_HUNG
 from beltline.station.outcomes import Seen
 from beltline.station.service import Service
 from stationing import eventually, running, settings_of
+from web_station import station
 
 DEADLINE_MS = 150.0
 DECODERS, WAITING = 2, 5
@@ -150,3 +151,22 @@ def test_a_folder_of_large_photographs_answers_each_at_its_deadline(bundle: Any,
     late = [each.outcome.latency_ms for each in seen if each.outcome.standing == "late"]
     assert late
     assert all(60 <= each < 60 + 1000 for each in late)
+
+
+def test_a_posted_photograph_is_answered_at_its_deadline_too(bundle: Any) -> None:
+    """Both decoders are busy with others; the part is answered when its deadline comes, not when they are done."""
+    pytest.importorskip("aiohttp")
+    release = Event()
+
+    def hanging(_: int) -> Frame:
+        release.wait(60)
+        return np.zeros((80, 100, 1), np.uint8)
+
+    with station(bundle, deadline_ms=200) as posted:
+        for _ in range(2):
+            posted.service.take(noticed(hanging, due_in_ms=60_000))
+        status, facts = posted.json("/frames", b"an image that nobody comes to decode")
+        release.set()
+    assert (status, facts["standing"], facts["answer"]) == (200, "late", "reject")
+    assert facts["detail"] == "it was not decoded at its deadline"
+    assert 200 <= facts["latency_ms"] < 2000
