@@ -107,14 +107,21 @@ class Gate:
     default: BaseModel | None = None
 
 
-def gates_type(known: Mapping[str, Gate]) -> type[Gates]:
-    """Give the model of line.yaml's `gates:`, with a key for each gate that is known beyond the built-in ones."""
+def gates_type(known: Mapping[str, Gate], *, module: str) -> type[Gates]:
+    """Give the model of line.yaml's `gates:`, with a key for each gate that is known beyond the built-in ones.
+
+    Args:
+        known: All gates by name.
+        module: Where it is bound to the name `AllGates`, so that line files can be sent to other processes.
+    """
     added: dict[str, Any] = {
         name: (gate.settings_type | None, gate.default)
         for name, gate in known.items()
         if name not in Gates.model_fields
     }
-    return create_model("Gates", __base__=Gates, __doc__=Gates.__doc__, **added) if added else Gates
+    return (
+        create_model("AllGates", __base__=Gates, __doc__=Gates.__doc__, __module__=module, **added) if added else Gates
+    )
 
 
 def percent(share: float) -> str:

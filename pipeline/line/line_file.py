@@ -27,7 +27,7 @@ from .yaml_positions import Location, PlacedYaml, read_file
 if TYPE_CHECKING:
     from ...inspection.line.gates import Gates as AllGates
 else:
-    AllGates = gates_type(all_gates())
+    AllGates = gates_type(all_gates(), module=__name__)
 """The `gates:` of a line file: a key for each gate that is there, those of other packages included."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

@@ -12,13 +12,13 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from beltline.benchmarks.proof.gate import Gate, gates_type
+from beltline.benchmarks.proof.gate import Gate
 from beltline.benchmarks.proof.verdict import all_gates
 from beltline.benchmarks.report.finished import FinishedReport, formats
 from beltline.benchmarks.report.page import Section
 from beltline.benchmarks.report.reading import checked_report
 from beltline.benchmarks.report.render import sections
-from beltline.pipeline.line.line_file import line_schema
+from beltline.pipeline.line.line_file import AllGates, line_schema
 from pydantic import ValidationError
 
 ROOT = Path(__file__).parents[3]
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 class TestEveryGate:
     def test_its_settings_are_a_key_of_line_yaml_and_refuse_unknown_ones(self, gate: Gate) -> None:
         assert gate.name.isidentifier()
-        assert gate.name in gates_type(all_gates()).model_fields
+        assert gate.name in AllGates.model_fields
         assert gate.settings_type.model_config["frozen"]
         assert gate.settings_type.__doc__
         with pytest.raises(ValidationError):
@@ -38,7 +38,7 @@ class TestEveryGate:
 
     def test_it_is_on_as_its_settings_say_by_default(self, gate: Gate) -> None:
         assert gate.default is None or isinstance(gate.default, gate.settings_type)
-        assert getattr(gates_type(all_gates())(), gate.name) == gate.default
+        assert getattr(AllGates(), gate.name) == gate.default
 
     def test_every_format_shows_its_finding(self, gate: Gate, report: dict[str, Any], tmp_path: Path) -> None:
         finding = report["rows"][3]["gates"][gate.name]
@@ -114,7 +114,7 @@ _PACKAGE = dedent(
 )
 _SCRIPT = dedent(
     """
-    import json, sys
+    import json, pickle, sys
     from pathlib import Path
     from beltline.benchmarks.proof.gate import Evidence, Run
     from beltline.benchmarks.proof.miss_rate import Proof
@@ -126,6 +126,7 @@ _SCRIPT = dedent(
 
     folder = Path(sys.argv[1])
     gates = load_line_file(folder / "line.yaml").gates
+    assert pickle.loads(pickle.dumps(gates)) == gates
     rate = Rate(count=0, of=1000, upper=0.003)
     proof = Proof(verdict="fits", misses=0, frames=5000, upper=0.001, lower=0.0, frames_needed=0)
     quality = Quality(auroc=1.0, auroc_interval=(1.0, 1.0), threshold=0.5, escape=rate, overkill=rate)
@@ -138,7 +139,7 @@ _SCRIPT = dedent(
     finished = FinishedReport(path=folder / "r" / "report.json", content=report, report=checked_report(report))
     texts = {name: form.render(finished) for name, form in formats().items()}
     print(json.dumps({"verdict": verdict.verdict, "reasons": verdict.reasons, "texts": texts,
-                      "keys": sorted(line_schema()["$defs"]["Gates"]["properties"])}))
+                      "keys": sorted(line_schema()["$defs"]["AllGates"]["properties"])}))
     """
 )
 _LINE = """
