@@ -108,51 +108,6 @@ def unturned(content: bytes) -> bytes:
     return content
 
 
-def incomplete_jpeg(content: bytes) -> str | None:
-    """Say whether scans of a progressive JPEG are missing: cut and ended again, it decodes without an error, blurred.
-
-    Returns:
-        A reason, or None: whole as far as the markers show; files of other kinds, too.
-    """
-    if content.find(b"\xff\xc2", 0, 1 << 16) < 0:
-        return None  # most are not progressive, and their markers take long to walk
-    seen = _jpeg_markers(content)
-    progressive = any(marker == 0xC2 for marker, _ in seen)
-    if progressive and not _all_coefficients(content, [at for marker, at in seen if marker == 0xDA]):
-        return "scans of the progressive JPEG are missing"
-    return None
-
-
-def _jpeg_markers(content: bytes) -> list[tuple[int, int]]:
-    """Give marker and position of every segment up to the end of the image."""
-    found, at = [], 2
-    while at + 4 <= len(content):
-        at = content.find(b"\xff", at)
-        if at < 0 or at + 4 > len(content) or content[at + 1] == 0xD9:
-            break
-        marker = content[at + 1]
-        if marker in (0, 0xFF) or marker in _JPEG_BARE:
-            at += 1 if marker == 0xFF else 2
-            continue
-        found.append((marker, at))
-        at += 2 + struct.unpack_from(">H", content, at + 2)[0]
-    return found
-
-
-def _all_coefficients(content: bytes, scans: list[int]) -> bool:
-    """Whether the scans bring every coefficient of the first component down to its last bit (T.81, G.1.1.1)."""
-    component, last_bit = None, [13] * 64
-    for at in scans:
-        count = content[at + 4]
-        ids = [content[at + 5 + 2 * each] for each in range(count)]
-        start, end, bits = content[at + 5 + 2 * count : at + 8 + 2 * count]
-        component = ids[0] if component is None else component
-        if component in ids:
-            for place in range(start, min(end, 63) + 1):
-                last_bit[place] = bits & 15
-    return not any(last_bit)
-
-
 def _reader_of(content: bytes) -> tuple[Kind, Callable[[bytes], Size]]:
     starts: dict[tuple[bytes, ...], tuple[Kind, Callable[[bytes], Size]]] = {
         (_PNG,): ("png", _png),

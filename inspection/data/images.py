@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import DataError
-from .headers import Header, header_of, incomplete_jpeg, unturned
+from .headers import Header, header_of, unturned
 
 MAX_PIXELS = 100_000_000
 _MAX_BYTES = 1 << 30
+_BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})  # of JPEG: no length follows
 _FURTHER = bytes((37 * at + 11) % 251 for at in range(256))  # no 0xFF: coded data without a marker
 
 
@@ -143,7 +145,7 @@ def require_whole_jpeg(path: Path, content: bytes, pixels: NDArray[Any]) -> None
     """
     if not content.startswith(b"\xff\xd8\xff"):
         return
-    reason = incomplete_jpeg(content)
+    reason = _incomplete_jpeg(content)
     height, width = pixels.shape[:2]
     corner = pixels[(height - 1) // 8 * 8 :, (width - 1) // 8 * 8 :]
     if reason is None and (corner == 128).all():
@@ -154,6 +156,51 @@ def require_whole_jpeg(path: Path, content: bytes, pixels: NDArray[Any]) -> None
     if reason is not None:
         msg = f"{path}: truncated JPEG: {reason}"
         raise DataError(msg)
+
+
+def _incomplete_jpeg(content: bytes) -> str | None:
+    """Say whether scans of a progressive JPEG are missing: cut and ended again, it decodes without an error, blurred.
+
+    Returns:
+        A reason, or None: whole as far as the markers show; files of other kinds, too.
+    """
+    if content.find(b"\xff\xc2", 0, 1 << 16) < 0:
+        return None  # most are not progressive, and their markers take long to walk
+    seen = _jpeg_markers(content)
+    progressive = any(marker == 0xC2 for marker, _ in seen)
+    if progressive and not _all_coefficients(content, [at for marker, at in seen if marker == 0xDA]):
+        return "scans of the progressive JPEG are missing"
+    return None
+
+
+def _jpeg_markers(content: bytes) -> list[tuple[int, int]]:
+    """Give marker and position of every segment up to the end of the image."""
+    found, at = [], 2
+    while at + 4 <= len(content):
+        at = content.find(b"\xff", at)
+        if at < 0 or at + 4 > len(content) or content[at + 1] == 0xD9:
+            break
+        marker = content[at + 1]
+        if marker in (0, 0xFF) or marker in _BARE_MARKERS:
+            at += 1 if marker == 0xFF else 2
+            continue
+        found.append((marker, at))
+        at += 2 + struct.unpack_from(">H", content, at + 2)[0]
+    return found
+
+
+def _all_coefficients(content: bytes, scans: list[int]) -> bool:
+    """Whether the scans bring every coefficient of the first component down to its last bit (T.81, G.1.1.1)."""
+    component, last_bit = None, [13] * 64
+    for at in scans:
+        count = content[at + 4]
+        ids = [content[at + 5 + 2 * each] for each in range(count)]
+        start, end, bits = content[at + 5 + 2 * count : at + 8 + 2 * count]
+        component = ids[0] if component is None else component
+        if component in ids:
+            for place in range(start, min(end, 63) + 1):
+                last_bit[place] = bits & 15
+    return not any(last_bit)
 
 
 def _header(path: Path, content: bytes) -> Header:

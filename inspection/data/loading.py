@@ -54,15 +54,10 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
     listings, masks, described = _with_true_masks(listings, entries, settings)
     looks = [entries[listing.path] for listing in listings]
     bit_depth, deep = depth_of(listings, looks, settings)
-    listings, plan = plan_splits(listings)
-    named = any(listing.group is not None for listing in listings)
-    near_duplicates = settings.near_duplicates and settings.decide == "each"
-    listings, grouped = group_listings(listings, looks, near_duplicates=near_duplicates)
-    listings = deal_splits(listings, units_of(listings, looks), plan)
+    listings, torn, dealt = _in_splits(listings, looks, settings)
     scaled = settings.bit_depth is not None or settings.window is not None
-    cautions = [*notes, *left_over, *deep, *shortcut_notes(listings, looks), *contradictions(listings, looks)]
-    cautions += [] if named else name_notes(listings)
-    notes = [*cautions, *described, *file_notes(listings, looks, scaled=scaled), plan.note, *grouped]
+    cautions = [*notes, *left_over, *deep, *shortcut_notes(listings, looks), *contradictions(listings, looks), *torn]
+    notes = [*cautions, *described, *file_notes(listings, looks, scaled=scaled), *dealt]
     dataset = Dataset(
         name=root.name,
         root=root,
@@ -71,13 +66,25 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
         samples=tuple(_sample(listing, entries) for listing in listings),
         masks=masks,
         window=settings.window,
-        notes=tuple(note for note in notes if note),
+        notes=tuple(notes),
         cautions=tuple(cautions),
     )
     check_splits(dataset)
     if settings.decide == "any":
         _check_parts(dataset)
     return dataset
+
+
+def _in_splits(
+    listings: Sequence[Listing], looks: Sequence[Entry], settings: DataSettings
+) -> tuple[list[Listing], list[str], list[str]]:
+    """Give every listing its group and its split; with notes on names that splits tear apart, and on what was done."""
+    named = any(listing.group is not None for listing in listings)
+    planned, plan = plan_splits(listings)
+    near_duplicates = settings.near_duplicates and settings.decide == "each"
+    grouped, notes = group_listings(planned, looks, near_duplicates=near_duplicates)
+    dealt = deal_splits(grouped, units_of(grouped, looks), plan)
+    return dealt, [] if named else name_notes(dealt), [*filter(None, [plan.note]), *notes]
 
 
 def _check_parts(dataset: Dataset) -> None:
