@@ -21,7 +21,7 @@ from .grouping import contradictions, group_listings, units_of
 from .hints import file_notes, name_notes, shortcut_notes
 from .indexing import Index, Progress, index_files
 from .labels import counts_text, settle_labels
-from .masks import files_of, mask_rule, share_of
+from .masks import covering, files_of, mask_rule, share_of
 from .settings import DataSettings
 from .splitting import check_splits, deal_splits, plan_splits
 
@@ -51,12 +51,20 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
     left_over = census(root, listings, unlabelled=settings.unlabelled)
     entries, unreadable = _opened(root, listings, settings, cache, progress)
     listings, notes = _readable(root, listings, unreadable, skip=settings.skip_unreadable)
-    listings, masks, described = _with_true_masks(listings, entries, settings)
+    listings, masks, described, large = _with_true_masks(listings, entries, settings)
     looks = [entries[listing.path] for listing in listings]
     bit_depth, deep = depth_of(listings, looks, settings)
     listings, torn, dealt = _in_splits(listings, looks, settings)
     scaled = settings.bit_depth is not None or settings.window is not None
-    cautions = [*notes, *left_over, *deep, *shortcut_notes(listings, looks), *contradictions(listings, looks), *torn]
+    cautions = [
+        *notes,
+        *left_over,
+        *large,
+        *deep,
+        *shortcut_notes(listings, looks),
+        *contradictions(listings, looks),
+        *torn,
+    ]
     notes = [*cautions, *described, *file_notes(listings, looks, scaled=scaled), *dealt]
     dataset = Dataset(
         name=root.name,
@@ -222,11 +230,16 @@ def _nearest(root: Path, path: str) -> str:
 
 def _with_true_masks(
     listings: Sequence[Listing], entries: Mapping[str, Entry], settings: DataSettings
-) -> tuple[list[Listing], MaskRule, list[str]]:
-    """Settle what masks mean, check them against their images, and leave out those that mark nothing."""
+) -> tuple[list[Listing], MaskRule, list[str], list[str]]:
+    """Settle what masks mean, check them against their images, and leave out those that mark nothing.
+
+    Returns:
+        The listings, the rule, notes, and cautions on masks that mark more than half of their image.
+    """
     masks = {each.mask: entries[each.mask] for each in listings if each.mask is not None}
     rule, notes = mask_rule(masks, settings.mask)
-    marking = {path for path, mask in masks.items() if share_of(MaskValues.from_json(mask.mask_values), rule) > 0}
+    shares = {path: share_of(MaskValues.from_json(mask.mask_values), rule) for path, mask in masks.items()}
+    marking, large = {path for path, share in shares.items() if share > 0}, covering(shares)
     for listing in listings:
         if listing.mask is not None:
             _require_fitting(listing, entries[listing.path], entries[listing.mask], marks=listing.mask in marking)
@@ -235,13 +248,13 @@ def _with_true_masks(
         for each in listings
     ]
     if any(each.label is None for each in listings):
-        _require_both_classes(settings.root, decided, f"as their masks show; {'; '.join(notes)}".rstrip("; "))
+        _require_both_classes(settings.root, decided, "; ".join(["as their masks show", *notes, *large]))
     blamed = [each.path for each in decided if each.defective and each.mask is not None and each.mask not in marking]
     if blamed:
         notes.append(
             f"{len(blamed)} defective images have an all-black mask and count by label alone: {_first_few(blamed)}"
         )
-    return [each if each.mask in marking else replace(each, mask=None) for each in decided], rule, notes
+    return [each if each.mask in marking else replace(each, mask=None) for each in decided], rule, notes, large
 
 
 def _require_fitting(listing: Listing, image: Entry, mask: Entry, *, marks: bool) -> None:

@@ -104,11 +104,9 @@ def mask_rule(masks: Mapping[str, Entry], settings: MaskSettings) -> tuple[MaskR
         seen.update(each.counts)
     lossy = any(entry.kind in _LOSSY for entry in masks.values())
     if lossy or len(seen) > _FEW or not all(each.counts for each in values.values()):
-        rule = _soft_rule(values, settings)
-        return rule, _covering(values, rule)
+        return _soft_rule(values, settings), []
     _require_seen(seen, settings.ignored)
-    rule, notes = _rule_of_classes(seen, settings)
-    return rule, [*notes, *_covering(values, rule)]
+    return _rule_of_classes(seen, settings)
 
 
 def _soft_rule(values: Mapping[str, MaskValues], settings: MaskSettings) -> MaskRule:
@@ -151,12 +149,13 @@ def _require_seen(seen: Mapping[int, int], ignored: Sequence[int]) -> None:
         raise DataError(msg)
 
 
-def _covering(values: Mapping[str, MaskValues], rule: MaskRule) -> list[str]:
-    large = [path for path, each in values.items() if share_of(each, rule) > 0.5]
+def covering(shares: Mapping[str, float]) -> list[str]:
+    """Name masks that mark more than half of their image; `shares` is by path, as `share_of` gives it."""
+    large = [path for path, share in shares.items() if share > 0.5]
     if not large:
         return []
     note = (
-        f"{len(large)} of {len(values)} masks mark more than half of their image, such as {large[0]}; "
+        f"{len(large)} of {len(shares)} masks mark more than half of their image, such as {large[0]}; "
         "if what they mark is the good part, write data.mask: {inverted: true}"
     )
     return [note]
