@@ -13,6 +13,8 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ..inspection.base.errors import plain_text
+
 Advance = Callable[[str, int, int], None]
 """Called with what is being done, how many are done and how many there are; fits `compress.recipe.Progress`."""
 
@@ -35,12 +37,12 @@ class Console:
 
     def notify(self, text: str) -> None:
         """Write a line that everyone should see."""
-        self._terminal.print(text, markup=False)
+        self._terminal.print(plain_text(text), markup=False)
 
     def detail(self, text: str) -> None:
         """Write a line for those who asked for details (`-v`)."""
         if self._verbose:
-            self._terminal.print(text, markup=False, style="dim")
+            self._terminal.print(plain_text(text), markup=False, style="dim")
 
     def in_lines_only(self) -> Console:
         """Give one without bars, for work that goes on in several threads at once."""

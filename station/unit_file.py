@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..inspection.base.errors import StationError
 from .settings import StationSettings
 
 _UNIT = """\
@@ -93,6 +94,9 @@ def systemd_unit(command: list[str], *, writable: tuple[Path, ...] = ()) -> str:
         command: What starts it; absolute paths.
         writable: Folders outside of `/var/lib/beltline` that it must write to, such as a watched one it empties.
 
+    Raises:
+        StationError: A path cannot stand in a unit.
+
     >>> unit = systemd_unit(["/usr/bin/beltline", "serve", "/etc/beltline/a station.yaml"], writable=(Path("/data"),))
     >>> [line for line in unit.splitlines() if line.startswith(("ExecStart", "ReadWritePaths"))]
     ['ExecStart=/usr/bin/beltline serve "/etc/beltline/a station.yaml"', 'ReadWritePaths="/data"']
@@ -122,9 +126,15 @@ def container_file() -> str:
 def _quoted(word: str, *, always: bool = False) -> str:
     r"""Quote a word as systemd.service(5) wants it: `%` is a specifier there, `$` a variable.
 
+    Raises:
+        StationError: It has a line break in it, which would begin a setting of its own, or another control character.
+
     >>> _quoted("50%"), _quoted('a "b"')
     ('50%%', '"a \\"b\\""')
     """
+    if not word.isprintable():
+        msg = f"systemd unit: wanted a path without line breaks and other control characters, got {word!r}; rename it"
+        raise StationError(msg)
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     plain = not always and escaped == word.replace("%", "%%") and not set(word) & set(" \t'")
     return escaped if plain else f'"{escaped}"'

@@ -19,11 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
-from ..inspection.base.errors import HostError
+from ..inspection.base.errors import HostError, plain_text
 from .address import Address
 from .agent import MARK
 from .agent.store import BEGIN
 from .own_wheel import agent_file
+from .untrusted import (
+    MOST_ANSWER_BYTES,
+    Answer,
+    answer_of,
+    bounded,
+    errors_limited,
+    lines_of,
+    tail_of,
+)
 
 _T = TypeVar("_T")
 _OPTIONS = {
@@ -86,7 +95,7 @@ class Connection:
             subprocess.run(argv, capture_output=True, check=False, timeout=10)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def ask(self, verb: str, *arguments: str, facts: Any = None) -> dict[str, Any]:
+    def ask(self, verb: str, *arguments: str, facts: Any = None) -> Answer:
         """Let the agent do a verb; one that is done twice does no harm, so that it is repeated when the line breaks.
 
         Raises:
@@ -94,30 +103,34 @@ class Connection:
         """
         return self.patiently(lambda: self.once(verb, *arguments, facts=facts))
 
-    def once(self, verb: str, *arguments: str, facts: Any = None) -> dict[str, Any]:
+    def once(self, verb: str, *arguments: str, facts: Any = None) -> Answer:
         """Do as `ask`, without repeating it."""
         with tempfile.TemporaryFile() as source:
             source.write(json.dumps(facts).encode())
             source.seek(0)
             return self.push(verb, *arguments, source=source)
 
-    def push(self, verb: str, *arguments: str, source: IO[bytes]) -> dict[str, Any]:
+    def push(self, verb: str, *arguments: str, source: IO[bytes]) -> Answer:
         """Let the agent do a verb once with a file on its stdin, read from where the file stands."""
         done = self._ssh(self._call(verb, arguments), source=source)
-        return self._answer(done.stdout)
+        return self._answer(done)
 
-    def pull(self, verb: str, *arguments: str, target: IO[bytes]) -> None:
-        """Let the agent do a verb once and write the bytes that it sends to a file."""
+    def pull(self, verb: str, *arguments: str, target: IO[bytes], most_bytes: int) -> None:
+        """Let the agent do a verb once and write the bytes that it sends to a file.
+
+        Raises:
+            HostError: More than `most_bytes` come.
+        """
         with self._opened(verb, arguments) as stream:
-            for line in stream:
+            for line in lines_of(stream, where=self._where):
                 if line == BEGIN:
                     break
-            shutil.copyfileobj(stream, target)
+            target.writelines(bounded(stream, most_bytes, where=self._where))
 
-    def follow(self, verb: str, *arguments: str) -> Generator[dict[str, Any], None, None]:
+    def follow(self, verb: str, *arguments: str) -> Generator[Answer, None, None]:
         """Give the lines of a verb's answer as they come; ends with the verb, or with a lost connection."""
         with self._opened(verb, arguments) as stream:
-            for line in stream:
+            for line in lines_of(stream, where=self._where):
                 if line.startswith(MARK.encode()) and line.endswith(b"\n"):
                     yield self._answer(line)
 
@@ -144,14 +157,14 @@ class Connection:
                 env=_environment(),
                 start_new_session=True,
             )
-            with process:
+            with errors_limited(process, errors, where=self._where), process:
                 try:
                     yield cast("IO[bytes]", process.stdout)
                 except BaseException:
                     process.kill()
                     raise
             if process.returncode:
-                raise failure_of(self._where, process.returncode, _text(errors), met=self._met)
+                raise failure_of(self._where, process.returncode, tail_of(errors), met=self._met)
 
     def _hello(self) -> tuple[str, str]:
         name, content = agent_file()
@@ -162,8 +175,9 @@ class Connection:
             source.write(content)
             source.seek(0)
             done = self._ssh(f"exec sh -c '{script}'", source=source)
-        lines = done.stdout.decode(errors="replace").splitlines()
-        if len(lines) < 2:
+        lines = done.decode(errors="replace").splitlines()
+        if len(lines) < 2 or not all(line.isprintable() and len(line) <= _LONGEST_PATH for line in lines[-2:]):
+            lines = [line[:200] for line in lines[-2:]]
             msg = f"{self._where}: wanted a shell there, got {lines!r}; does its login run a program of its own?"
             raise HostError(msg)
         return lines[-2], lines[-1]
@@ -172,21 +186,28 @@ class Connection:
         agent = f"{self._home}/agents/{agent_file()[0]}"
         return "exec " + shlex.join([self.python, "-I", "-B", agent, self._home, verb, *arguments])
 
-    def _ssh(self, command: str, *, source: IO[bytes]) -> subprocess.CompletedProcess[bytes]:
+    def _ssh(self, command: str, *, source: IO[bytes]) -> bytes:
+        """Run one command to its end and give its stdout."""
         with tempfile.TemporaryFile() as errors:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 self._argv(command),
                 stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=_environment(),
                 start_new_session=True,
-                check=False,
             )
-            if done.returncode and not _refused(done.stdout):
-                said = "\n".join(filter(None, [_said(done.stdout), _text(errors)]))
-                raise failure_of(self._where, done.returncode, said, met=self._met)
-        return done
+            with errors_limited(process, errors, where=self._where), process:
+                try:
+                    stdout = cast("IO[bytes]", process.stdout)
+                    output = b"".join(bounded(stdout, MOST_ANSWER_BYTES, where=self._where))
+                except BaseException:
+                    process.kill()
+                    raise
+            if process.returncode and not _refused(output):
+                said = "\n".join(filter(None, [plain_text(output.decode(errors="replace")).strip(), tail_of(errors)]))
+                raise failure_of(self._where, process.returncode, said, met=self._met)
+        return output
 
     def _argv(self, command: str) -> list[str]:
         return ["ssh", *self._options(), "-T", *self._access.address.arguments, command]
@@ -196,16 +217,9 @@ class Connection:
         options = {**_OPTIONS, "ControlPath": str(self._folder / "%C")}
         return [*config, *(part for key, value in options.items() for part in ("-o", f"{key}={value}"))]
 
-    def _answer(self, said: bytes) -> dict[str, Any]:
-        marked = [line for line in said.splitlines() if line.startswith(MARK.encode())]
-        if not marked:
-            msg = f"{self._where}: wanted the agent's answer, got {said[:200]!r}"
-            raise HostError(msg)
-        answer: dict[str, Any] = json.loads(marked[-1][len(MARK) :])
-        if "error" in answer:
-            msg = f"{self._where}: {answer['error']}"
-            raise HostError(msg)
-        return answer
+    def _answer(self, output: bytes) -> Answer:
+        marked = [line for line in output.splitlines() if line.startswith(MARK.encode())]
+        return answer_of(marked[-1][len(MARK) :] if marked else output[:200], where=self._where)
 
 
 def _plain(python: str) -> str:
@@ -225,15 +239,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C"}
 
 
-def _said(stdout: bytes) -> str:
-    return stdout.decode(errors="replace").strip()
-
-
-def _text(stream: IO[bytes]) -> str:
-    stream.seek(0)
-    return stream.read().decode(errors="replace").strip()
-
-
+_LONGEST_PATH = 4_096
 _LOST = 255
 _NO_PYTHON = 73
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
@@ -19,11 +20,12 @@ from typing import Any
 
 from typing_extensions import Self
 
-from ..inspection.base.errors import HostError
+from ..inspection.base.errors import HostError, plain_text
 from ..inspection.base.storage import digest_of_file, digest_of_json
 from .connection import Access, Connection, LostConnectionError
 from .host import Ended
 from .own_wheel import own_wheel
+from .untrusted import MOST_FETCHED_BYTES, Answer
 from .wheelhouse import Platform, chosen
 
 Notify = Callable[[str], None]
@@ -105,7 +107,7 @@ class SshHost:
             with closing(self._connection.follow("follow", self._job, number, str(offset))) as messages:
                 for message in messages:
                     if "ended" in message:
-                        return Ended(code=message["ended"], errors=message["errors"])
+                        return Ended(code=message["ended"], errors=plain_text(message["errors"]))
                     if "line" in message:
                         offset = message["next"]
                         on_line(message["line"])
@@ -208,17 +210,22 @@ def fetch(connection: Connection, job: str, path: str, here: Path) -> None:
         HostError: It is not there, or does not arrive as it was sent.
     """
     facts = connection.ask("describe", job, path)
+    size: int = facts["size"]
+    if size > min(MOST_FETCHED_BYTES, shutil.disk_usage(here.parent).free):
+        msg = f"{path}: the device says that it holds {size} bytes, more than is wanted or free here; look at it there"
+        raise HostError(msg)
     part = here.with_name(f".{here.name}.{os.getpid()}.part")
     try:
         part.write_bytes(b"")
 
         def attempt() -> None:
             with part.open("ab") as target:
-                connection.pull("send", job, path, str(target.tell()), target=target)
+                at = target.tell()
+                connection.pull("send", job, path, str(at), target=target, most_bytes=max(0, size - at))
 
         connection.patiently(attempt)
         if digest_of_file(part) != f"sha256:{facts['digest']}":
-            msg = f"{path}: arrived damaged ({part.stat().st_size} of {facts['size']} bytes); run again"
+            msg = f"{path}: arrived damaged ({part.stat().st_size} of {size} bytes); run again"
             raise HostError(msg)
         part.replace(here)
     finally:
@@ -227,18 +234,20 @@ def fetch(connection: Connection, job: str, path: str, here: Path) -> None:
 
 def _send_one(connection: Connection, path: Path, digest: str, *, here: int) -> None:
     """Send a file; a cut connection goes on from what has arrived."""
-    size, damaged = path.stat().st_size, 0
+    size, damaged, most = path.stat().st_size, 0, -1
     known: list[int] = [here]
 
-    def attempt() -> dict[str, int]:
+    def attempt() -> Answer:
         offset = known.pop() if known else connection.ask("missing", facts=[digest])["missing"].get(digest, size)
+        offset = min(offset, size)
         with path.open("rb", buffering=0) as source:
             source.seek(offset)
             return connection.push("take", digest, str(size), str(offset), source=source)
 
     while True:
         answer = connection.patiently(attempt)
-        damaged += answer["damaged"]
+        damaged += answer["damaged"] or answer["have"] <= most  # nothing came of it
+        most = max(most, answer["have"])
         if answer["have"] == size:
             return
         if damaged == _MOST_DAMAGED:

@@ -6,13 +6,34 @@ and exits with `exit_code`; anything that is not a `BeltlineError` is a bug and 
 
 from __future__ import annotations
 
+import unicodedata
 from typing import ClassVar
+
+
+def plain_text(text: str) -> str:
+    r"""Write out what would act on a terminal or turn a line around: controls (not newline and tab), bidi marks.
+
+    A message may hold names and texts from anywhere: a file, a bundle, a device.
+
+    >>> plain_text("rm\x1b[2J\u202egnp.exe\n")
+    'rm\\x1b[2J\\u202egnp.exe\n'
+    """
+    return text if text.isprintable() else "".join(map(_plain_character, text))
+
+
+def _plain_character(character: str) -> str:
+    harmless = character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return character if harmless else character.encode("unicode_escape").decode()
 
 
 class BeltlineError(Exception):
     """Root of all errors that a user can correct."""
 
     exit_code: ClassVar[int] = 2
+
+    def __str__(self) -> str:
+        """Give the message, without control characters."""
+        return plain_text(super().__str__())
 
 
 class LineFileError(BeltlineError, ValueError):

@@ -6,13 +6,16 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import BeltlineError, HostError, LineFileError
 from ...targets.address import parse_address
 from ...targets.connection import Access
 from ...targets.host import Host
 from ...targets.ssh import SshHost
+from ...targets.untrusted import MOST_ANSWER_BYTES, Answer, flooded, plain_facts
 
 _MOST_BYTES = 1_000_000
 _MOST_HOSTS = 10_000
@@ -136,22 +139,45 @@ def _install(bundle: Path, address: str, rollout: RolloutOptions, notify: Callab
             host=address, state="failed", before=before, now=before, error=str(error), exit_code=error.exit_code
         )
     if "error" in said:
-        code = int(said.get("exit_code", HostError.exit_code))
+        code = said.get("exit_code", HostError.exit_code)
         return HostOutcome(host=address, state="failed", before=before, now=before, error=said["error"], exit_code=code)
     return HostOutcome(host=address, state="installed", before=before, now=said["installed"])
 
 
 def _said(host: Host, words: Sequence[str]) -> dict[str, Any]:
-    """Run a verb there and give its JSON answer; that of a verb that failed holds `error` and `exit_code`."""
+    """Run a verb there and give its JSON answer; that of a verb that failed holds `error` and `exit_code`.
+
+    Raises:
+        HostError: It gave none, or one that no verb gives.
+    """
     lines: list[str] = []
+    left = MOST_ANSWER_BYTES
+
+    def on_line(line: str) -> None:
+        nonlocal left
+        left -= len(line)
+        if left < 0:
+            raise flooded(words[0])
+        lines.append(line)
+
     argv = [host.python, "-m", f"{__name__.split('.')[0]}.pipeline", *words, "--json"]
-    ended = host.run(argv, environment={"PYTHONPATH": host.import_path}, on_line=lines.append)
+    ended = host.run(argv, environment={"PYTHONPATH": host.import_path}, on_line=on_line)
     try:
-        facts: dict[str, Any] = json.loads("\n".join(lines))
-    except ValueError as error:
+        facts = _Facts.model_validate(plain_facts(json.loads("\n".join(lines))))
+    except (ValueError, RecursionError) as error:
         msg = f"beltline {words[0]} did not answer there: {ended.errors or f'code {ended.code}'}"
         raise HostError(msg) from error
-    return facts
+    return Answer(facts.model_dump(exclude_none=True))
+
+
+class _Facts(BaseModel):
+    """What a roll-out reads of a verb's answer."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+    version: str | None = None
+    installed: str | None = None
+    error: str | None = None
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
 
 
 def _checked(text: str, hosts: Sequence[str], *, where: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from beltline.inspection.base.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError, StationError
 from beltline.pipeline.cli.serving import facts_of
 from beltline.pipeline.deploy.station_file import load_station_file, settings_for
 from beltline.station.counters import Counters
 from beltline.station.settings import StationSettings, named_choices
-from beltline.station.unit_file import writable_by
+from beltline.station.unit_file import systemd_unit, writable_by
 
 TEXT = """
 bundle: line.beltline
@@ -67,3 +67,12 @@ def test_a_bundle_may_be_named_instead(tmp_path: Path) -> None:
 def test_counts_are_told_before_the_first_frame() -> None:
     facts = facts_of(Counters().snapshot())
     assert (facts["offered"], facts["latency_ms"]["p50"]) == (0, None)
+
+
+@pytest.mark.parametrize("path", ["/data/in\nExecStartPre=/bin/sh -c reboot", "/data/\r", "/data/\x1b[2J", "/a\u2028b"])
+def test_a_path_cannot_begin_a_setting_of_its_own_in_a_unit(path: str) -> None:
+    settings = StationSettings.model_validate({"sources": [{"folder": {"path": path, "then": "remove"}}]})
+    with pytest.raises(StationError, match="wanted a path without line breaks"):
+        systemd_unit(["beltline", "serve"], writable=writable_by(settings))
+    with pytest.raises(StationError, match="wanted a path without line breaks"):
+        systemd_unit(["beltline", "serve", f"{path}.yaml"])
