@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
-from ..inspection.base.errors import HostError, plain_text
+from ..inspection.base.errors import HostError
 from .address import Address
 from .agent import MARK
 from .agent.store import BEGIN
@@ -32,6 +32,7 @@ from .untrusted import (
     errors_limited,
     lines_of,
     tail_of,
+    text_of,
 )
 
 _T = TypeVar("_T")
@@ -205,7 +206,7 @@ class Connection:
                     process.kill()
                     raise
             if process.returncode and not _refused(output):
-                said = "\n".join(filter(None, [plain_text(output.decode(errors="replace")).strip(), tail_of(errors)]))
+                said = "\n".join(filter(None, [text_of(output), tail_of(errors)]))
                 raise failure_of(self._where, process.returncode, said, met=self._met)
         return output
 

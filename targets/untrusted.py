@@ -134,7 +134,12 @@ def flooded(where: str) -> HostError:
 def tail_of(stream: IO[bytes]) -> str:
     """Give the end of a file, at most 8 kB, without control characters."""
     stream.seek(max(0, stream.seek(0, 2) - _TAIL_BYTES))
-    return plain_text(stream.read().decode(errors="replace")).strip()
+    return text_of(stream.read())
+
+
+def text_of(raw: bytes) -> str:
+    """Give what a device or ssh wrote, whose lines end with carriage returns, without control characters."""
+    return plain_text(raw.decode(errors="replace").replace("\r\n", "\n").strip())
 
 
 def plain_facts(value: Any) -> Any:
