@@ -167,7 +167,12 @@ class _Trainer:
         number = self.history.epoch + 1
         total = 0.0
         for step, (chosen, batch) in enumerate(self._batches(number), start=1):
-            value = self._step(chosen, batch)
+            try:
+                value = self._step(chosen, batch)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                raise RecipeError(self._too_large(batch)) from error
             if not isfinite(value):
                 raise RecipeError(self._broken_down(value, f"epoch {number}, step {step} of {self.steps}"))
             total += value
@@ -272,6 +277,16 @@ class _Trainer:
         self.model.to("cpu").to(memory_format=torch.contiguous_format).eval()
         return self.history
 
+    def _too_large(self, batch: Batch) -> str:
+        """Say what did not fit into memory, and what to write; the state of the epoch before is kept."""
+        (count, _, height, width), device = batch.pixels.shape, self.job.device.type
+        what = "" if self.job.settings.augmentation.crop else ", or fit.augmentation.crop: 256"
+        return (
+            f"{self.job.name}: {count} views of {height} x {width} px at once do not fit into the memory of {device}; "
+            f"write fit.batch: {max(2, count // 2)}{what}, or a smaller input_size, and run again: it goes on from the "
+            "epoch before"
+        )
+
     def _broken_down(self, value: float, place: str) -> str:
         """Keep the best weights so far, and say where it happened, where they are and what to do."""
         history, job = self.finish(), self.job
@@ -287,6 +302,10 @@ class _Trainer:
             f"{job.name}: the loss became {value} in {place}; {kept}; "
             f"lower fit.learning_rate ({job.settings.learning_rate:g}) and run again"
         )
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _groups(modules: tuple[nn.Module, ...], weight_decay: float) -> list[dict[str, Any]]:

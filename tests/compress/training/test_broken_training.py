@@ -17,10 +17,12 @@ from beltline.compress.methods.sparsify import METHOD as SPARSIFY
 from beltline.compress.methods.sparsify.masked_training import two_of_four
 from beltline.compress.recipe import ModuleContext
 from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
-from beltline.compress.training.loop import LAST_GOOD
+from beltline.compress.training.loop import LAST_GOOD, Job, fit
+from beltline.compress.training.losses import Batch
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.dataset import Dataset
 from breaking_loss import BreakingLoss
+from torch import Tensor
 
 FIT = FitSettings(epochs=3, samples_per_epoch=16, batch=8, augmentation=AugmentationSettings(crop=64))
 SOUND_STEPS = 3
@@ -70,3 +72,46 @@ def test_the_best_weights_are_a_plain_checkpoint(
         weight = weights["network.stages.0.0.0.weight"]
         assert torch.equal(weight != 0, (weight != 0) & two_of_four(weight).bool())
     assert not context.target_file.exists()
+
+
+@pytest.mark.parametrize(("crop", "more"), [(64, ""), (None, r", or fit\.augmentation\.crop: 256")])
+def test_a_batch_that_does_not_fit_into_memory_is_answered_with_one_that_may(
+    line_data: Dataset, tiny_checkpoint: Path, crop: int | None, more: str
+) -> None:
+    def greedy(logits: Tensor, _: Batch) -> Tensor:
+        return logits.sum() + torch.ones(1 << 46).sum()  # 256 TiB: no machine has them
+
+    fit_settings = FIT.model_copy(update={"augmentation": AugmentationSettings(crop=crop)})
+    job = Job(
+        name="teacher",
+        inspector=load_checkpoint(tiny_checkpoint).inspector,
+        dataset=line_data,
+        settings=fit_settings,
+        loss=greedy,
+        device=torch.device("cpu"),
+        seed=1,
+        partial=None,
+        progress=lambda *_: None,
+    )
+    words = rf"teacher: 8 views of 64 x \d+ px at once do not fit .*memory of cpu; write fit\.batch: 4{more}, or"
+    with pytest.raises(RecipeError, match=words):
+        fit(job)
+
+
+def test_other_failures_are_not_taken_for_too_little_memory(line_data: Dataset, tiny_checkpoint: Path) -> None:
+    def wrong(logits: Tensor, _: Batch) -> Tensor:
+        return logits @ torch.ones(3, 3)
+
+    job = Job(
+        name="teacher",
+        inspector=load_checkpoint(tiny_checkpoint).inspector,
+        dataset=line_data,
+        settings=FIT,
+        loss=wrong,
+        device=torch.device("cpu"),
+        seed=1,
+        partial=None,
+        progress=lambda *_: None,
+    )
+    with pytest.raises(RuntimeError, match=r"shapes|size"):
+        fit(job)
