@@ -139,6 +139,18 @@ def test_the_program_around_it_is_left_alone(bundle: Any, frames: list[Frame]) -
         opened.inspect(frames[0])
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="wants two CPUs")
+def test_the_engine_keeps_to_its_cpus_and_leaves_the_others(bundle: Any, frames: list[Frame]) -> None:
+    usable = os.sched_getaffinity(0)
+    mine = max(usable)
+    with beltline.open(bundle.path, cpus=(mine,), threads=1, deadline_ms=PLENTY_MS) as opened:
+        assert opened.inspect(frames[0]).standing == "answered"
+        assert os.sched_getaffinity(opened._service.engine_pid) == {mine}
+        assert set(opened.other_cpus) == usable - {mine}
+    with pytest.raises(StationError, match=r"engine\.cpus: this process may use the CPUs"):
+        beltline.open(bundle.path, cpus=(9999,))
+
+
 def test_a_program_never_waits_for_ever(bundle: Any, frames: list[Frame], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("beltline.station.inspector._PATIENCE_S", 0.2)
     with beltline.open(bundle.path, deadline_ms=500) as opened:
