@@ -112,7 +112,7 @@ def entry_of(file: Path) -> Entry:
         colour=_in_colour(pixels),
         channels=1 if pixels.ndim == 2 else pixels.shape[2],
         bits=8 * pixels.dtype.itemsize,
-        peak=int(pixels[:, :, :3].max() if pixels.ndim == 3 else pixels.max()),
+        peak=int(pixels.max() if pixels.ndim == 2 else pixels[:, :, :3].max()),
         low=low,
         high=high,
         noise=_noise(middle) / max(1, high),
@@ -193,7 +193,7 @@ def _mask_values(content: bytes, pixels: NDArray[Any]) -> str:
     opaque = pixels.ndim == 2 or pixels.shape[2] < 4
     counts: dict[int, int] = {}
     if opaque and len(np.unique(plane_of(content, _sample(pixels)))) > _FEW:
-        strength = pixels if pixels.ndim == 2 else pixels.max(axis=2)
+        strength = pixels if pixels.ndim == 2 else _largest_channel(pixels)
     else:
         plane = plane_of(content, pixels)
         values, numbers = np.unique(plane, return_counts=True)
@@ -202,6 +202,14 @@ def _mask_values(content: bytes, pixels: NDArray[Any]) -> str:
         strength = strength_of(plane)
     bright = float((strength > np.iinfo(pixels.dtype).max // 2).mean())
     return json.dumps([counts, bright, float((strength > 0).mean())])
+
+
+def _largest_channel(pixels: NDArray[Any]) -> NDArray[Any]:
+    """As `pixels.max(axis=2)`, which walks pixel by pixel and takes ten times as long."""
+    largest = pixels[:, :, 0]
+    for channel in range(1, pixels.shape[2]):
+        largest = np.maximum(largest, pixels[:, :, channel])
+    return largest
 
 
 def _ends(values: NDArray[Any]) -> tuple[int, int]:
