@@ -22,6 +22,7 @@ import numpy as np
 
 from ...export.bundles.golden import frame_of
 from ...inspection.base.errors import BeltlineError
+from ...inspection.statistics.quantile import quantile
 from ...station.engines.pinning import keeping_to
 from ...station.frames import OfferedFrame
 from ...station.outcomes import Outcome, Seen
@@ -130,8 +131,8 @@ def _facts(outcomes: Sequence[Outcome], written: Mapping[int, tuple[int, int]], 
     for place, name in enumerate(("coil_ms", "number_ms")):
         taken_ms = np.array([written[each.number][place] - each.captured_ns for each in there]) / 1e6
         facts[name] = {"p50": None, "p99": None, "max": None} if not there else {
-            "p50": round(float(np.quantile(taken_ms, 0.5)), 3),
-            "p99": round(float(np.quantile(taken_ms, 0.99)), 3),
+            "p50": round(quantile(taken_ms, 0.5), 3),
+            "p99": round(quantile(taken_ms, 0.99), 3),
             "max": round(float(taken_ms.max()), 3),
         }  # fmt: skip
     return facts
