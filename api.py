@@ -57,6 +57,7 @@ def open(  # noqa: A001  read as `beltline.open`, as `wave.open` and `gzip.open`
     bundle: AnyPath | None = None,
     *,
     key: AnyPath | None = None,
+    allow_unsigned: bool = False,
     row: str | None = None,
     deadline_ms: float | None = None,
     late: Literal["pass", "reject"] = "reject",
@@ -71,7 +72,9 @@ def open(  # noqa: A001  read as `beltline.open`, as `wave.open` and `gzip.open`
 
     Args:
         bundle: A bundle file, or a folder that versions are installed in; None: what this user has installed.
-        key: Public key that a bundle file must be signed with; None: its digests are checked alone.
+        key: Public key that a bundle file must be signed with; None: the one that `beltline install` has
+            remembered; where there is none, its digests are checked alone.
+        allow_unsigned: Take a bundle file that nobody signed, or that the remembered key does not vouch for.
         row: Which of its models; None: the first whose runtime is here.
         deadline_ms: From capture to decision; None: the bundle's. What is late goes to the safe side.
         late: The safe side: what a frame is answered with that the model did not decide in time.
@@ -95,6 +98,7 @@ def open(  # noqa: A001  read as `beltline.open`, as `wave.open` and `gzip.open`
     return open_inspector(
         _path(bundle),
         key=_path(key),
+        allow_unsigned=allow_unsigned,
         row=row,
         deadline_ms=deadline_ms,
         late=late,

@@ -149,6 +149,7 @@ def open_inspector(
     bundle: Path | None,
     *,
     key: Path | None = None,
+    allow_unsigned: bool = False,
     row: str | None = None,
     deadline_ms: float | None = None,
     late: Answer = "reject",
@@ -162,6 +163,7 @@ def open_inspector(
         StationSettings(
             bundle=bundle,
             key=key,
+            allow_unsigned=allow_unsigned,
             deadline_ms=deadline_ms,
             late=late,
             queue=QueueSettings(frames=_QUEUE),

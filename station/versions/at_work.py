@@ -100,7 +100,7 @@ class BundleStore:
             if bundle.signer.key is None and not self._settings.allow_unsigned:
                 msg = (
                     f"{path} is {bundle.signer.text}; sign it (beltline bundle --key), or say that it may work all the "
-                    "same: --allow-unsigned, in station.yaml `allow_unsigned: true`"
+                    "same: --allow-unsigned, in station.yaml `allow_unsigned: true`, from a program allow_unsigned=True"
                 )
                 raise StationError(msg)
             cautions = () if bundle.signer.trusted else (f"{path}: {bundle.signer.text}",)

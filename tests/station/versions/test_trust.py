@@ -15,6 +15,7 @@ from beltline.export.bundles.manifest import Manifest
 from beltline.export.bundles.signing import check_signature, make_key, public_pem, sign
 from beltline.export.bundles.writing import write_bundle
 from beltline.inspection.base.errors import BundleError, StationError
+from beltline.station.inspector import open_inspector
 from beltline.station.versions.activation import Places, current_activation
 from beltline.station.versions.at_work import BundleStore
 from beltline.station.versions.installing import InstallOptions, install
@@ -136,7 +137,10 @@ def test_a_bundle_file_that_nobody_signed_is_not_served_without_a_word(
     monkeypatch.setattr("beltline.station.versions.at_work.default_root", lambda: tmp_path / "root")
     unsigned = written(bundle, tmp_path, key=None)
     with pytest.raises(StationError, match=r"not signed: .* --allow-unsigned, in station.yaml `allow_unsigned: true`"):
+        open_inspector(unsigned)
+    with pytest.raises(StationError, match="from a program allow_unsigned=True"):
         BundleStore(settings_of(bundle=unsigned)).candidates()[0]()
+    open_inspector(unsigned, allow_unsigned=True).close()
     with running(settings_of(bundle=unsigned, allow_unsigned=True)) as service:
         assert any("not signed" in each.text for each in service.counters.snapshot().incidents)
     with running(settings_of(bundle=bundle.path)) as service:
