@@ -26,6 +26,8 @@ MOST_PER_CLIENT = 32
 HANDSHAKE_S = 5.0
 HEAD_S = 10.0
 _SHORT_OF_DESCRIPTORS_S = 0.2
+_PAUSE_S = 0.002
+"""Between two newcomers where all places are taken: so each has a quarter of a second until it may have to give way."""
 
 
 @dataclass(slots=True, eq=False)
@@ -94,14 +96,16 @@ class Connections:
             except OSError:  # no descriptor is left, or whoever came is gone
                 await asyncio.sleep(_SHORT_OF_DESCRIPTORS_S)
                 continue
-            peer = str(address[0])
+            peer, crowded = str(address[0]), len(self._all) >= MOST
             if not self._has_room(peer):
+                await asyncio.sleep(_PAUSE_S)
                 arrived.close()
                 self._note_refused("connections", peer)
                 continue
             connection = _Connection(peer, self._protocol())
             connection.task = loop.create_task(self._let_in(connection, arrived))
             self._all.append(connection)
+            await asyncio.sleep(_PAUSE_S if crowded else 0)  # let those that are in be heard
 
     def note_begun(self, protocol: web.RequestHandler) -> None:
         """Note that work on a request begins: its head came, or its body is whole."""

@@ -31,7 +31,7 @@ _LINGER_S = 2.0
 _START_S = 20.0
 _END_S = 2.0
 _HEAD_BYTES = 4096
-_KNOCKING = 64
+_KNOCKING = 256
 _JSON_SPARE_BYTES = 1 << 20
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -68,10 +68,13 @@ http: null
     argv = [sys.executable, "-m", "beltline.pipeline", "serve", str(tmp_path / "station.yaml"), "--json"]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE / ".dev")}
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert systemd.recv(4096).startswith(b"READY=1\nSTATUS=tiny-")
-        assert systemd.recv(4096).startswith(b"WATCHDOG=1")
-        process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=60)
+        try:
+            assert systemd.recv(4096).startswith(b"READY=1\nSTATUS=tiny-")
+            assert systemd.recv(4096).startswith(b"WATCHDOG=1")
+            process.send_signal(signal.SIGTERM)
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # else a failure here would wait for it for ever
     assert process.returncode == 0, errors
     facts = json.loads(output)
     assert facts["offered"] == facts["answered"] + facts["late"] + facts["refused"] + facts["faulty"] > 0

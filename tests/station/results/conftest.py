@@ -220,6 +220,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[
         (folder / "cert.der").write_bytes(certificate.public_bytes(serialization.Encoding.DER))
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
         (folder / "key.pem").write_bytes(key.private_bytes(encoding, form, serialization.NoEncryption()))
+        (folder / "key.pem").chmod(0o600)
         return folder / "cert.der", folder / "key.pem"
 
     return make

@@ -104,8 +104,10 @@ def test_numbers_go_on_after_a_power_cut(bundle: Any, frames: list[Frame], plc: 
     for _ in range(3):
         before = len(plc.parts)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment) as process:
-            eventually(lambda: len(plc.parts) >= before + 10 or process.poll() is not None)  # noqa: B023
-            process.send_signal(signal.SIGKILL)
+            try:
+                eventually(lambda: len(plc.parts) >= before + 10 or process.poll() is not None)  # noqa: B023
+            finally:
+                process.kill()
             assert process.wait(60) == -signal.SIGKILL, process.stdout and process.stdout.read()
         ends.append(len(plc.parts))
     numbers = [part[0] for part in plc.parts]

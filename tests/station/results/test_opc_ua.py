@@ -77,6 +77,12 @@ def test_a_secure_plc_is_talked_to_encrypted_and_as_its_user(
     sink.send(outcome(number=70_000, answer="reject"))
     sink.close()
     assert secure_plc.written == [("reject", True), ("number", 70_000)]
+    key.chmod(0o644)
+    readable = RESULT.open(settings(secure_plc, keep_s=0.5, **whole))
+    with pytest.raises(DeliveryError, match="everybody on this machine may read this secret; run: chmod 640"):
+        readable.send(outcome(number=1))
+    readable.close()
+    key.chmod(0o600)
     secret.write_text("wrong\n")
     for given in (whole, {}):
         refused = RESULT.open(settings(secure_plc, keep_s=0.5, **given))
