@@ -131,6 +131,11 @@ def test_what_is_no_backbone_is_refused_by_what_it_looks_like(tmp_path: Path) ->
         network(pretrained=str(tmp_path / "nowhere.pth"))
 
 
+def test_a_backbone_that_starts_well_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    network(pretrained=True)
+    assert caplog.records == []
+
+
 def test_names_that_are_not_known_are_refused() -> None:
     with pytest.raises(
         LineFileError, match="no package brings weights for resnet18; write backbone: tf_efficientnet_lite0"

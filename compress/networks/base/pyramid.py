@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -98,14 +101,15 @@ class TimmNetwork(nn.Module):
             msg = f"network: {backbone} gives strides {strides}, wanted 4, 8, 16, 32; choose another"
             raise LineFileError(msg)
         weights = None if pretrained is False else _whole_weights(backbone, pretrained)
-        self.backbone = timm.create_model(
-            backbone,
-            features_only=True,
-            pretrained=weights is not None,
-            pretrained_cfg_overlay={"state_dict": weights} if weights is not None else None,
-            in_chans=channels,  # of pretrained weights for three channels, one channel takes the sum
-            out_indices=tuple(levels),
-        )
+        with _classifier_left_out():
+            self.backbone = timm.create_model(
+                backbone,
+                features_only=True,
+                pretrained=weights is not None,
+                pretrained_cfg_overlay={"state_dict": weights} if weights is not None else None,
+                in_chans=channels,  # of pretrained weights for three channels, one channel takes the sum
+                out_indices=tuple(levels),
+            )
         self.head = Pyramid(list(self.backbone.feature_info.channels()), width)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -118,6 +122,18 @@ def _stage(channels_in: int, channels_out: int, depth: int) -> nn.Sequential:
     units = [conv_unit(channels_in, channels_out, stride=2)]
     units += [conv_unit(channels_out, channels_out) for _ in range(depth - 1)]
     return nn.Sequential(*units)
+
+
+@contextmanager
+def _classifier_left_out() -> Iterator[None]:
+    """Keep timm from warning of the classifier's weights: all names were checked, and features need no classifier."""
+    builder = logging.getLogger("timm.models._builder")
+    level = builder.level
+    builder.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        builder.setLevel(level)
 
 
 def _whole_weights(backbone: str, pretrained: bool | str | Path) -> dict[str, Tensor]:
