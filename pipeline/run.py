@@ -25,10 +25,9 @@ from .report.reporting import write_report
 from .search.searching import require_search, search
 from .stages.artifact import build_artifact
 from .stages.build import count, make_graph, make_module
-from .stages.build_teacher import make_teacher
 from .stages.check_teacher import useful_teacher
 from .stages.interleaved import QUICK_ROUNDS, ROUNDS, Compared, compared, measure_interleaved
-from .stages.job import Made, RunJob
+from .stages.job import DOUBT, Made, RunJob
 from .stages.judge import RowResult
 from .stages.measure import Device, devices_of, meet, on_each, require_on_devices, this_machine
 from .stages.rows import RowPlan, planned_rows, require_parts, without_missing
@@ -99,15 +98,16 @@ def run_job(
     with open_job(asked, runs=runs, console=console, measures=searches or until in ("bench", "report")) as met:
         require_on_devices(plans, met.devices)
         if until == "train":
-            return _made(until, [make_teacher(met).path])
+            known, teacher = useful_teacher(met, stops=False)
+            return _made(until, [teacher.path], doubt=known.doubt)
         known, teacher = useful_teacher(met)
         job, plans = _searched(known, teacher, baselines=baselines) if searches else (known, plans)
         rows = [row for plan in plans for row in _compressed(job, plan, teacher)]
         if until == "compress":
-            return _made(until, [row.module.path for row in rows])
+            return _made(until, [row.module.path for row in rows], doubt=job.doubt)
         rows = [_with_graph(job, row) for row in rows]
         if until == "export":
-            return _made(until, [_built(job, row)[0].path for row in rows])
+            return _made(until, [_built(job, row)[0].path for row in rows], doubt=job.doubt)
         results = [result for row in rows for result in _tried(job, row)]
         if baselines:
             results = _interleaved(job, results, rounds=QUICK_ROUNDS if quick else ROUNDS)
@@ -282,8 +282,13 @@ def _interleaved(job: RunJob, results: Sequence[RowResult], *, rounds: int) -> l
     return [replace(result, compared=found.get(result.name)) for result in results]
 
 
-def _made(until: Until, paths: list[Path]) -> Outcome:
+def _made(until: Until, paths: list[Path], *, doubt: str | None) -> Outcome:
     files = list(dict.fromkeys(str(path) for path in paths))
+    cautions = [] if doubt is None else [f"{DOUBT}: {doubt}."]
     return Outcome(
-        verdict="done", exit_code=0, report=None, message="\n".join(files), summary={"until": until, "files": files}
+        verdict="done",
+        exit_code=0,
+        report=None,
+        message="\n".join([*files, *(f"mind: {caution}" for caution in cautions)]),
+        summary={"until": until, "files": files, "cautions": cautions},
     )

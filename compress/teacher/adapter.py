@@ -95,7 +95,7 @@ def made_by(factory: str, folder: Path) -> nn.Module:
     try:
         with _importing_from(folder):
             made = getattr(import_module(module_name), function)()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         msg = (
             f"teacher: factory {factory!r} cannot be loaded from {folder}: {failure(error, folder)}; "
             "write it as module:function, callable without arguments"

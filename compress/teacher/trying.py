@@ -72,7 +72,7 @@ class _Trial:
         """Give the chosen output; it is one tensor."""
         try:
             returned = self.adapted.raw(pixels)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise WeightsError(self._failed(error, pixels, what)) from error
         if not isinstance(returned, Tensor):
             raise WeightsError(self._several(returned))
@@ -98,7 +98,7 @@ class _Trial:
                 self.run(pixels, "two frames in training mode")
                 logits = self.adapted(pixels)
                 untouched = _without_gradient(inner, logits)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             said = str(error) if isinstance(error, WeightsError) else self._failed(error, pixels, "a training step")
             if required:
                 raise WeightsError(said) from error
@@ -118,19 +118,25 @@ class _Trial:
             raise WeightsError(msg)
         return (f"{note}: prune and fine-tuning leave them as they are",)
 
-    def _failed(self, error: Exception, pixels: Tensor, what: str) -> str:
+    def _failed(self, error: BaseException, pixels: Tensor, what: str) -> str:
         said = f"teacher: {self.name} fails on {what}, {list(pixels.shape)}: {failure(error, self.folder)}"
         if len(pixels) > 1 and not self.adapted.inner.training:
             return f"{said}; one frame alone works: let its forward take a batch"
-        edge = next((each for each in _USUAL_EDGES if self._takes(pixels, each)), None)
+        other = pixels[:, :1] if pixels.shape[1] > 1 else pixels.expand(-1, 3, -1, -1)
+        if self._takes(other):
+            return f"{said}; frames of {other.shape[1]} channels work: write data.channels: {other.shape[1]}"
+        edge = next((each for each in _USUAL_EDGES if self._takes_edge(pixels, each)), None)
         return said if edge is None else f"{said}; frames of {edge} x {edge} work: write input_size: [{edge}, {edge}]"
 
-    def _takes(self, pixels: Tensor, edge: int) -> bool:
+    def _takes_edge(self, pixels: Tensor, edge: int) -> bool:
         if tuple(pixels.shape[-2:]) == (edge, edge) or self.adapted.inner.training:
             return False
+        return self._takes(nn.functional.interpolate(pixels, size=(edge, edge)))
+
+    def _takes(self, pixels: Tensor) -> bool:
         try:
-            self.adapted.raw(nn.functional.interpolate(pixels, size=(edge, edge)))
-        except Exception:  # noqa: BLE001  whatever it raises, this size is none of its own either
+            self.adapted.raw(pixels)
+        except (Exception, SystemExit):  # noqa: BLE001  whatever it raises, such frames are none of its own either
             return False
         return True
 

@@ -186,5 +186,5 @@ class _Broken:
 def _loaded(entry: EntryPoint) -> Any:
     try:
         return entry.load()
-    except Exception as error:  # noqa: BLE001  another's code, which may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  another's code, which may raise anything
         return _Broken(f"{entry.value} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:300]}")

@@ -29,7 +29,12 @@ _WANTED = {
 }
 _COMPARED = {"greater_than": (">", "gt"), "greater_than_equal": (">=", "ge"),
              "less_than": ("<", "lt"), "less_than_equal": ("<=", "le")}  # fmt: skip
-
+_LENGTHS = {
+    "string_too_long": "text of at most {max_length} characters",
+    "string_too_short": "text of at least {min_length} characters",
+    "too_long": "a list of at most {max_length}",
+    "too_short": "a list of at least {min_length}",
+}
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -127,6 +132,8 @@ def _wanted(problem: Any) -> str:
         return str(context["expected"])
     if kind == "string_pattern_mismatch":
         return f"text that matches {context['pattern']}"
+    if kind in _LENGTHS:
+        return _LENGTHS[kind].format(**context)
     plainly: str = problem["msg"].removeprefix("Input should be ")
     return _WANTED.get(kind.split("_")[0], plainly)[:_LONGEST_TEXT]
 

@@ -59,18 +59,26 @@ def answered(*, as_json: bool) -> Iterator[None]:
     try:
         yield
     except BeltlineError as error:
-        typer.echo(f"beltline: {error}", err=True)
-        if as_json:
-            print_json({"error": str(error), "exit_code": error.exit_code})
+        _refuse(str(error), error.exit_code, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     except ModuleNotFoundError as error:
         if (package := _OF_THE_LINE_EXTRA.get(str(error.name).partition(".")[0])) is None:
             raise
-        typer.echo(f"beltline: {package} is not installed; run: pip install 'beltline[line]'", err=True)
+        _refuse(f"{package} is not installed; run: pip install 'beltline[line]'", 2, as_json=as_json)
+        raise typer.Exit(2) from error
+    except SystemExit as error:  # of a factory or a plug-in: a script's own exit(0) must not read as `fits`
+        how = "code that was loaded (a factory's or a plug-in's) ended the program, so that nothing was judged"
+        _refuse(f"{how}; take exit({error.code!r}) out of it", 2, as_json=as_json)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         typer.echo("\nbeltline: stopped; run again to go on from here", err=True)
         raise typer.Exit(STOPPED) from error
+
+
+def _refuse(text: str, code: int, *, as_json: bool) -> None:
+    typer.echo(f"beltline: {text}", err=True)
+    if as_json:
+        print_json({"error": text, "exit_code": code})
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -94,7 +94,9 @@ def _text(error: Any, model: type[BaseModel], location: Location) -> str:
         return "is missing; add it"
     if error["type"] == "extra_forbidden":
         return _unknown_key(str(location[-1]), model, location[:-1])
-    return f"{describe_problem(error)}{_way_out(error['type'], error['input'])}"
+    # A block's own check begins with the block's name, which stands before it here as its place.
+    text = describe_problem(error).removeprefix(f"{location[-1] if location else ''}: ")
+    return f"{text}{_way_out(error['type'], error['input'])}"
 
 
 def _way_out(kind: str, written: Any) -> str:

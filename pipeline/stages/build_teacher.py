@@ -52,7 +52,8 @@ def make_teacher(job: RunJob) -> Made:
 
 def _digest_of_given(file: Path) -> str:
     if not file.is_file():
-        msg = f"teacher: {file} is not there; paths in line.yaml start from its folder"
+        wrong = "is no file, but a folder or the like" if file.exists() else "is not there"
+        msg = f"teacher: {file} {wrong}; paths in line.yaml start from its folder"
         raise LineFileError(msg)
     return digest_of_file(file)
 

@@ -19,6 +19,8 @@ from .stages import Stage, run_stage
 from .versions import runtime_of
 
 _RUNTIME_OF_GRAPHS = "onnx_runtime"
+_GOES_ON = "The run goes on, but no verdict can be `fits`"
+_KEPT = "`beltline run` will compress nothing with it, or call nothing `fits`"
 _OF_TRAINING = {
     "alike": "training did not get going: lower teacher.fit.learning_rate, or train for more epochs",
     "inverted": "that looks like labels that are swapped: check data.good and the labels",
@@ -27,11 +29,15 @@ _OF_TRAINING = {
 }
 
 
-def useful_teacher(job: RunJob) -> tuple[RunJob, Made]:
+def useful_teacher(job: RunJob, *, stops: bool = True) -> tuple[RunJob, Made]:
     """Make the teacher and judge it on val.
 
     A quick run trains too little to tell, and a val split of a few parts cannot: there it is said, and no row's verdict
     is `fits`. Scores that are all alike, or sort the wrong way round, stop every run.
+
+    Args:
+        job: The run.
+        stops: Whether a useless teacher ends it; where nothing is built on the teacher, it is a doubt like the others.
 
     Returns:
         The job, which knows of a doubt, and the teacher.
@@ -47,10 +53,10 @@ def useful_teacher(job: RunJob) -> tuple[RunJob, Made]:
     settings = job.line_file.teacher
     sentence = f"{_seen(found)}; {_looks_like(found, settings)}"
     quick = job.line_file.run_name.endswith(QUICK)
-    if found.finding in ("alike", "inverted") or (found.finding == "chance" and not quick):
+    if stops and (found.finding in ("alike", "inverted") or (found.finding == "chance" and not quick)):
         msg = f"teacher: {sentence}. Nothing was compressed: whatever is compared with it would seem to fit"
         raise WeightsError(msg)
-    job.console.notify(f"CAUTION: teacher: {sentence}. The run goes on, but no verdict can be `fits`")
+    job.console.notify(f"CAUTION: teacher: {sentence}. {_GOES_ON if stops else _KEPT}")
     return replace(job, doubt=sentence), teacher
 
 

@@ -14,6 +14,7 @@ import pytest
 from beltline.inspection.base.errors import DataError, ParityError
 from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.cli.options import answered
+from typer import Exit
 
 SOURCE = Path(__file__).parents[2]
 GOOD = """\
@@ -80,6 +81,13 @@ def test_a_mistake_is_a_json_object_where_one_was_asked_for(tmp_path: Path) -> N
     answer = beltline("plan", "none.yaml", "--json", folder=tmp_path)
     assert json.loads(answer.stdout)["exit_code"] == answer.returncode == 2
     assert "no such file" in json.loads(answer.stdout)["error"]
+
+
+def test_a_factory_that_ends_the_program_is_a_mistake_not_a_success() -> None:
+    """`exit(0)` in a script that somebody named as a factory must not read as `fits` in a CI."""
+    with pytest.raises(Exit) as stopped, answered(as_json=False):
+        raise SystemExit(0)
+    assert stopped.value.exit_code == 2
 
 
 @pytest.mark.parametrize("arguments", [["pln"], ["plan", "--jsn"], ["run", "a", "b"]])

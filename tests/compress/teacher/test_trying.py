@@ -163,6 +163,16 @@ def tied():
 def raises():
     raise OSError("no licence for this model")
 
+def ends():
+    raise SystemExit(0)
+
+class Ends(nn.Conv2d):
+    def forward(self, pixels):
+        raise SystemExit(0)
+
+def ends_later():
+    return Ends(1, 1, 3, 8, 1)
+
 def colours():
     made = nn.Conv2d(3, 1, 1, 8)
     made.weight.data = torch.tensor([[[[1.0]], [[10.0]], [[100.0]]]])
@@ -189,7 +199,7 @@ def take(own: Path, line_data: Dataset, tmp_path: Path) -> Take:
         sys.path.insert(0, str(own))
         try:
             module = getattr(importlib.import_module("brought_models"), function)()
-        except OSError:
+        except (OSError, SystemExit):
             module = nn.Module()
         finally:
             sys.path.remove(str(own))
@@ -330,6 +340,17 @@ def test_numbers_that_two_names_share_are_kept(take: Take) -> None:
 def test_a_factory_that_raises_is_one_sentence_with_its_own_line(take: Take) -> None:
     with pytest.raises(LineFileError, match=r"OSError: no licence for this model \(brought_models\.py, line \d+"):
         take("raises")
+
+
+@pytest.mark.parametrize("function", ["ends", "ends_later"])
+def test_code_that_ends_the_program_ends_no_run_with_exit_0(take: Take, function: str) -> None:
+    with pytest.raises((LineFileError, WeightsError), match=r"SystemExit: 0 \(brought_models\.py, line \d+"):
+        take(function)
+
+
+def test_a_network_of_three_channels_on_grey_frames_is_told_the_key(take: Take) -> None:
+    with pytest.raises(WeightsError, match=r"frames of 3 channels work: write data\.channels: 3"):
+        take("colours")
 
 
 def test_trying_leaves_the_module_as_it_was(take: Take) -> None:

@@ -12,6 +12,8 @@ class Inner(BaseModel):
     ratio: float = Field(default=0.5, gt=0, lt=1)
     kind: Literal["a", "b"] = "a"
     name: str = Field(default="x", pattern="^[a-z]+$")
+    pair: tuple[int, ...] = Field(default=(1,), min_length=1, max_length=2)
+    short: str = Field(default="x", min_length=1, max_length=2)
 
     @field_validator("name")
     @classmethod
@@ -43,6 +45,10 @@ def refused(value: Any, **options: Any) -> str:
         ({"steps": [{"name": "A"}]}, 'steps[0].name: wanted text that matches ^[a-z]+$, got "A"'),
         ({"steps": [{"name": "zoo"}]}, "steps[0].name: wanted a name without z; take another"),
         ({"steps": [{"rate": 1}]}, "steps[0].rate: unknown key"),
+        ({"steps": [{"pair": []}]}, "steps[0].pair: wanted a list of at least 1, got []"),
+        ({"steps": [{"pair": [1, 2, 3]}]}, "steps[0].pair: wanted a list of at most 2, got [1, 2, 3]"),
+        ({"steps": [{"short": ""}]}, 'steps[0].short: wanted text of at least 1 characters, got ""'),
+        ({"steps": [{"short": "abc"}]}, 'steps[0].short: wanted text of at most 2 characters, got "abc"'),
         ({"steps": [7]}, "steps[0]: wanted a block of keys (`key: value`), got 7"),
         ({"steps": None}, "steps: wanted a list (lines that begin with `-`), got nothing"),
     ],

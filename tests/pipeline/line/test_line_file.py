@@ -238,3 +238,14 @@ def test_the_folder_of_a_users_own_student_starts_at_the_line_file(tmp_path: Pat
     line_file = load(tmp_path, GOOD + f"recipes: [{{name: own, steps: [{{distill: {{network: {own}}}}}]}}]\n")
     network = line_file.recipes[0].steps[0].settings.network
     assert Path(network["folder"]) == tmp_path / "code"
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ("{factory: 'a:b', normalisation: unit}", "HERE/line.yaml:8: teacher: factory needs weights"),
+        ("{network: {family: nix}}", "HERE/line.yaml:8: teacher.network: family: wanted one of"),
+    ],
+)
+def test_a_place_is_written_once(tmp_path: Path, teacher: str, message: str) -> None:
+    assert refusal(tmp_path, f"{GOOD}teacher: {teacher}\n").startswith(message)

@@ -132,6 +132,19 @@ def test_a_quick_run_goes_on_and_can_not_fit(
     assert _doubted(Verdict(verdict="misses", findings={}), doubted.doubt).verdict == "misses"
 
 
+def test_train_keeps_a_useless_teacher_and_says_so_on_every_channel(
+    home: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint(home, tiny_checkpoint, lambda _: None)
+    path = opened(home, "{weights: t.safetensors}", name="trained")
+    done = run_job(load_line_file(path), runs=home / "runs", until="train", console=Console())
+    (caution,) = done.summary["cautions"]
+    assert caution.startswith("The teacher may be useless: its AUROC on val is")
+    assert f"mind: {caution}" in done.message
+    assert "`beltline run` will compress nothing with it" in capsys.readouterr().err
+    assert Path(done.summary["files"][0]).is_file()
+
+
 @pytest.mark.parametrize("quick", [False, True])
 def test_a_constant_teacher_always_stops(home: Path, tiny_checkpoint: Path, *, quick: bool) -> None:
     def constant(network: nn.Module) -> None:
