@@ -234,9 +234,9 @@ class Step(BaseModel):
         """
         options = self.settings.model_dump(mode="json", exclude_defaults=True)
         network = dict(self.settings.built_network or {})
-        words = [str(network.pop("family"))] if network else []
+        family = [str(network.pop("family"))] if network else []
         named = {**network, **options}
-        return " ".join([self.method, *words, *(f"{k}={v}" for k, v in named.items() if not isinstance(v, dict))])
+        return " ".join([self.method, *family, *(f"{k}={v}" for k, v in named.items() if not isinstance(v, dict))])
 
 
 class RecipeSettings(BaseModel):

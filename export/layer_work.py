@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 
-def layer_work(view: GraphIndex) -> tuple[LayerWork, ...]:
+def layer_work(index: GraphIndex) -> tuple[LayerWork, ...]:
     """Count the work of each Conv, ConvTranspose, Gemm and MatMul with constant weights, in graph order.
 
     Raises:
         GraphError: The size of a layer's input cannot be told from the file.
     """
-    return tuple(_work(view, node) for node in view.weighted())
+    return tuple(_work(index, node) for node in index.weighted())
 
 
-def _work(view: GraphIndex, node: NodeProto) -> LayerWork:
-    weights = _known_shape(view, node, node.input[1])
-    read, written = _known_shape(view, node, node.input[0]), _known_shape(view, node, node.output[0])
+def _work(index: GraphIndex, node: NodeProto) -> LayerWork:
+    weights = _known_shape(index, node, node.input[1])
+    read, written = _known_shape(index, node, node.input[0]), _known_shape(index, node, node.output[0])
     return LayerWork(
         name=name_of(node),
         macs=_macs(node, weights, read, written),
@@ -42,8 +42,8 @@ def _macs(node: NodeProto, weights: tuple[int, ...], read: tuple[int, ...], writ
     return prod(written) * prod(weights) // written[-1]
 
 
-def _known_shape(view: GraphIndex, node: NodeProto, name: str) -> tuple[int, ...]:
-    shape = view.shapes.get(name)
+def _known_shape(index: GraphIndex, node: NodeProto, name: str) -> tuple[int, ...]:
+    shape = index.shapes.get(name)
     known = tuple(each for each in shape or () if each is not None)
     if shape is None or len(known) != len(shape):
         msg = (

@@ -56,12 +56,12 @@ def sparse_fraction(model: ModelProto) -> float:
     return sparsity_of(index_of_model(model, "model")).fraction
 
 
-def sparsity_of(view: GraphIndex) -> Sparsity:
+def sparsity_of(index: GraphIndex) -> Sparsity:
     """Sort a graph's weighted layers; see `Sparsity`."""
     sparse, dense, left = [], [], []
     within = total = 0
-    for node in view.weighted():
-        weights = folded(view, node.input[1])
+    for node in index.weighted():
+        weights = folded(index, node.input[1])
         groups = _input_channels_last(node, weights)
         total += weights.size
         if groups is None or groups.shape[-1] % _GROUP:
@@ -88,48 +88,48 @@ def is_two_of_four(weights: NDArray[Any]) -> bool:
     return bool(others.any() and others.max() <= _KEPT)
 
 
-def folded(view: GraphIndex, name: str) -> NDArray[Any]:
+def folded(index: GraphIndex, name: str) -> NDArray[Any]:
     """Compute a constant tensor through all that stands before it (Q/DQ, casts, transposes), as ONNX defines it.
 
     Args:
-        view: The graph.
+        index: The graph.
         name: A tensor for which `view.is_weight` holds.
     """
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
-    value = view.value(name)
+    value = index.value(name)
     if value is not None:
         return value
-    nodes = _behind(view, name)
-    constants = {each for node in nodes for each in node.input if each in view.constants}
+    nodes = _behind(index, name)
+    constants = {each for node in nodes for each in node.input if each in index.constants}
     graph = helper.make_graph(
         nodes,
         "weights",
         [],
         [helper.make_empty_tensor_value_info(name)],
-        [_named(view, each) for each in sorted(constants)],
+        [_named(index, each) for each in sorted(constants)],
     )
-    opset = helper.make_opsetid("", max(view.opset, _EVALUATED_FROM))
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=view.model.ir_version)
+    opset = helper.make_opsetid("", max(index.opset, _EVALUATED_FROM))
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=index.model.ir_version)
     (result,) = ReferenceEvaluator(model).run(None, {})
     return np.asarray(result)
 
 
-def _behind(view: GraphIndex, name: str) -> list[NodeProto]:
+def _behind(index: GraphIndex, name: str) -> list[NodeProto]:
     """Give the nodes that make a constant tensor, in the order in which they run."""
     found: list[NodeProto] = []
-    while (node := view.maker(name)) is not None:
+    while (node := index.maker(name)) is not None:
         found.insert(0, node)
         name = node.input[0]
     return found
 
 
-def _named(view: GraphIndex, name: str) -> Any:
+def _named(index: GraphIndex, name: str) -> Any:
     """Give a constant under the name it is read by; the tensor in a Constant node has another, or none."""
     from onnx import numpy_helper
 
-    return numpy_helper.from_array(np.asarray(view.value(name)), name)
+    return numpy_helper.from_array(np.asarray(index.value(name)), name)
 
 
 def _input_channels_last(node: NodeProto, weights: NDArray[Any]) -> NDArray[Any] | None:

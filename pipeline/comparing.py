@@ -82,14 +82,14 @@ def compare_rows(
         device = this_machine(job.devices)
         require_on_devices(plans, (device,))
         artifacts = {plan.name: row_artifact(job, plan) for plan in plans}
-        turns = measure_interleaved(
+        measurements = measure_interleaved(
             job,
             artifacts,
             device,
             rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
             threads={plan.name: plan.threads for plan in plans if plan.threads is not None},
         )
-    one, other = (turns[name] for name in names)
+    one, other = (measurements[name] for name in names)
     return _outcome(*names, interleaved_ratio(one, other), rounds=len(one.times_ms["p50"]))
 
 

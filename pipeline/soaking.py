@@ -180,7 +180,7 @@ def shown_facts(facts: Mapping[str, Any], *, rate: float, left_s: float) -> dict
     """Format the facts, by their headings; a dash where the device shows nothing.
 
     >>> facts = {"frames": 900, "misses": 1, "p50_ms": 1.25, "p99_ms": 2.0, "temperature_c": 61.4, "clock_mhz": None}
-    >>> " ".join(f"{name} {words}" for name, words in shown_facts(facts, rate=99.6, left_s=300).items())
+    >>> " ".join(f"{name} {figure}" for name, figure in shown_facts(facts, rate=99.6, left_s=300).items())
     'frames/s 99.6 p50 1.25 ms p99 2.00 ms late 1 of 900 temperature 61 °C clock - left 5 min'
     """
     p50, p99, temperature, clock = (facts.get(name) for name in ("p50_ms", "p99_ms", "temperature_c", "clock_mhz"))
@@ -210,6 +210,6 @@ def _in_lines(console: Console, label: str, *, every_s: float) -> Callable[[Mapp
         nonlocal last_s
         if time.monotonic() - last_s >= every_s:
             last_s = time.monotonic()
-            console.notify(f"{label}: " + ", ".join(f"{name} {words}" for name, words in shown.items()))
+            console.notify(f"{label}: " + ", ".join(f"{name} {figure}" for name, figure in shown.items()))
 
     return show

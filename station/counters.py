@@ -12,7 +12,7 @@ from threading import Lock
 from .outcomes import Outcome
 
 _LAST_INCIDENTS = 100
-_TOLD_COUNTS = frozenset(10**power for power in range(18))
+_NOTED_COUNTS = frozenset(10**power for power in range(18))
 
 
 LATENCY_MS = tuple(round(0.05 * 1.12**step, 4) for step in range(120))
@@ -197,7 +197,7 @@ class Counters:
         with self._lock:
             self._refused[kind] += 1
             count = self._refused[kind]
-        if count in _TOLD_COUNTS:
+        if count in _NOTED_COUNTS:
             self.note_incident("http", f"refused {count:,} requests so far ({kind}), the last from {peer[:60]}")
 
     def note_restart(self, part: str, text: str) -> None:

@@ -176,17 +176,17 @@ class Dispatcher:
         with self._lock:
             engine = self._in_flight.engine
             now_ns = time.monotonic_ns()
-            self._armed_ns = self._next_look_ns(now_ns)
+            self._armed_ns = self._next_check_ns(now_ns)
         watched = [self._wake_up] if engine is None else [self._wake_up, engine.fileno()]
         if watched[-1] < 0:  # it was closed just now
             return
         if self._wake_up in readable(watched, max(0.0, (self._armed_ns - now_ns) / 1e9)):
             os.eventfd_read(self._wake_up)
 
-    def _next_look_ns(self, now_ns: int) -> int:
+    def _next_check_ns(self, now_ns: int) -> int:
         """Idle, look so often that a new frame's deadline lies beyond the next look: an offer then need not wake."""
         idle_ns = min(_LONGEST_SLEEP_NS, max(_SHORTEST_IDLE_NS, self._in_flight.at_work.deadline_ns // 2))
-        due_ns = self._in_flight.next_look_ns()
+        due_ns = self._in_flight.next_check_ns()
         return now_ns + idle_ns if due_ns is None else min(due_ns, now_ns + idle_ns)
 
     def _notify(self, ended: list[Finished]) -> None:

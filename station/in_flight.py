@@ -234,13 +234,13 @@ class InFlight:
             self._waiting.put_back(item)
         return engine
 
-    def next_look_ns(self) -> int | None:
+    def next_check_ns(self) -> int | None:
         """Say when a deadline comes or the engine counts as stuck."""
-        looks = [self._waiting.first_due_ns(), min((each.due_ns for each in self._noticed), default=None)]
+        moments = [self._waiting.first_due_ns(), min((each.due_ns for each in self._noticed), default=None)]
         if self._asked is not None:
-            looks.append(self._asked.sent_ns + self._stuck_ns)
-            looks.append(None if self._asked.answered else self._asked.due_ns)
-        return min((look for look in looks if look is not None), default=None)
+            moments.append(self._asked.sent_ns + self._stuck_ns)
+            moments.append(None if self._asked.answered else self._asked.due_ns)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def end(self, frame: AnyFrame, future: Future[Outcome] | None, standing: Standing, detail: str) -> None:
         """Note that a frame ended without the model's answer."""

@@ -30,7 +30,7 @@ from .publishing.outlets import Outlet
 from .settings import SourceChoice, StationSettings, named_choices
 from .versions.at_work import AtWork, BundleStore
 
-_LOOK_S = 0.5
+_POLL_S = 0.5
 _JOIN_S = 5.0
 _FROZEN_S = 5.0
 _UNANSWERED, _UNANSWERED_S = 8, 10.0
@@ -78,13 +78,13 @@ class Service:
         self._publishing = Lock()
         self._store = BundleStore(settings)
         self._slots = new_slots(settings.queue.frames, largest_bytes=int(settings.largest_frame_mb * 1_000_000))
-        self._keeper = EngineSupervisor(settings, self._store, self._slots, self.counters)
+        self._supervisor = EngineSupervisor(settings, self._store, self._slots, self.counters)
         try:
-            engine = self._keeper.first_engine()
+            engine = self._supervisor.first_engine()
         except BaseException:
             self._store.close()
             raise
-        self._pinning = self._keeper.pinning
+        self._pinning = self._supervisor.pinning
         self._dispatcher = Dispatcher(settings, self._slots, engine, self)
         self._decoding = Decoding(
             settings.decode.threads,
@@ -113,7 +113,7 @@ class Service:
     @property
     def engine_pid(self) -> int:
         """Process of the engine at work; 0: none is there just now."""
-        return self._keeper.engine_pid
+        return self._supervisor.engine_pid
 
     @property
     def other_cpus(self) -> tuple[int, ...]:
@@ -146,7 +146,7 @@ class Service:
             self._switch_s = sys.getswitchinterval()
             sys.setswitchinterval(_SWITCH_S)
             self._collector = Collector()
-        self._keeper.attend(self._dispatcher)
+        self._supervisor.attend(self._dispatcher)
         for thread in self._threads:
             thread.start()
         self._decoding.start()
@@ -183,8 +183,8 @@ class Service:
             return "a thread of the station has ended"
         if (time.monotonic_ns() - self._dispatcher.beat_ns) / 1e9 > _FROZEN_S:
             return f"the station has not looked around for {_FROZEN_S:g} s"
-        if self._keeper.engineless_s > _ENGINELESS_STARTS * self.settings.watchdog.start_s:
-            return f"no engine could be started for {self._keeper.engineless_s:.0f} s"
+        if self._supervisor.engineless_s > _ENGINELESS_STARTS * self.settings.watchdog.start_s:
+            return f"no engine could be started for {self._supervisor.engineless_s:.0f} s"
         hopeless = [source.name for source in self._sources if source.hopeless]
         hopeless += ["decoding"] if self._decoding.hopeless else []
         return f"{hopeless[0]} hangs over and over" if hopeless else ""
@@ -200,7 +200,7 @@ class Service:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(_JOIN_S)
-        self._keeper.stop()
+        self._supervisor.stop()
         self._end_outlets()
         if self._collector is not None:
             sys.setswitchinterval(self._switch_s)
@@ -229,11 +229,11 @@ class Service:
             self._unanswered = 0
         else:
             self._unanswered, self._unanswered_s = self._unanswered + 1, time.monotonic()
-        self._keeper.note(outcome, None if image is None else (image.shape[0], image.shape[1], image.shape[2]))
+        self._supervisor.note(outcome, None if image is None else (image.shape[0], image.shape[1], image.shape[2]))
 
     def engine_lost(self, engine: Engine, why: str) -> None:
         """Take the loss of an engine from the dispatcher."""
-        self._keeper.lost(engine, why)
+        self._supervisor.lost(engine, why)
 
     def queued(self, frames: int) -> None:
         """Take the length of the queue from the dispatcher."""
@@ -304,7 +304,7 @@ class Service:
         self._dispatcher.run()
 
     def _watch(self) -> None:
-        while not self._stopping.wait(_LOOK_S):
+        while not self._stopping.wait(_POLL_S):
             for source in self._sources:
                 source.look()
             self._decoding.look()

@@ -20,14 +20,14 @@ from .publishing.wiring import Wiring
 from .service import Service
 from .settings import StationSettings, require_installed
 
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def serve(
     settings: StationSettings,
-    say: Say,
+    log: Log,
     *,
     stop: Event | None = None,
     on_start: Callable[[Service], None] | None = None,
@@ -36,7 +36,7 @@ def serve(
 
     Args:
         settings: What it takes in and who receives its results.
-        say: Takes sentences for people, one line each.
+        log: Takes sentences for people, one line each.
         stop: Ends it when set; None: SIGTERM and Ctrl-C alone do. Signals are only taken in the main thread.
         on_start: Called once with the service, before the first frame.
 
@@ -71,15 +71,15 @@ def serve(
         service.start()
         front.start()
         if front.web is not None:
-            say(f"page, metrics and inference at {front.web.url}")
-        say(_describe_start(service))
+            log(f"page, metrics and inference at {front.web.url}")
+        log(_describe_start(service))
         notify("READY=1", f"STATUS={service.at_work.version}")
-        _watch(service, say, stopping)
+        _watch(service, log, stopping)
         notify("STOPPING=1")
     return service.counters.snapshot()
 
 
-def _numbers(settings: StationSettings, note_problem: Say) -> OutcomeNumbers:
+def _numbers(settings: StationSettings, note_problem: Log) -> OutcomeNumbers:
     """Open the numbers; a folder that nobody named does not keep a station from working where it cannot be written."""
     if settings.state is not None:
         return OutcomeNumbers(settings.state, note_problem=note_problem)
@@ -90,14 +90,14 @@ def _numbers(settings: StationSettings, note_problem: Say) -> OutcomeNumbers:
         return OutcomeNumbers()
 
 
-def _watch(service: Service, say: Say, stopping: Event) -> None:
+def _watch(service: Service, log: Log, stopping: Event) -> None:
     """Pass incidents on as they come, keep systemd's watchdog quiet while all is well."""
     reported = 0
     while True:
-        ended = stopping.wait(_LOOK_S) or service.ended
+        ended = stopping.wait(_POLL_S) or service.ended
         for each in service.counters.snapshot().incidents:
             if each.number > reported:
-                say(f"{each.part}: {each.text}")
+                log(f"{each.part}: {each.text}")
                 reported = each.number
         if ended:
             return

@@ -102,7 +102,7 @@ def systemd_unit(command: list[str], *, writable: tuple[Path, ...] = ()) -> str:
     ['ExecStart=/usr/bin/beltline serve "/etc/beltline/a station.yaml"', 'ReadWritePaths="/data"']
     """
     paths = "".join(f"ReadWritePaths={_quoted(str(path), always=True)}\n" for path in writable)
-    return _UNIT.format(command=" ".join(_quoted(word) for word in command), writable=paths)
+    return _UNIT.format(command=" ".join(_quoted(argument) for argument in command), writable=paths)
 
 
 def writable_by(settings: StationSettings) -> tuple[Path, ...]:
@@ -123,7 +123,7 @@ def container_file() -> str:
     return _CONTAINER.format(version=made_by)
 
 
-def _quoted(word: str, *, always: bool = False) -> str:
+def _quoted(argument: str, *, always: bool = False) -> str:
     r"""Quote a word as systemd.service(5) wants it: `%` is a specifier there, `$` a variable.
 
     Raises:
@@ -132,9 +132,11 @@ def _quoted(word: str, *, always: bool = False) -> str:
     >>> _quoted("50%"), _quoted('a "b"')
     ('50%%', '"a \\"b\\""')
     """
-    if not word.isprintable():
-        msg = f"systemd unit: wanted a path without line breaks and other control characters, got {word!r}; rename it"
+    if not argument.isprintable():
+        msg = (
+            f"systemd unit: wanted a path without line breaks and other control characters, got {argument!r}; rename it"
+        )
         raise StationError(msg)
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    plain = not always and escaped == word.replace("%", "%%") and not set(word) & set(" \t'")
+    escaped = argument.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    plain = not always and escaped == argument.replace("%", "%%") and not set(argument) & set(" \t'")
     return escaped if plain else f'"{escaped}"'

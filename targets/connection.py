@@ -206,8 +206,8 @@ class Connection:
                     process.kill()
                     raise
             if process.returncode and not _refused(output):
-                said = "\n".join(filter(None, [text_of(output), tail_of(errors)]))
-                raise failure_of(self._where, process.returncode, said, met=self._met)
+                output_text = "\n".join(filter(None, [text_of(output), tail_of(errors)]))
+                raise failure_of(self._where, process.returncode, output_text, met=self._met)
         return output
 
     def _argv(self, command: str) -> list[str]:
@@ -263,30 +263,30 @@ class LostConnectionError(HostError):
     """The connection broke, or could not be made for a reason that may pass."""
 
 
-def failure_of(where: str, code: int, said: str, *, met: bool) -> HostError:
+def failure_of(where: str, code: int, output_text: str, *, met: bool) -> HostError:
     """Describe a failed call of ssh.
 
     Args:
         where: The device's address.
         code: How ssh ended; 255 is its own failure, all else that of the command there.
-        said: What it wrote.
+        output_text: What it wrote.
         met: Whether this device was reached before, so that the same failure may pass now.
     """
     if code == _NO_PYTHON and not met:
-        return _no_python(where, said)
-    last = said.strip().splitlines()[-1] if said.strip() else "no message"
+        return _no_python(where, output_text)
+    last = output_text.strip().splitlines()[-1] if output_text.strip() else "no message"
     if code != _LOST:
         return HostError(f"{where}: {last} (code {code})")
     for text, way_out in (*_FINAL, *_PASSING):
-        if text in said:
-            line = next(line for line in reversed(said.splitlines()) if text in line)
+        if text in output_text:
+            line = next(line for line in reversed(output_text.splitlines()) if text in line)
             kind = LostConnectionError if met and (text, way_out) in _PASSING else HostError
             return kind(f"{where}: {line.strip()}; {way_out}")
     return LostConnectionError(f"{where}: the connection was lost: {last}")
 
 
-def _no_python(where: str, said: str) -> HostError:
-    found = ", ".join(said.split("\n")) or "none"
+def _no_python(where: str, output_text: str) -> HostError:
+    found = ", ".join(output_text.split("\n")) or "none"
     return HostError(
         f"{where}: wanted Python 3.10 or newer, found {found}; install python3 there, or name it: "
         "target: {ssh: ..., python: /path/to/python3}"

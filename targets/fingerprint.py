@@ -11,7 +11,7 @@ from typing import Any
 
 from ..inspection.base.packages import versions_of
 from .conditions import conditions, cpu_quota
-from .kernel_files import cpuinfo, numbers_of, text_of, words_of
+from .kernel_files import cpuinfo, numbers_of, text_of, values_of
 
 BASE = ("beltline", "numpy", "opencv-python", "opencv-python-headless")
 """Distributions that every measurement rests on; `export.artifacts.runtime_packages` adds those of the backends."""
@@ -103,8 +103,8 @@ def power_facts(*, root: Path = Path("/")) -> dict[str, Any]:
     return {
         "power": _supply(root),
         "power_mode": _jetson_mode(root) or text_of(root / "sys/firmware/acpi/platform_profile") or None,
-        "governor": words_of(root, f"{_FREQUENCY}/scaling_governor"),
-        "energy_preference": words_of(root, f"{_FREQUENCY}/energy_performance_preference"),
+        "governor": values_of(root, f"{_FREQUENCY}/scaling_governor"),
+        "energy_preference": values_of(root, f"{_FREQUENCY}/energy_performance_preference"),
         "turbo": _turbo(root),
     }
 

@@ -21,7 +21,7 @@ def numbers_of(root: Path, pattern: str) -> list[int]:
     return [int(text) for text in texts if text.lstrip("-").isdigit()]
 
 
-def words_of(root: Path, pattern: str) -> str | None:
+def values_of(root: Path, pattern: str) -> str | None:
     """Give the different texts of all files that the pattern names, such as `performance, powersave`; None: no file."""
     return ", ".join(sorted({text for path in root.glob(pattern) if (text := text_of(path))})) or None
 

@@ -54,7 +54,7 @@ class SshHost:
         self._puts, self._runs = count(), count()
         self._connection = Connection(access)
         try:
-            self._look = self._connection.ask("look")
+            self._device_facts = self._connection.ask("look")
             self._paths = self._prepare(wheelhouse)
             self._folder = self._connection.ask("open", self._job, str(lease_s))["folder"]
         except BaseException:
@@ -93,7 +93,7 @@ class SshHost:
     @property
     def platform(self) -> Platform:
         """What wheels it takes."""
-        return _platform(self._look)
+        return _platform(self._device_facts)
 
     def run(self, argv: Sequence[str], *, environment: Mapping[str, str], on_line: Callable[[str], None]) -> Ended:
         """See `Host.run`: the command goes on when the connection breaks, and is followed again when it is back."""
@@ -149,7 +149,7 @@ class SshHost:
     def _installed(self, wheels: Sequence[Path], *, prefix: str, verb: str) -> str:
         """Have a set of wheels installed, sending them only where that was not done before."""
         names = {path.name: digest_of_file(path).removeprefix("sha256:") for path in wheels}
-        key = f"{prefix}-{digest_of_json([self._look['python'], names]).removeprefix('sha256:')[:16]}"
+        key = f"{prefix}-{digest_of_json([self._device_facts['python'], names]).removeprefix('sha256:')[:16]}"
         path = self._connection.ask("installed", key)["path"]
         if path is None:
             self._sent(wheels)
@@ -157,7 +157,7 @@ class SshHost:
         return str(path)
 
     def _sent(self, files: Sequence[Path]) -> dict[Path, str]:
-        return send(self._connection, files, free_bytes=self._look["free_bytes"], notify=self._notify)
+        return send(self._connection, files, free_bytes=self._device_facts["free_bytes"], notify=self._notify)
 
 
 def _platform(look: dict[str, Any]) -> Platform:

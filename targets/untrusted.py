@@ -22,7 +22,7 @@ MOST_OUTPUT_BYTES, MOST_LINES = 64 << 20, 1_000_000
 MOST_FETCHED_BYTES = 4 << 30
 _MOST_ERROR_BYTES = 16 << 20
 _TAIL_BYTES = 8_000
-_LOOK_S = 0.1
+_POLL_S = 0.1
 _MOST_TEXT = 2_000
 
 _COUNT = (int,)
@@ -109,7 +109,7 @@ def errors_limited(process: subprocess.Popen[bytes], errors: IO[bytes], *, where
     ended, beyond = Event(), Event()
 
     def watch() -> None:
-        while not ended.wait(_LOOK_S):
+        while not ended.wait(_POLL_S):
             if os.fstat(errors.fileno()).st_size > _MOST_ERROR_BYTES:
                 beyond.set()
                 process.kill()

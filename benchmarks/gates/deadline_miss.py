@@ -51,7 +51,7 @@ def in_time(run: Run, gate: MissGate) -> Finding:
     )
 
 
-def _finding(run: Run, gate: MissGate, *, seen: str = "", **words: Any) -> Finding:
+def _finding(run: Run, gate: MissGate, *, seen: str = "", **fields: Any) -> Finding:
     proof, per_hour = run.proof, round(3600 * (run.frames_per_s or 0))
     counted = f"{proof.misses:,} of {proof.frames:,} frames were decided later than {run.deadline_ms:.1f} ms"
     detail = (
@@ -63,7 +63,7 @@ def _finding(run: Run, gate: MissGate, *, seen: str = "", **words: Any) -> Findi
         seen=seen or counted,
         detail=detail,
         scale=(share, proof.upper, gate.max),
-        **words,
+        **fields,
     )
 
 

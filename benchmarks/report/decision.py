@@ -13,7 +13,7 @@ HEADINGS: dict[VerdictWord, str] = {
     "misses": "Not ready for the line",
     "inconclusive": "Not proven yet",
 }
-GATE_WORDS: dict[VerdictWord, str] = {"fits": "holds", "misses": "missed", "inconclusive": "not proven"}
+GATE_LABELS: dict[VerdictWord, str] = {"fits": "holds", "misses": "missed", "inconclusive": "not proven"}
 
 _CHANCE = 0.5
 _MANY_ESCAPES = 0.1

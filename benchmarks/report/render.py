@@ -15,7 +15,7 @@ from ..soak.schema import SoakSummary
 from ..timing.measurement import Measurement
 from . import wording
 from .charts.gauge import gauge
-from .decision import GATE_WORDS, HEADINGS, lead_sentence
+from .decision import GATE_LABELS, HEADINGS, lead_sentence
 from .gallery import GalleryItem
 from .page import Page, Section
 from .reading import checked_report
@@ -43,7 +43,7 @@ def shown_sections(page: Page) -> list[tuple[Section, dict[str, Any]]]:
         "row": page.row,
         "teacher": page.teacher,
         "verdict": page.verdict,
-        "gate_words": GATE_WORDS,
+        "gate_labels": GATE_LABELS,
     }
     found = [(section, section.show(page)) for section in sections()]
     return [(section, {**common, **shown}) for section, shown in found if shown is not None]
@@ -89,7 +89,7 @@ def render_report(
         verdict=page.verdict,
         heading=HEADINGS[page.verdict],
         lead=lead_sentence(checked),
-        gate_words=GATE_WORDS,
+        gate_labels=GATE_LABELS,
         rows=table_rows(checked),
         summary_rows=summary_rows(checked),
         budget=budget_figure(checked),

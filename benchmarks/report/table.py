@@ -9,7 +9,7 @@ from .schema_parts import VerdictWord
 from .schema_times import Latency, Speedup
 from .wording import auroc, count, ms, percent, size
 
-VERDICT_WORDS: dict[VerdictWord, str] = {"fits": "fits", "misses": "misses", "inconclusive": "not proven"}
+VERDICT_LABELS: dict[VerdictWord, str] = {"fits": "fits", "misses": "misses", "inconclusive": "not proven"}
 _NONE = "\N{EN DASH}"
 
 
@@ -47,7 +47,7 @@ def table_rows(report: Report) -> list[TableRow]:
             number=number,
             row=row,
             selected=row.name == report.selected,
-            verdict=VERDICT_WORDS[row.verdict],
+            verdict=VERDICT_LABELS[row.verdict],
             how=" \N{RIGHTWARDS ARROW} ".join(row.recipe) or row.role,
             cells=_cells(row),
         )

@@ -31,8 +31,8 @@ from .segment import Rows, Segment, SegmentFacts, write_segment
 ROW_BYTES = 8 * len(TIMES)
 SEGMENT_FRAMES = 8_192
 SEGMENT_S = 10.0
-_TELL_EVERY_S = 1.0
-_LOOK_EVERY_S = 0.05
+_NOTIFY_EVERY_S = 1.0
+_POLL_S = 0.05
 _CHUNK_BYTES = 1 << 18
 
 
@@ -152,7 +152,7 @@ def record(source: int, orders: Orders, channel: Channel) -> None:
         if frames >= SEGMENT_FRAMES or (frames and now_s - written_s >= SEGMENT_S):
             writer.write()
             written_s = now_s
-        if now_s - notified_s >= _TELL_EVERY_S:
+        if now_s - notified_s >= _NOTIFY_EVERY_S:
             channel(writer.progress())
             notified_s = now_s
     if len(writer.waiting) >= ROW_BYTES:
@@ -176,7 +176,7 @@ def _chunks(source: int) -> Iterator[bytes]:
         try:
             chunk = os.read(source, _CHUNK_BYTES)
         except BlockingIOError:
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_POLL_S)
             yield b""
             continue
         if not chunk:

@@ -41,7 +41,7 @@ _ATOMIC_BYTES = 4_000
 """A pipe takes up to 4,096 bytes whole or not at all (PIPE_BUF); this many rows are 100."""
 
 _MOST_WAITING_BYTES = 64 << 20
-_LOOK_AFTER_PARENT = 1 << 10
+_WATCH_PARENT_EVERY = 1 << 10
 
 _PACK = struct.Struct("=5q").pack
 
@@ -100,7 +100,7 @@ class PipeSink:
             self._waiting += row
         except BrokenPipeError:
             return "recorder"
-        if not self.count % _LOOK_AFTER_PARENT:
+        if not self.count % _WATCH_PARENT_EVERY:
             self.watch_parent()
         return "time" if decided_ns > self.end_ns else None
 

@@ -35,11 +35,11 @@ class Round:
 
     Attributes:
         number: 0, 1, ...; odd ones ran backwards.
-        turns: Name of the model to its back-to-back measurement, in the order they ran.
+        measurements: Name of the model to its back-to-back measurement, in the order they ran.
     """
 
     number: int
-    turns: Mapping[str, Measurement]
+    measurements: Mapping[str, Measurement]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +96,12 @@ def measured_rounds(
         msg = f"interleaved: wanted at least 2 models to compare, got {len(models)}"
         raise MeasurementError(msg)
     for number in numbers:
-        turns = {}
+        measurements = {}
         for name in list(models)[:: -1 if number % 2 else 1]:
             progress(number, name)
             artifact, target = models[name]
-            turns[name] = measure_back_to_back(artifact, frames, target=target, limits=limits, host=host)
-        yield Round(number=number, turns=MappingProxyType(turns))
+            measurements[name] = measure_back_to_back(artifact, frames, target=target, limits=limits, host=host)
+        yield Round(number=number, measurements=MappingProxyType(measurements))
 
 
 def rounds_of(rounds: Sequence[Round]) -> Mapping[str, InterleavedRounds]:
@@ -116,32 +116,32 @@ def rounds_of(rounds: Sequence[Round]) -> Mapping[str, InterleavedRounds]:
             name=name,
             times_ms=MappingProxyType(
                 {
-                    key: tuple(quantile(each.turns[name].response_ns, share) / 1e6 for each in rounds)
+                    key: tuple(quantile(each.measurements[name].response_ns, share) / 1e6 for each in rounds)
                     for key, share in SHARES.items()
                 }
             ),
-            frames=sum(int(each.turns[name].response_ns.size) for each in rounds),
+            frames=sum(int(each.measurements[name].response_ns.size) for each in rounds),
         )
-        for name in rounds[0].turns
+        for name in rounds[0].measurements
     }
 
 
-def interleaved_ratio(turns: InterleavedRounds, against: InterleavedRounds) -> Mapping[str, Ratio]:
+def interleaved_ratio(rounds: InterleavedRounds, against: InterleavedRounds) -> Mapping[str, Ratio]:
     """Compare two models of the same rounds; `p50` and `p99` to the ratio of the first over the second."""
-    return {key: ratio_of_rounds(key, turns.times_ms[key], against.times_ms[key]) for key in SHARES}
+    return {key: ratio_of_rounds(key, rounds.times_ms[key], against.times_ms[key]) for key in SHARES}
 
 
 def _require_alike(rounds: Sequence[Round]) -> None:
     if not rounds:
         msg = "interleaved: wanted at least one round, got none"
         raise MeasurementError(msg)
-    first = rounds[0].turns
+    first = rounds[0].measurements
     reference = next(iter(first.values())).fingerprint
     for each in rounds:
-        if each.turns.keys() != first.keys():
-            msg = f"interleaved: round {each.number} has {', '.join(each.turns)}, the first {', '.join(first)}"
+        if each.measurements.keys() != first.keys():
+            msg = f"interleaved: round {each.number} has {', '.join(each.measurements)}, the first {', '.join(first)}"
             raise MeasurementError(msg)
-        for name, measurement in each.turns.items():
+        for name, measurement in each.measurements.items():
             if changed := differences(reference, measurement.fingerprint):
                 msg = f"interleaved: the machine changed before {name} in round {each.number}: {'; '.join(changed)}"
                 raise MeasurementError(msg + "; measure again")

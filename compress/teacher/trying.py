@@ -99,10 +99,10 @@ class _Trial:
                 logits = self.adapted(pixels)
                 untouched = _without_gradient(inner, logits)
         except (Exception, SystemExit) as error:
-            said = str(error) if isinstance(error, WeightsError) else self._failed(error, pixels, "a training step")
+            message = str(error) if isinstance(error, WeightsError) else self._failed(error, pixels, "a training step")
             if required:
-                raise WeightsError(said) from error
-            return (f"{said}; it can be quantized, not pruned or fine-tuned",)
+                raise WeightsError(message) from error
+            return (f"{message}; it can be quantized, not pruned or fine-tuned",)
         finally:
             inner.load_state_dict(state)
             inner.zero_grad(set_to_none=True)
@@ -119,14 +119,18 @@ class _Trial:
         return (f"{note}: prune and fine-tuning leave them as they are",)
 
     def _failed(self, error: BaseException, pixels: Tensor, what: str) -> str:
-        said = f"teacher: {self.name} fails on {what}, {list(pixels.shape)}: {failure(error, self.folder)}"
+        message = f"teacher: {self.name} fails on {what}, {list(pixels.shape)}: {failure(error, self.folder)}"
         if len(pixels) > 1 and not self.adapted.inner.training:
-            return f"{said}; one frame alone works: let its forward take a batch"
+            return f"{message}; one frame alone works: let its forward take a batch"
         other = pixels[:, :1] if pixels.shape[1] > 1 else pixels.expand(-1, 3, -1, -1)
         if self._takes(other):
-            return f"{said}; frames of {other.shape[1]} channels work: write data.channels: {other.shape[1]}"
+            return f"{message}; frames of {other.shape[1]} channels work: write data.channels: {other.shape[1]}"
         edge = next((each for each in _USUAL_EDGES if self._takes_edge(pixels, each)), None)
-        return said if edge is None else f"{said}; frames of {edge} x {edge} work: write input_size: [{edge}, {edge}]"
+        return (
+            message
+            if edge is None
+            else f"{message}; frames of {edge} x {edge} work: write input_size: [{edge}, {edge}]"
+        )
 
     def _takes_edge(self, pixels: Tensor, edge: int) -> bool:
         if tuple(pixels.shape[-2:]) == (edge, edge) or self.adapted.inner.training:

@@ -68,7 +68,7 @@ class FeatureTap:
         self.seen: dict[str, Tensor] = {}
         modules = dict(network.named_modules())
         self._handles = [
-            modules[place.module].register_forward_hook(_keeper(self.seen, name, learning=learning))
+            modules[place.module].register_forward_hook(_recorder(self.seen, name, learning=learning))
             for name, place in places.items()
         ]
 
@@ -87,7 +87,7 @@ class FeatureTap:
         self.seen.clear()
 
 
-def _keeper(seen: dict[str, Tensor], name: str, *, learning: bool) -> Callable[[nn.Module, Any, Tensor], None]:
+def _recorder(seen: dict[str, Tensor], name: str, *, learning: bool) -> Callable[[nn.Module, Any, Tensor], None]:
     def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
         if torch.is_grad_enabled() == learning:
             seen[name] = output

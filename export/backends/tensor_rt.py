@@ -17,7 +17,7 @@ from ..contracts import Artifact, Graph, Session
 from ..tensor_rt.cuda import open_cuda
 from ..tensor_rt.engine_store import engine_for
 from ..tensor_rt.freezing import NAME, freeze
-from ..tensor_rt.listening import Tell
+from ..tensor_rt.listening import Notify
 from ..tensor_rt.presence import gpu, import_tensorrt, missing_parts
 from ..tensor_rt.session import TensorRtSession
 
@@ -50,7 +50,7 @@ class TensorRt:
         require_runs(self, artifact)
         return artifact
 
-    def prepare(self, artifact: Artifact, *, notify: Tell) -> None:
+    def prepare(self, artifact: Artifact, *, notify: Notify) -> None:
         """Build the engine if it is not there already; `tell` is told how far that is.
 
         Raises:

@@ -101,10 +101,10 @@ def _package(package: Distribution) -> dict[str, Any]:
 
 
 def _licence(package: Distribution) -> dict[str, Any]:
-    said = package.metadata
-    if "License-Expression" in said:
-        return {"licenses": [{"expression": said["License-Expression"]}]}
-    classified = [each for each in said.get_all("Classifier") or () if each.startswith("License ::")]
-    words = [each.rpartition(" :: ")[2] for each in classified]
-    words += said["License"].splitlines() if "License" in said else []
-    return {"licenses": [{"license": {"name": words[0][:_LONGEST_LICENCE]}}]} if words and words[0] else {}
+    metadata = package.metadata
+    if "License-Expression" in metadata:
+        return {"licenses": [{"expression": metadata["License-Expression"]}]}
+    classified = [each for each in metadata.get_all("Classifier") or () if each.startswith("License ::")]
+    names = [each.rpartition(" :: ")[2] for each in classified]
+    names += metadata["License"].splitlines() if "License" in metadata else []
+    return {"licenses": [{"license": {"name": names[0][:_LONGEST_LICENCE]}}]} if names and names[0] else {}

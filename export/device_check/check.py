@@ -48,14 +48,14 @@ def check_file(path: Path, runtime: DeviceRuntime) -> Checked:
         GraphError: No ONNX file, too large, or its weights lie in other files.
         MissingPartError: onnx is not installed.
     """
-    view = index_of(path)
-    by_runtime = {name: _findings(view, each) for name, each in RUNTIMES.items()}
-    types = _weight_types(view)
+    index = index_of(path)
+    by_runtime = {name: _findings(index, each) for name, each in RUNTIMES.items()}
+    types = _weight_types(index)
     return Checked(
         file=str(path),
         runtime=runtime.name,
         takes=_takes(by_runtime[runtime.name]),
-        opset=view.opset,
+        opset=index.opset,
         weighted=sum(types.values()),
         quantized=types.get("int8", 0),
         weight_types=types,
@@ -64,9 +64,9 @@ def check_file(path: Path, runtime: DeviceRuntime) -> Checked:
     )
 
 
-def _findings(view: GraphIndex, runtime: DeviceRuntime) -> tuple[Finding, ...]:
+def _findings(index: GraphIndex, runtime: DeviceRuntime) -> tuple[Finding, ...]:
     found = dict.fromkeys(
-        finding for rule in RULES for each in view.all() for finding in findings_of(rule, each, runtime)
+        finding for rule in RULES for each in index.all() for finding in findings_of(rule, each, runtime)
     )
     return tuple(sorted(found, key=lambda each: each.level != "refused"))
 
@@ -75,12 +75,12 @@ def _takes(findings: tuple[Finding, ...]) -> bool:
     return all(each.level != "refused" for each in findings)
 
 
-def _weight_types(view: GraphIndex) -> dict[str, int]:
+def _weight_types(index: GraphIndex) -> dict[str, int]:
     from onnx import TensorProto
 
     counts: Counter[str] = Counter()
-    for node in view.weighted():
-        both = view.is_quantized(node.input[0]) and view.is_quantized(node.input[1])
-        kind = view.types.get(node.input[1], TensorProto.UNDEFINED)
+    for node in index.weighted():
+        both = index.is_quantized(node.input[0]) and index.is_quantized(node.input[1])
+        kind = index.types.get(node.input[1], TensorProto.UNDEFINED)
         counts["int8" if both else TensorProto.DataType.Name(kind).lower()] += 1
     return dict(sorted(counts.items()))

@@ -54,9 +54,9 @@ class Finding:
     way_out: str
 
 
-def findings_of(rule: Rule, view: GraphIndex, runtime: DeviceRuntime) -> list[Finding]:
+def findings_of(rule: Rule, index: GraphIndex, runtime: DeviceRuntime) -> list[Finding]:
     """Apply one rule."""
     return [
         Finding(rule=rule.name, level=rule.level, node=node, seen=seen, why=rule.why, way_out=rule.way_out)
-        for node, seen in rule.find(view, runtime)
+        for node, seen in rule.find(index, runtime)
     ]

@@ -60,77 +60,77 @@ def repair_file(source: Path, target: Path) -> Repaired:
         GraphError: `source` is no ONNX file, is too large, or its weights lie in other files.
         StorageError: `target` cannot be written.
     """
-    view = index_of(source)
-    biases = [node for node in view.of_type("DequantizeLinear") if _kind(view, node) == np.int32]
+    index = index_of(source)
+    biases = [node for node in index.of_type("DequantizeLinear") if _kind(index, node) == np.int32]
     for node in biases:
-        _fold_bias(view, node)
+        _fold_bias(index, node)
     counts = {"shifted": 0, "coarser": 0}
     again = []
-    for node in view.of_type("QuantizeLinear", "DequantizeLinear"):
-        if node not in biases and _kind(view, node) == np.uint8:
-            done = _to_int8(view, node)
+    for node in index.of_type("QuantizeLinear", "DequantizeLinear"):
+        if node not in biases and _kind(index, node) == np.uint8:
+            done = _to_int8(index, node)
             if done is None:
                 again.append(name_of(node))
             else:
                 counts[done] += 1
-    _drop_unread(view)
-    pixels = cast_pixels_first(view.model)
-    write_bytes(target, graph_bytes(view.model, properties=properties_of(view.model)))
+    _drop_unread(index)
+    pixels = cast_pixels_first(index.model)
+    write_bytes(target, graph_bytes(index.model, properties=properties_of(index.model)))
     return Repaired(biases=len(biases), calibrate_again=tuple(again), pixels=pixels, **counts)
 
 
-def _kind(view: GraphIndex, node: NodeProto) -> Any:
+def _kind(index: GraphIndex, node: NodeProto) -> Any:
     """Give the numpy type of a quantizer's zero point, else of its quantized constant; uint8 is ONNX's default."""
     for name in (*node.input[2:3], *(node.input[:1] if node.op_type == "DequantizeLinear" else ())):
-        value = view.value(name) if name else None
+        value = index.value(name) if name else None
         if value is not None:
             return value.dtype
     return np.dtype(np.uint8)
 
 
-def _fold_bias(view: GraphIndex, node: NodeProto) -> None:
-    quantized, scale = view.value(node.input[0]), view.value(node.input[1])
+def _fold_bias(index: GraphIndex, node: NodeProto) -> None:
+    quantized, scale = index.value(node.input[0]), index.value(node.input[1])
     if quantized is None or scale is None:
         return
-    _set_constant(view, node.output[0], quantized.astype(np.float32) * scale.astype(np.float32))
-    view.model.graph.node.remove(node)
+    _set_constant(index, node.output[0], quantized.astype(np.float32) * scale.astype(np.float32))
+    index.model.graph.node.remove(node)
 
 
-def _to_int8(view: GraphIndex, node: NodeProto) -> str | None:
+def _to_int8(index: GraphIndex, node: NodeProto) -> str | None:
     """Move one quantizer to int8; gives the kind of move, or None where none is exact."""
-    scale = view.value(node.input[1])
-    zero = view.value(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros((), dtype=np.uint8)
+    scale = index.value(node.input[1])
+    zero = index.value(node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros((), dtype=np.uint8)
     if scale is None or zero is None or not (np.all(zero == _MIDDLE) or np.all(zero == 0)):
         return None
     middle = bool(np.all(zero == _MIDDLE))
-    stored = view.value(node.input[0]) if node.op_type == "DequantizeLinear" else None
+    stored = index.value(node.input[0]) if node.op_type == "DequantizeLinear" else None
     if stored is not None:
         if not middle:
             return None
-        _replace_input(view, node, 0, (stored.astype(np.int16) - _MIDDLE).astype(np.int8))
+        _replace_input(index, node, 0, (stored.astype(np.int16) - _MIDDLE).astype(np.int8))
     if not middle:
-        _replace_input(view, node, 1, (scale * _COARSER).astype(scale.dtype))
-    _replace_input(view, node, 2, np.zeros(zero.shape, dtype=np.int8))
+        _replace_input(index, node, 1, (scale * _COARSER).astype(scale.dtype))
+    _replace_input(index, node, 2, np.zeros(zero.shape, dtype=np.int8))
     return "shifted" if middle else "coarser"
 
 
-def _replace_input(view: GraphIndex, node: NodeProto, index: int, values: np.ndarray[Any, np.dtype[Any]]) -> None:
+def _replace_input(index: GraphIndex, node: NodeProto, position: int, values: np.ndarray[Any, np.dtype[Any]]) -> None:
     """Give a node a constant of its own; others may share the old one."""
-    name = f"{node.output[0]}.int8.{index}"
-    _set_constant(view, name, values)
-    while len(node.input) <= index:
+    name = f"{node.output[0]}.int8.{position}"
+    _set_constant(index, name, values)
+    while len(node.input) <= position:
         node.input.append("")
-    node.input[index] = name
+    node.input[position] = name
 
 
-def _set_constant(view: GraphIndex, name: str, values: np.ndarray[Any, np.dtype[Any]]) -> None:
+def _set_constant(index: GraphIndex, name: str, values: np.ndarray[Any, np.dtype[Any]]) -> None:
     from onnx import numpy_helper
 
-    view.model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+    index.model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
 
 
-def _drop_unread(view: GraphIndex) -> None:
-    graph = view.model.graph
+def _drop_unread(index: GraphIndex) -> None:
+    graph = index.model.graph
     read = {name for node in graph.node for name in node.input} | {each.name for each in graph.output}
     for tensor in [each for each in graph.initializer if each.name not in read]:
         graph.initializer.remove(tensor)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...inspection.base.errors import GraphError
-from .listening import Tell, listen, said, watch
+from .listening import Notify, joined, listen, watch
 from .recipe import BuildRecipe
 
 _MIB = 1 << 20
@@ -36,7 +36,7 @@ class Built:
     warnings: tuple[str, ...]
 
 
-def build_engine(trt: Any, onnx: Path, recipe: BuildRecipe, *, timing: bytes, notify: Tell) -> Built:
+def build_engine(trt: Any, onnx: Path, recipe: BuildRecipe, *, timing: bytes, notify: Notify) -> Built:
     """Build an engine; takes minutes on a small device, the first time.
 
     Args:
@@ -59,7 +59,7 @@ def build_engine(trt: Any, onnx: Path, recipe: BuildRecipe, *, timing: bytes, no
     _set_timing(config, timing, notify)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        msg = f"{onnx}: TensorRT {trt.__version__} cannot build it: {said(log.errors)}"
+        msg = f"{onnx}: TensorRT {trt.__version__} cannot build it: {joined(log.errors)}"
         raise GraphError(msg)
     return Built(
         engine=bytes(engine),
@@ -113,7 +113,7 @@ def _use_accelerator(trt: Any, builder: Any, config: Any, core: int) -> None:
     config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
 
 
-def _set_timing(config: Any, timing: bytes, notify: Tell) -> None:
+def _set_timing(config: Any, timing: bytes, notify: Notify) -> None:
     """Start from what an earlier build measured; what does not fit is left aside, since it would mislead."""
     cache = config.create_timing_cache(timing)
     if cache is None or not config.set_timing_cache(cache, False):

@@ -137,9 +137,9 @@ class Cuda:
     def _call(self, name: str, *arguments: Any) -> None:
         code = getattr(self._library, name)(*arguments)
         if code:
-            words = (self._library.cudaGetErrorString(code) or b"").decode(errors="replace")
+            reason = (self._library.cudaGetErrorString(code) or b"").decode(errors="replace")
             way_out = "end other programs on the GPU" if code == _OUT_OF_MEMORY else "restart the device if it stays"
-            msg = f"{name}: wanted success of the GPU, got error {code} ({words}); {way_out}"
+            msg = f"{name}: wanted success of the GPU, got error {code} ({reason}); {way_out}"
             raise GpuError(msg)
 
 

@@ -19,7 +19,7 @@ from ...inspection.base.storage import digest_of_json, write_chunks
 from ...targets.kernel_files import l4t_release
 from ..contracts import Artifact
 from .building import build_engine
-from .listening import Tell, said
+from .listening import Notify, joined
 from .presence import Gpu, gpu
 from .recipe import read_recipe
 
@@ -55,7 +55,7 @@ class EngineMaker:
         return digest_of_json(asdict(self)).removeprefix("sha256:")[:12]
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Name it for people."""
         jetson = f", Jetson Linux {self.jetson_linux}" if self.jetson_linux else ""
         return f"TensorRT {self.tensorrt} on {self.gpu} (compute {self.compute}, {self.multiprocessors} SM){jetson}"
@@ -194,7 +194,7 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def engine_for(trt: Any, artifact: Artifact, *, notify: Tell) -> bytes:
+def engine_for(trt: Any, artifact: Artifact, *, notify: Notify) -> bytes:
     """Give an artifact's engine for this TensorRT and GPU; built where it is not there, or something has changed.
 
     Args:
@@ -210,15 +210,15 @@ def engine_for(trt: Any, artifact: Artifact, *, notify: Tell) -> bytes:
     if kept is not None:
         return kept
     recipe = read_recipe(artifact.path.with_suffix(".json"))
-    notify(f"building the engine of {artifact.path.name} for {maker.words}: takes minutes on a small device")
+    notify(f"building the engine of {artifact.path.name} for {maker.description}: takes minutes on a small device")
     timing = read_timing(stores, maker)
     built = build_engine(trt, artifact.path, recipe, timing=timing, notify=notify)
     keep_timing(stores, maker, built.timing)
     path = keep_engine(stores, artifact, maker, built.engine)
-    kept_words = (
+    kept_description = (
         f"kept as {path}" if path else f"not kept, since neither of {', '.join(map(str, stores))} can be written"
     )
-    notify(f"engine built in {built.seconds:.0f} s ({len(built.engine):,} bytes), {kept_words}")
+    notify(f"engine built in {built.seconds:.0f} s ({len(built.engine):,} bytes), {kept_description}")
     if built.warnings:
-        notify(f"TensorRT warns: {said(list(built.warnings))}")
+        notify(f"TensorRT warns: {joined(list(built.warnings))}")
     return built.engine

@@ -41,17 +41,17 @@ class RecipeOptions:
 PLAIN = RecipeOptions()
 
 
-def freeze(graph: Graph, target: Target, folder: Path, *, wish: RecipeOptions = PLAIN) -> Artifact:
+def freeze(graph: Graph, target: Target, folder: Path, *, options: RecipeOptions = PLAIN) -> Artifact:
     """Write what an engine is built from; no TensorRT is needed for that.
 
     Args:
         graph: The model.
         target: What it is for.
         folder: Existing and empty.
-        wish: What the user asks for.
+        options: What the user asks for.
 
     Raises:
-        GraphError: No TensorRT that Beltline knows takes the graph, or the wish does not suit it; nothing is built.
+        GraphError: No TensorRT that Beltline knows takes the graph, or the options do not suit it; nothing is built.
         MissingPartError: onnx is not installed.
     """
     path = folder / "model.onnx"
@@ -59,30 +59,30 @@ def freeze(graph: Graph, target: Target, folder: Path, *, wish: RecipeOptions = 
     cast_pixels_first(model)
     write_bytes(path, graph_bytes(model, properties=properties_of(model)))
     require_taken(path)
-    write_bytes(path.with_suffix(".json"), recipe_bytes(recipe_for(graph, path, wish)))
+    write_bytes(path.with_suffix(".json"), recipe_bytes(recipe_for(graph, path, options)))
     return artifact_of(path, graph=graph, backend=NAME, target=target)
 
 
-def recipe_for(graph: Graph, path: Path, wish: RecipeOptions) -> BuildRecipe:
+def recipe_for(graph: Graph, path: Path, options: RecipeOptions) -> BuildRecipe:
     """Work out a recipe.
 
     Args:
         graph: The model as it was exported.
         path: Its ONNX file as TensorRT takes it.
-        wish: What the user asks for.
+        options: What the user asks for.
 
     Raises:
-        GraphError: The wish does not suit the model.
+        GraphError: The options do not suit the model.
     """
     own = frames_of_spec(graph.frame)
     try:
         return BuildRecipe(
             precision=graph.precision,
-            frames=own if own.fixed else wish.frames or own,
+            frames=own if own.fixed else options.frames or own,
             size_left_open=not own.fixed,
-            workspace_mib=wish.workspace_mib,
+            workspace_mib=options.workspace_mib,
             sparse_weights=bool(sparsity_of(index_of(path)).sparse),
-            dla_core=wish.dla_core,
+            dla_core=options.dla_core,
         )
     except ValueError as error:
         msg = f"{graph.path}: no TensorRT engine can be asked for like that: {error}"

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 """Takes a line for people."""
 
 _EVERY_S = 10.0
-_MOST_WORDS = 200
+_MOST_MESSAGES = 200
 _SHOWN = 8
 
 
@@ -42,18 +42,18 @@ def listen(trt: Any) -> Any:
     return Listener()
 
 
-def said(words: list[str]) -> str:
+def joined(messages: list[str]) -> str:
     """Put what TensorRT said into one line, the first few of it.
 
-    >>> said(["no kernel", "no kernel", "out of memory"])
+    >>> joined(["no kernel", "no kernel", "out of memory"])
     'no kernel; out of memory'
     """
-    different = list(dict.fromkeys(words))
+    different = list(dict.fromkeys(messages))
     more = f"; and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
     return ("; ".join(different[:_SHOWN]) or "it does not say why") + more
 
 
-def watch(trt: Any, notify: Tell) -> Any:
+def watch(trt: Any, notify: Notify) -> Any:
     """Make a progress monitor that tells which phase a build is in, every ten seconds at most."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
@@ -77,6 +77,6 @@ def watch(trt: Any, notify: Tell) -> Any:
     return Monitor()
 
 
-def _keep(words: list[str], word: str) -> None:
-    if len(words) < _MOST_WORDS:
-        words.append(word.strip())
+def _keep(messages: list[str], message: str) -> None:
+    if len(messages) < _MOST_MESSAGES:
+        messages.append(message.strip())

@@ -77,8 +77,8 @@ def missing_parts() -> str | None:
         return None
     release = l4t_release()
     where = f" on {jetpack_of(release)} (Jetson Linux {release})" if release else ""
-    notified = "; ".join(f"{_NAMES[part]} is missing{words}: {_advice(part, release)}" for part, words in found)
-    return f"TensorRT cannot run here{where}: {notified}"
+    problems = "; ".join(f"{_NAMES[part]} is missing{seen}: {_advice(part, release)}" for part, seen in found)
+    return f"TensorRT cannot run here{where}: {problems}"
 
 
 def gpu() -> Gpu:
@@ -113,7 +113,7 @@ def _absent() -> Iterator[tuple[Part, str]]:
     """Give each missing part with what was seen; CUDA's runtime is looked for last, since it is loaded for that."""
     facts = _answer()
     if "missing" in facts:
-        yield facts["missing"], f" ({facts['words']})"
+        yield facts["missing"], f" ({facts['seen']})"
     library = find_spec("tensorrt") is not None
     if not library:
         yield "tensorrt", ""
@@ -137,7 +137,7 @@ def _answer() -> dict[str, Any]:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         facts: dict[str, Any] = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return {"missing": "driver", "words": f"asking it failed: {error}"}
+        return {"missing": "driver", "seen": f"asking it failed: {error}"}
     except ValueError:
-        return {"missing": "driver", "words": f"it ended the process that asked it, exit code {done.returncode}"}
+        return {"missing": "driver", "seen": f"it ended the process that asked it, exit code {done.returncode}"}
     return facts

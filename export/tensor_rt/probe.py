@@ -25,18 +25,18 @@ def gpu_facts(load: Callable[[str], Any] = ctypes.CDLL) -> dict[str, Any]:
 
     Returns:
         `name`, `compute` (such as `8.7`), `multiprocessors`, `driver` (the CUDA it knows, such as `12.6`) and
-        `devices`; or `missing` (`driver` or `gpu`) and `words` (what was seen).
+        `devices`; or `missing` (`driver` or `gpu`) and `seen` (what the driver answered).
     """
     try:
         driver = load(_LIBRARY)
     except OSError as error:
-        return {"missing": "driver", "words": str(error)}
+        return {"missing": "driver", "seen": str(error)}
     if code := driver.cuInit(0):
-        return {"missing": "gpu" if code == _NO_DEVICE else "driver", "words": f"cuInit gives {_named(driver, code)}"}
+        return {"missing": "gpu" if code == _NO_DEVICE else "driver", "seen": f"cuInit gives {_named(driver, code)}"}
     count = ctypes.c_int()
     driver.cuDeviceGetCount(ctypes.byref(count))
     if count.value < 1:
-        return {"missing": "gpu", "words": "the driver counts no device"}
+        return {"missing": "gpu", "seen": "the driver counts no device"}
     return {"devices": count.value, **_described(driver)}
 
 

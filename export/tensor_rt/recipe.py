@@ -152,19 +152,19 @@ def trtexec_command(
     >>> " ".join(trtexec_command(BuildRecipe(precision="int8", frames=sizes, size_left_open=False))[:4])
     'trtexec --onnx=model.onnx --saveEngine=model.engine --stronglyTyped'
     """
-    words = ["trtexec", f"--onnx={onnx}", f"--saveEngine={engine}", "--stronglyTyped", "--noTF32"]
-    words += [f"--memPoolSize=workspace:{recipe.workspace_mib}M", f"--timingCacheFile={timing}"]
-    words.append(f"--builderOptimizationLevel={recipe.optimization_level}")
+    command = ["trtexec", f"--onnx={onnx}", f"--saveEngine={engine}", "--stronglyTyped", "--noTF32"]
+    command += [f"--memPoolSize=workspace:{recipe.workspace_mib}M", f"--timingCacheFile={timing}"]
+    command.append(f"--builderOptimizationLevel={recipe.optimization_level}")
     if recipe.sparse_weights:
-        words.append("--sparsity=enable")
+        command.append("--sparsity=enable")
     if recipe.dla_core is not None:
-        words += [f"--useDLACore={recipe.dla_core}", "--allowGPUFallback"]
+        command += [f"--useDLACore={recipe.dla_core}", "--allowGPUFallback"]
     if recipe.frames.fixed:
-        words.append("--useCudaGraph")
+        command.append("--useCudaGraph")
     if recipe.size_left_open:
         shapes = zip(("min", "opt", "max"), recipe.frames.shapes(), strict=True)
-        words += [f"--{name}Shapes=frame:{_shape(shape)}" for name, shape in shapes]
-    return tuple(words)
+        command += [f"--{name}Shapes=frame:{_shape(shape)}" for name, shape in shapes]
+    return tuple(command)
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -21,7 +21,7 @@ from ...inspection.data.frame import FrameSpec
 from ..contracts import Decision, Frame
 from ..frame_check import require_frame
 from .cuda import TO_DEVICE, TO_HOST, Cuda
-from .listening import listen, said
+from .listening import joined, listen
 
 _TENSORS = ("frame", "score", "heatmap")
 
@@ -34,12 +34,12 @@ class TensorRtSession:
         self._runtime = trt.Runtime(self._log)
         self._engine = self._runtime.deserialize_cuda_engine(engine)
         if self._engine is None:
-            msg = f"TensorRT {trt.__version__} does not open the engine it built: {said(self._log.errors)}"
+            msg = f"TensorRT {trt.__version__} does not open the engine it built: {joined(self._log.errors)}"
             raise GraphError(msg)
         _require_tensors(trt, self._engine)
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            msg = f"TensorRT has no room to run the engine: {said(self._log.errors)}; end other programs on the GPU"
+            msg = f"TensorRT has no room to run the engine: {joined(self._log.errors)}; end other programs on the GPU"
             raise GpuError(msg)
         self._spec, self._cuda = spec, cuda
         self._fixed = _only_shape(self._engine)
@@ -111,7 +111,7 @@ class TensorRtSession:
     def _queue(self) -> None:
         self._memory["frame"].to_device(self._stream)
         if not self._context.execute_async_v3(self._stream):
-            msg = f"TensorRT did not run the engine: {said(self._log.errors)}"
+            msg = f"TensorRT did not run the engine: {joined(self._log.errors)}"
             raise GpuError(msg)
         self._memory["score"].to_host(self._stream)
         self._memory["heatmap"].to_host(self._stream)

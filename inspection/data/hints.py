@@ -19,19 +19,19 @@ _FEWEST_STEMS = 3
 _PARTS = re.compile(r"^(.*?\D?\d+)[ _.-]+[^ _.-]+$")
 
 
-def file_notes(listings: Sequence[Listing], looks: Sequence[Entry], *, scaled: bool) -> list[str]:
+def file_notes(listings: Sequence[Listing], entries: Sequence[Entry], *, scaled: bool) -> list[str]:
     """Name images that are more than they show: turned, of several pages, raw mosaics, of two depths.
 
     Args:
         listings: Usable images.
-        looks: One for each listing.
+        entries: One for each listing.
         scaled: Whether the user said which grey levels of 16-bit files are black and white.
     """
-    pairs = list(zip(listings, looks, strict=True))
-    several = [listing.path for listing, look in pairs if look.pages > 1]
-    turned = [f"{listing.path} (tag {look.orientation})" for listing, look in pairs if look.orientation != 1]
-    mosaics = [listing.path for listing, look in pairs if look.mosaic]
-    deep = [listing.path for listing, look in pairs if look.bits == 16]
+    pairs = list(zip(listings, entries, strict=True))
+    several = [listing.path for listing, entry in pairs if entry.pages > 1]
+    turned = [f"{listing.path} (tag {entry.orientation})" for listing, entry in pairs if entry.orientation != 1]
+    mosaics = [listing.path for listing, entry in pairs if entry.mosaic]
+    deep = [listing.path for listing, entry in pairs if entry.bits == 16]
     notes = []
     if several:
         notes.append(f"{len(several)} files hold several pages, of which only the first is read, such as {several[0]}")
@@ -46,7 +46,7 @@ def file_notes(listings: Sequence[Listing], looks: Sequence[Entry], *, scaled: b
             "convert them to colour, at the camera too"
         )
     if not scaled and 0 < len(deep) < len(pairs):
-        shallow = next(listing.path for listing, look in pairs if look.bits == 8)
+        shallow = next(listing.path for listing, entry in pairs if entry.bits == 8)
         notes.append(
             f"{len(deep)} images have 16 bits, such as {deep[0]}, and {len(pairs) - len(deep)} have 8, such as "
             f"{shallow}: their grey levels compare only if data.bit_depth or data.window says how"
@@ -54,24 +54,24 @@ def file_notes(listings: Sequence[Listing], looks: Sequence[Entry], *, scaled: b
     return notes
 
 
-def shortcut_notes(listings: Sequence[Listing], looks: Sequence[Entry]) -> list[str]:
+def shortcut_notes(listings: Sequence[Listing], entries: Sequence[Entry]) -> list[str]:
     """Say where the way of recording alone tells good from defective: a network would learn that and no defect.
 
     Args:
         listings: Usable images.
-        looks: One for each listing.
+        entries: One for each listing.
     """
     defective = np.array([listing.defective for listing in listings])
     if min(defective.sum(), (~defective).sum()) < _FEWEST:
         return []
     traits: dict[str, Callable[[Entry], object]] = {
-        "the number of channels": lambda look: (look.channels, look.colour),
-        "the bit depth": lambda look: look.bits,
-        "the image size": lambda look: (look.width, look.height),
-        "the file type": lambda look: look.kind,
+        "the number of channels": lambda entry: (entry.channels, entry.colour),
+        "the bit depth": lambda entry: entry.bits,
+        "the image size": lambda entry: (entry.width, entry.height),
+        "the file type": lambda entry: entry.kind,
     }
-    found = [name for name, trait in traits.items() if _tells([trait(look) for look in looks], defective)]
-    if not found and _separates([look.noise for look in looks], defective):
+    found = [name for name, trait in traits.items() if _determines([trait(entry) for entry in entries], defective)]
+    if not found and _separates([entry.noise for entry in entries], defective):
         found = ["the noise"]
     return [
         f"{name} alone tells good from defective parts: a network may learn that instead of defects; record both alike"
@@ -111,7 +111,7 @@ def _pattern_of(stem: str) -> str:
     return "(" + "".join("\\d+" if each.isdigit() else re.escape(each) for each in re.split(r"(\d+)", stem)) + ")[ _.-]"
 
 
-def _tells(values: Sequence[object], defective: NDArray[np.bool_]) -> bool:
+def _determines(values: Sequence[object], defective: NDArray[np.bool_]) -> bool:
     """Whether calling each value by the class that it is more frequent in is right nearly always, for both classes.
 
     Values that only one image has count as one value: alone, each would tell its own label.

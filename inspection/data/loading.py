@@ -52,24 +52,24 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
     entries, unreadable = _opened(root, listings, settings, cache, progress)
     listings, notes = _readable(root, listings, unreadable, skip=settings.skip_unreadable)
     listings, masks, described, large = _with_true_masks(listings, entries, settings)
-    looks = [entries[listing.path] for listing in listings]
-    bit_depth, deep = depth_of(listings, looks, settings)
-    listings, torn, dealt = _in_splits(listings, looks, settings)
+    listed = [entries[listing.path] for listing in listings]
+    bit_depth, deep = depth_of(listings, listed, settings)
+    listings, torn, dealt = _in_splits(listings, listed, settings)
     scaled = settings.bit_depth is not None or settings.window is not None
     cautions = [
         *notes,
         *left_over,
         *large,
         *deep,
-        *shortcut_notes(listings, looks),
-        *contradictions(listings, looks),
+        *shortcut_notes(listings, listed),
+        *contradictions(listings, listed),
         *torn,
     ]
-    notes = [*cautions, *described, *file_notes(listings, looks, scaled=scaled), *dealt]
+    notes = [*cautions, *described, *file_notes(listings, listed, scaled=scaled), *dealt]
     dataset = Dataset(
         name=root.name,
         root=root,
-        channels=settings.channels or (3 if any(look.colour for look in looks) else 1),
+        channels=settings.channels or (3 if any(entry.colour for entry in listed) else 1),
         bit_depth=bit_depth,
         samples=tuple(_sample(listing, entries) for listing in listings),
         masks=masks,
@@ -84,14 +84,14 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
 
 
 def _in_splits(
-    listings: Sequence[Listing], looks: Sequence[Entry], settings: DataSettings
+    listings: Sequence[Listing], listed: Sequence[Entry], settings: DataSettings
 ) -> tuple[list[Listing], list[str], list[str]]:
     """Give every listing its group and its split; with notes on names that splits tear apart, and on what was done."""
     named = any(listing.group is not None for listing in listings)
     planned, plan = plan_splits(listings)
     near_duplicates = settings.near_duplicates and settings.decide == "each"
-    grouped, notes = group_listings(planned, looks, near_duplicates=near_duplicates)
-    dealt = deal_splits(grouped, units_of(grouped, looks), plan)
+    grouped, notes = group_listings(planned, listed, near_duplicates=near_duplicates)
+    dealt = deal_splits(grouped, units_of(grouped, listed), plan)
     return dealt, [] if named else name_notes(dealt), [*filter(None, [plan.note]), *notes]
 
 
@@ -166,11 +166,11 @@ def _grouped_by_name(listings: Sequence[Listing], pattern: str) -> list[Listing]
 
 
 def _require_both_classes(root: Path, listings: Sequence[Listing], how: str) -> None:
-    for defective, word in ((False, "good"), (True, "defective")):
+    for defective, kind in ((False, "good"), (True, "defective")):
         if not any(listing.defective == defective for listing in listings):
             seen = counts_text(Counter(str(listing.label) for listing in listings)) or "none"
             msg = (
-                f"{root} has {len(listings)} images and no {word} one ({how}); labels seen: {seen}; inspection is "
+                f"{root} has {len(listings)} images and no {kind} one ({how}); labels seen: {seen}; inspection is "
                 "learnt and judged on both: good parts are labelled `good` or as data.good says, defective ones by "
                 "their defect"
             )
@@ -278,7 +278,7 @@ def _require_fitting(listing: Listing, image: Entry, mask: Entry, *, marks: bool
 
 
 def _sample(listing: Listing, entries: Mapping[str, Entry]) -> Sample:
-    look = entries[listing.path]
+    entry = entries[listing.path]
     if listing.split is None or listing.group is None or listing.label is None:
         msg = f"{listing.path}: split, group and label must be settled, got {listing}"
         raise DataError(msg)
@@ -289,9 +289,9 @@ def _sample(listing: Listing, entries: Mapping[str, Entry]) -> Sample:
         mask=listing.mask,
         group=listing.group,
         split=listing.split,
-        digest=look.digest,
-        height=look.height,
-        width=look.width,
+        digest=entry.digest,
+        height=entry.height,
+        width=entry.width,
         mask_digest=entries[listing.mask].digest if listing.mask else None,
     )
 

@@ -93,12 +93,12 @@ def check_splits(dataset: Dataset) -> None:
     _require_apart(dataset, "digest")
     for split in SPLITS:
         samples = dataset.of(split)
-        for defective, word in ((False, "good"), (True, "defective")):
+        for defective, kind in ((False, "good"), (True, "defective")):
             if not any(sample.defective == defective for sample in samples):
                 groups = len({sample.group for sample in dataset.samples if sample.defective == defective})
                 msg = (
-                    f"split {split} has no {word} image; each of {', '.join(SPLITS)} needs good and defective ones "
-                    f"(there are {groups} groups with {word} images in all): move some there, or give no split at all"
+                    f"split {split} has no {kind} image; each of {', '.join(SPLITS)} needs good and defective ones "
+                    f"(there are {groups} groups with {kind} images in all): move some there, or give no split at all"
                 )
                 raise DataError(msg)
 

@@ -78,13 +78,13 @@ def usefulness(scores: ArrayLike, samples: Sequence[Sample], *, seed: int = 0) -
     )
 
 
-def parts_to_tell() -> int:
+def parts_needed() -> int:
     """Give the number of good and of defective parts from which a good model is told from chance.
 
-    >>> parts_to_tell()
+    >>> parts_needed()
     8
     """
-    return next(count for count in range(2, _MOST_PARTS) if _can_tell(count, count))
+    return next(count for count in range(2, _MOST_PARTS) if _can_separate(count, count))
 
 
 def _finding(area: float, interval: tuple[float, float], bad_parts: int, good_parts: int) -> Finding:
@@ -92,7 +92,7 @@ def _finding(area: float, interval: tuple[float, float], bad_parts: int, good_pa
         return "useful"
     if interval[1] < _CHANCE and _CHANCE - area > _TWO_SIDED_95 * _error_of_chance(bad_parts, good_parts):
         return "inverted"
-    return "chance" if _can_tell(bad_parts, good_parts) else "too few"
+    return "chance" if _can_separate(bad_parts, good_parts) else "too few"
 
 
 def _error_of_chance(bad: int, good: int) -> float:
@@ -103,7 +103,7 @@ def _error_of_chance(bad: int, good: int) -> float:
     return sqrt((bad + good + 1) / (12 * bad * good))
 
 
-def _can_tell(bad: int, good: int) -> bool:
+def _can_separate(bad: int, good: int) -> bool:
     """Say whether the interval of a good model would lie above chance."""
     one, two = _GOOD / (2 - _GOOD), 2 * _GOOD**2 / (1 + _GOOD)
     variance = _GOOD * (1 - _GOOD) + (bad - 1) * (one - _GOOD**2) + (good - 1) * (two - _GOOD**2)

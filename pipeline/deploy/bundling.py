@@ -233,8 +233,8 @@ def _golden(
     frames = list(frames_of(job.dataset, [samples[place] for place in places]))
     pairs = enumerate(zip(places, frames, strict=True))
     named = [_named(number, samples[place], frame) for number, (place, frame) in pairs]
-    said = {model.artifact.backend: row[places].tolist() for model, row in zip(models, scores, strict=True)}
-    return golden_of(named, said, {model.artifact.backend: model.threshold for model in models}), frames
+    scored = {model.artifact.backend: row[places].tolist() for model, row in zip(models, scores, strict=True)}
+    return golden_of(named, scored, {model.artifact.backend: model.threshold for model in models}), frames
 
 
 def _reference(job: RunJob, chosen: Sequence[RowResult], there: Sequence[DeviceModel]) -> Reference | None:
@@ -248,10 +248,10 @@ def _reference(job: RunJob, chosen: Sequence[RowResult], there: Sequence[DeviceM
     if not samples:
         return None
     places = [good[sample.path] for sample in samples]
-    said = {each.artifact.backend: each.scored.val[places].tolist() for each in chosen}
-    elsewhere = dict.fromkeys((each.model.artifact.backend for each in there), said[chosen[0].artifact.backend])
+    scored = {each.artifact.backend: each.scored.val[places].tolist() for each in chosen}
+    elsewhere = dict.fromkeys((each.model.artifact.backend for each in there), scored[chosen[0].artifact.backend])
     return reference_of(
-        {**elsewhere, **said},
+        {**elsewhere, **scored},
         [appearance_of(frame) for frame in frames_of(job.dataset, samples)],
         drawn_from=f"{len(samples)} of {len(good)} good frames of val",
     )

@@ -18,11 +18,11 @@ def describe() -> dict[str, Any]:
         JSON-able: `facts` (its fingerprint), `cpus` (pairs of core and CPU as `cpus_by_core` orders them), `missing`
         (backend to what it lacks, in words; only those that lack something).
     """
-    said = {name: backend.missing() for name, backend in backends().items()}
+    lacking = {name: backend.missing() for name, backend in backends().items()}
     return {
         "facts": fingerprint(runtime_packages()),
         "cpus": [list(pair) for pair in cpus_by_core()],
-        "missing": {name: words for name, words in said.items() if words is not None},
+        "missing": {name: lack for name, lack in lacking.items() if lack is not None},
     }
 
 

@@ -97,7 +97,7 @@ def device_model(model: BundleModel, options: DeviceOptions, dataset: Dataset, f
     asked = RecipeOptions(
         frames=frames_of_line(dataset), workspace_mib=options.workspace_mib, dla_core=options.dla_core
     )
-    artifact = freeze(graph, target, folder, wish=asked)
+    artifact = freeze(graph, target, folder, options=asked)
     frozen = BundleModel(
         row=model.row, artifact=artifact, threshold=model.threshold, verdict="inconclusive", relies_on=(), runtime={}
     )

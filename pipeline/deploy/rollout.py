@@ -131,20 +131,22 @@ def _install(bundle: Path, address: str, rollout: RolloutOptions, notify: Callab
         access = Access(address=parse_address(address), config=rollout.config, python=rollout.python)
         with SshHost(access, wheelhouse=rollout.wheelhouse, notify=lambda text: notify(f"{address}: {text}")) as host:
             root = ["--root", rollout.root] if rollout.root else []
-            before = _said(host, ["status", *root]).get("version")
+            before = _answer(host, ["status", *root]).get("version")
             key = ["--key", str(host.put(rollout.key))] if rollout.key else []
-            said = _said(host, ["install", str(host.put(bundle)), *root, *key, *rollout.options])
+            answer = _answer(host, ["install", str(host.put(bundle)), *root, *key, *rollout.options])
     except BeltlineError as error:
         return HostOutcome(
             host=address, state="failed", before=before, now=before, error=str(error), exit_code=error.exit_code
         )
-    if "error" in said:
-        code = said.get("exit_code", HostError.exit_code)
-        return HostOutcome(host=address, state="failed", before=before, now=before, error=said["error"], exit_code=code)
-    return HostOutcome(host=address, state="installed", before=before, now=said["installed"])
+    if "error" in answer:
+        code = answer.get("exit_code", HostError.exit_code)
+        return HostOutcome(
+            host=address, state="failed", before=before, now=before, error=answer["error"], exit_code=code
+        )
+    return HostOutcome(host=address, state="installed", before=before, now=answer["installed"])
 
 
-def _said(host: Host, words: Sequence[str]) -> dict[str, Any]:
+def _answer(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
     """Run a verb there and give its JSON answer; that of a verb that failed holds `error` and `exit_code`.
 
     Raises:
@@ -157,15 +159,15 @@ def _said(host: Host, words: Sequence[str]) -> dict[str, Any]:
         nonlocal left
         left -= len(line)
         if left < 0:
-            raise flooded(words[0])
+            raise flooded(arguments[0])
         lines.append(line)
 
-    argv = [host.python, "-m", f"{__name__.split('.')[0]}.pipeline", *words, "--json"]
+    argv = [host.python, "-m", f"{__name__.split('.')[0]}.pipeline", *arguments, "--json"]
     ended = host.run(argv, environment={"PYTHONPATH": host.import_path}, on_line=on_line)
     try:
         facts = _Facts.model_validate(plain_facts(json.loads("\n".join(lines))))
     except (ValueError, RecursionError) as error:
-        msg = f"beltline {words[0]} did not answer there: {ended.errors or f'code {ended.code}'}"
+        msg = f"beltline {arguments[0]} did not answer there: {ended.errors or f'code {ended.code}'}"
         raise HostError(msg) from error
     return Answer(facts.model_dump(exclude_none=True))
 

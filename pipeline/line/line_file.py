@@ -223,9 +223,9 @@ def _explained(value: Any) -> Any:
 def _moved_to_keys(model: dict[str, Any], text: str) -> dict[str, Any]:
     summary, _, attributes = text.partition("\n\nAttributes:\n")
     properties = dict(model["properties"])
-    for name, words in _ATTRIBUTE.findall(attributes):
+    for name, described in _ATTRIBUTE.findall(attributes):
         if name in properties:
-            properties[name] = {"description": " ".join(words.split()), **properties[name]}
+            properties[name] = {"description": " ".join(described.split()), **properties[name]}
     return {**model, "description": summary, "properties": properties}
 
 

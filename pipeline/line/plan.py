@@ -28,7 +28,7 @@ def plan(line_file: LineFile, dataset: Dataset | None = None) -> dict[str, Any]:
         (`cameras`, `jitter_ms`, `bursts` as in line.yaml or None), `travel_ms`, `fixed_ms` by name,
         `stall` (`stall_ms` that the proof allows for, `utilisation` assumed, `burst_frames` that one such stall makes
         late at most), `proof` (one entry for each number of such bursts seen: `misses`, `frames`, `minutes` at the
-        belt's pace), `parts` (the fewest test parts that can pass each quality gate), `data` (see `provable`; None
+        line rate), `parts` (the fewest test parts that can pass each quality gate), `data` (see `provable`; None
         where no data set was given), `notes` (plain sentences).
 
     Raises:

@@ -235,7 +235,7 @@ def _table(facts: dict[str, Any]) -> list[str]:
 
 
 def _cells(point: dict[str, Any], facts: dict[str, Any]) -> tuple[str, ...]:
-    marks = [words for name, words in _MARKS.items() if facts[name] and facts[name]["factor"] == point["factor"]]
+    marks = [mark for name, mark in _MARKS.items() if facts[name] and facts[name]["factor"] == point["factor"]]
     holds = "" if point["holds"] else "not proven" if point["seems_to_hold"] else "does not hold"
     return (
         f"{point['speed_mm_s']:.4g}",

@@ -41,7 +41,7 @@ from ..stages.measure import Device
 from .gallery import gallery, soak_shown
 
 _SPEEDS = 24
-_TOLD = (
+_NOTED = (
     "kernel",
     "power",
     "power_mode",
@@ -215,7 +215,7 @@ def device_facts(device: Device, fingerprint: dict[str, Any]) -> DevicePart:
         fingerprint: Of one of its measurements.
     """
     target = device.target
-    more = {name: fingerprint[name] for name in _TOLD if fingerprint.get(name) is not None}
+    more = {name: fingerprint[name] for name in _NOTED if fingerprint.get(name) is not None}
     if device.settings.ssh:
         more["address"] = device.settings.ssh
     if target.differs:

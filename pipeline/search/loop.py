@@ -133,7 +133,7 @@ class Course:
 
 _WAIT_S = 1.0
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 """Writes a line for everyone."""
 
 Watch = Callable[[list[Trial], float], None]
@@ -148,7 +148,7 @@ class Loop:
     """
 
     def __init__(
-        self, ledger: Ledger, engine: Engine, track: Track, settings: SearchSettings, *, watch: Watch, notify: Tell
+        self, ledger: Ledger, engine: Engine, track: Track, settings: SearchSettings, *, watch: Watch, notify: Notify
     ) -> None:
         self._ledger, self._engine, self._track, self._settings = ledger, engine, track, settings
         self._watch, self._notify = watch, notify

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...compress.teacher.settings import TeacherSettings
 from ...inspection.base.errors import WeightsError
 from ...inspection.base.storage import write_json
-from ...inspection.statistics.usefulness import Usefulness, parts_to_tell, usefulness
+from ...inspection.statistics.usefulness import Usefulness, parts_needed, usefulness
 from ..line.quick import QUICK
 from .artifact import build_artifact
 from .build_teacher import make_teacher
@@ -93,7 +93,7 @@ def _looks_like(found: Usefulness, settings: TeacherSettings) -> str:
     if found.finding == "too few":
         return (
             f"val shows {found.defective_parts} defective and {found.good_parts} good parts, too few to tell a good "
-            f"teacher from a useless one: give val at least {parts_to_tell()} of each"
+            f"teacher from a useless one: give val at least {parts_needed()} of each"
         )
     if settings.factory is not None or settings.kind is not None:
         return _of_another_tool(settings, inverted=found.finding == "inverted")

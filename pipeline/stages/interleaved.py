@@ -40,18 +40,18 @@ class Compared:
     """How a row did in the turns that all rows of its device took.
 
     Attributes:
-        turns: Its times, round by round.
+        measurements: Its times, round by round.
         against: The row that it is compared with; None where that one did not run there.
         ratios: `p50` and `p99` of its time over the other's; empty where there is none.
     """
 
-    turns: InterleavedRounds
+    measurements: InterleavedRounds
     against: str | None
     ratios: Mapping[str, Ratio]
 
     def to_json(self) -> dict[str, Any]:
         """Give the keys of a row in report.json: `interleaved_ms`, and `speedup` (the other's time over its own)."""
-        found: dict[str, Any] = {"interleaved_ms": self.turns.to_json(), "speedup": None}
+        found: dict[str, Any] = {"interleaved_ms": self.measurements.to_json(), "speedup": None}
         if self.against is not None:
             faster = {name: _inverted(ratio).to_json() for name, ratio in self.ratios.items()}
             found["speedup"] = {"against": self.against, **faster}
@@ -98,7 +98,7 @@ def measure_interleaved(
             models = {name: (each, device.target.with_threads(threads.get(name))) for name, each in artifacts.items()}
             for each in measured_rounds(models, frames, numbers=missing, progress=notify, host=host):
                 with new_folder(_place(partial, each.number)) as fresh:
-                    for name, measurement in each.turns.items():
+                    for name, measurement in each.measurements.items():
                         write_trace(fresh / f"{name}.npz", measurement)
         for number in range(rounds):
             shutil.copytree(_place(partial, number), _place(folder, number))
@@ -106,22 +106,25 @@ def measure_interleaved(
     folder = run_resumable_stage(job.folder, stage, work, notify=job.console.detail)
     return rounds_of(
         [
-            Round(number=number, turns={name: read_trace(_place(folder, number) / f"{name}.npz") for name in artifacts})
+            Round(
+                number=number,
+                measurements={name: read_trace(_place(folder, number) / f"{name}.npz") for name in artifacts},
+            )
             for number in range(rounds)
         ]
     )
 
 
-def compared(turns: Mapping[str, InterleavedRounds], *, against: str = TEACHER) -> Mapping[str, Compared]:
+def compared(measurements: Mapping[str, InterleavedRounds], *, against: str = TEACHER) -> Mapping[str, Compared]:
     """Compare every row with one of them."""
-    reference = turns.get(against)
+    reference = measurements.get(against)
     return {
         name: Compared(
-            turns=each,
+            measurements=each,
             against=against if reference and name != against else None,
             ratios=MappingProxyType(dict(interleaved_ratio(each, reference)) if reference and name != against else {}),
         )
-        for name, each in turns.items()
+        for name, each in measurements.items()
     }
 
 

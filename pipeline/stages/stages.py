@@ -20,7 +20,7 @@ from ...inspection.base.storage import digest_of_file, digest_of_json, new_folde
 STAGE_FORMAT = 1
 """Goes into every stage's digest; raised when finished stages of an older version must not be taken over."""
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Stage:
         return self.digest.removeprefix("sha256:")[:16]
 
 
-def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, notify: Tell = lambda _: None) -> Path:
+def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, notify: Notify = lambda _: None) -> Path:
     """Give a stage's finished folder; does the work only if it is not there yet.
 
     Args:
@@ -90,7 +90,7 @@ def run_stage(run: Path, stage: Stage, work: Callable[[Path], None], *, notify: 
 
 
 def run_resumable_stage(
-    run: Path, stage: Stage, work: Callable[[Path, Path], None], *, notify: Tell = lambda _: None
+    run: Path, stage: Stage, work: Callable[[Path, Path], None], *, notify: Notify = lambda _: None
 ) -> Path:
     """Do as `run_stage`, with a second folder that outlives a kill.
 

@@ -18,7 +18,7 @@ from .process import Orders
 from .slots import FrameSlots
 from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_bytes, reply_of
 
-_LAST_WORDS_S = 5.0
+_EXIT_S = 5.0
 
 
 class Engine:
@@ -77,7 +77,7 @@ class Engine:
         if self._channel.fileno() < 0:
             return
         self._process.kill()
-        self._process.wait(_LAST_WORDS_S)
+        self._process.wait(_EXIT_S)
         self._channel.close()
         os.close(self._lifeline)
 
@@ -100,7 +100,7 @@ class Engine:
             raw = b""
         if not raw:
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_LAST_WORDS_S)
+                self._process.wait(_EXIT_S)
             msg = f"{version}: the engine process ended while starting (code {self._process.poll()}); was memory short?"
             raise StationError(msg)
         hello: dict[str, Any] = json.loads(raw)

@@ -66,7 +66,7 @@ class Prewake:
         raw = self._restlessly(most_bytes)
         while raw is None:
             readable([self._channel.fileno()], None)
-            raw = self._look(most_bytes)
+            raw = self._poll(most_bytes)
         now_ns = time.monotonic_ns()
         self._gaps.append(now_ns - self._last_ns)
         self._last_ns = now_ns
@@ -79,12 +79,12 @@ class Prewake:
         expected_ns = self._last_ns + gap_ns
         left_ns = expected_ns - self._ready_ns - time.monotonic_ns()
         readable([self._channel.fileno()], max(0.0, left_ns / 1e9))
-        while (raw := self._look(most_bytes)) is None:
+        while (raw := self._poll(most_bytes)) is None:
             if time.monotonic_ns() > expected_ns + _AFTERWARDS * self._ready_ns:
                 return None
         return raw
 
-    def _look(self, most_bytes: int) -> bytes | None:
+    def _poll(self, most_bytes: int) -> bytes | None:
         try:
             return self._channel.recv(most_bytes)
         except BlockingIOError:
@@ -140,7 +140,7 @@ def main() -> None:
         try:
             session, proven = _opened(stack, orders)
         except BeltlineError as error:
-            _say(channel, {"failed": str(error), "flipped": isinstance(error, ParityError)})
+            _send(channel, {"failed": str(error), "flipped": isinstance(error, ParityError)})
             return
         keep_process_to(tuple(orders.cpus))
         if orders.realtime:
@@ -148,7 +148,7 @@ def main() -> None:
         gc.collect()
         gc.freeze()
         gc.disable()  # nothing from here on makes cycles
-        _say(channel, {"max_abs": proven.max_abs, "frames": proven.frames})
+        _send(channel, {"max_abs": proven.max_abs, "frames": proven.frames})
         _answer(channel, Prewake(channel, ready_ns=orders.ready_ns), session, slots)
 
 
@@ -185,7 +185,7 @@ def _decided(session: Session, slots: FrameSlots, question: Question) -> Reply:
     return Reply(question.token, score, rows, columns, started_ns, ended_ns, problem)
 
 
-def _say(channel: socket.socket, message: dict[str, Any]) -> None:
+def _send(channel: socket.socket, message: dict[str, Any]) -> None:
     channel.send(json.dumps(message).encode()[:MOST_HELLO_BYTES])
 
 

@@ -140,7 +140,7 @@ class EngineSupervisor:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            task: Task = self._look
+            task: Task = self._check
             with suppress(Empty):
                 task = self._tasks.get(timeout=self._settings.switch.look_every_s)
             try:
@@ -148,7 +148,7 @@ class EngineSupervisor:
             except BeltlineError as error:
                 self._counters.note_incident("bundle", str(error))
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """Go to another version where one was installed; one at a time, and each is tried once."""
         current = None if self._trial is not None else self._store.current()
         if current is None or current.number in self._known:

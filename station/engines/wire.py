@@ -73,8 +73,8 @@ def question_of(raw: bytes) -> Question:
 def reply_bytes(reply: Reply) -> bytes:
     """Write a reply; a long problem is cut.
 
-    >>> said = Reply(token=7, score=0.5, rows=0, columns=0, started_ns=1, ended_ns=2, problem="no")
-    >>> reply_of(reply_bytes(said)) == said
+    >>> reply = Reply(token=7, score=0.5, rows=0, columns=0, started_ns=1, ended_ns=2, problem="no")
+    >>> reply_of(reply_bytes(reply)) == reply
     True
     """
     head = _REPLY.pack(*reply[:-1])

@@ -162,15 +162,15 @@ def registers_of(outcome: Outcome, settings: ModbusTcpSettings) -> list[int]:
     latency_us = min(max(0, round(outcome.latency_ms * 1e3)), (1 << 32) - 1)
     score = _NO_SCORE if outcome.score is None else outcome.score
 
-    def words(raw: bytes) -> list[int]:
+    def registers(raw: bytes) -> list[int]:
         high, low = struct.unpack(">HH", raw)
         return [high, low] if settings.word_order == "high_first" else [low, high]
 
     def unsigned(value: int) -> list[int]:
-        return words(struct.pack(">I", value % (1 << 32)))
+        return registers(struct.pack(">I", value % (1 << 32)))
 
     return [
-        *words(struct.pack(">f", score)),
+        *registers(struct.pack(">f", score)),
         KINDS[outcome.standing],
         settings.sources.get(outcome.source, 0),
         *unsigned(outcome.frame_number),

@@ -188,9 +188,9 @@ def _set_up(camera: Any, settings: AravisSettings) -> None:
     for function, value in wanted.items():
         if value is not None:
             call(function, camera, value)
-    for feature, wish in settings.features.items():
-        kind = {bool: "boolean", int: "integer", float: "float", str: "string"}[type(wish)]
-        call(f"arv_camera_set_{kind}", camera, _text(feature), _text(wish) if isinstance(wish, str) else wish)
+    for feature, setting in settings.features.items():
+        kind = {bool: "boolean", int: "integer", float: "float", str: "string"}[type(setting)]
+        call(f"arv_camera_set_{kind}", camera, _text(feature), _text(setting) if isinstance(setting, str) else setting)
 
 
 def _text(value: str | None) -> bytes | None:

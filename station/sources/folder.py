@@ -35,7 +35,7 @@ MOST_REMEMBERED = 100_000
 _TORN_S = 0.05
 """So long a file that cannot be read is watched for somebody who is still writing it."""
 
-_LOOK_S = 0.002
+_POLL_S = 0.002
 _FILE_SPARE_BYTES = 1 << 20
 
 
@@ -218,7 +218,7 @@ class FolderSource:
             seen.unread = True
             before = seen.facts, seen.name
         while time.monotonic() < until_s:
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
             with suppress(OSError):
                 if (facts_at(self._settings.path / seen.name), seen.name) != before:
                     return True

@@ -72,7 +72,7 @@ class RejectRing:
         Raises:
             StorageError: The disk is full or nearly so, or cannot be written; nothing half-written is left.
         """
-        if seen.outcome.answer != "reject" or seen.image is None or not self._has_turn():
+        if seen.outcome.answer != "reject" or seen.image is None or not self._is_due():
             return
         free_bytes = shutil.disk_usage(self._settings.folder).free
         if free_bytes < self._settings.keep_free_mb * 1e6:
@@ -90,7 +90,7 @@ class RejectRing:
             kept=len(self._entries), size_bytes=self._size_bytes, stored=self._stored, skipped=self._skipped
         )
 
-    def _has_turn(self) -> bool:
+    def _is_due(self) -> bool:
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
             self._minute, self._in_minute = minute, 0

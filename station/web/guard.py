@@ -47,8 +47,8 @@ class Guard:
 
     def __init__(self, settings: HttpSettings, *, token: str | None) -> None:
         self._settings, self._token = settings, token
-        self._turns = _Turns(settings.requests_per_s, most=max(_LEAST_BURST, settings.requests_per_s * _BURST_S))
-        self._guesses = _Turns(_GUESSES_PER_S, most=_LEAST_BURST)
+        self._rates = _RateLimit(settings.requests_per_s, most=max(_LEAST_BURST, settings.requests_per_s * _BURST_S))
+        self._guesses = _RateLimit(_GUESSES_PER_S, most=_LEAST_BURST)
 
     def refusal(self, peer: str, headers: Mapping[str, str], *, method: str = "GET", path: str = "/") -> Refusal | None:
         """Say why a request is refused; None: it may go on.
@@ -66,7 +66,7 @@ class Guard:
             return Refusal(status=403, kind="origin", why="requests from other pages are not answered")
         if self._token is not None and not hmac.compare_digest(_secret_in(headers), self._token.encode()):
             return self._without_token(peer)
-        if not self._turns.take((peer, _area_of(method, path))):
+        if not self._rates.take((peer, _area_of(method, path))):
             why = "too many requests; come more slowly"
             return Refusal(status=429, kind="rate", why=why, headers={"Retry-After": "1"})
         return None
@@ -80,7 +80,7 @@ class Guard:
         return Refusal(status=401, kind="token", why=why, headers=challenge)
 
 
-class _Turns:
+class _RateLimit:
     """A bucket for each client and use: it fills at the rate allowed, and a request takes one from it."""
 
     def __init__(self, per_s: float, *, most: float) -> None:

@@ -109,31 +109,31 @@ def _ring(ring: RingTally | None) -> list[Metric]:
     ]  # fmt: skip
 
 
-def _counter(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+def _counter(name: str, description: str, label: str, values: Mapping[str, int]) -> Metric:
     from prometheus_client.core import CounterMetricFamily
 
-    family = CounterMetricFamily(name, words, labels=[label])
+    family = CounterMetricFamily(name, description, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
     return family
 
 
-def _labelled_gauge(name: str, words: str, label: str, values: Mapping[str, float]) -> Metric:
+def _labelled_gauge(name: str, description: str, label: str, values: Mapping[str, float]) -> Metric:
     from prometheus_client.core import GaugeMetricFamily
 
-    family = GaugeMetricFamily(name, words, labels=[label])
+    family = GaugeMetricFamily(name, description, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
     return family
 
 
-def _gauge(name: str, words: str, value: float) -> Metric:
+def _gauge(name: str, description: str, value: float) -> Metric:
     from prometheus_client.core import GaugeMetricFamily
 
-    return GaugeMetricFamily(name, words, value=value)
+    return GaugeMetricFamily(name, description, value=value)
 
 
-def _histogram(name: str, words: str, counted: Histogram, *, every: int, unit: float = 1.0) -> Metric:
+def _histogram(name: str, description: str, counted: Histogram, *, every: int, unit: float = 1.0) -> Metric:
     """Give a histogram with each so manieth edge, cumulative, as Prometheus wants it."""
     from prometheus_client.core import HistogramMetricFamily
 
@@ -143,4 +143,4 @@ def _histogram(name: str, words: str, counted: Histogram, *, every: int, unit: f
         if place % every == 0:
             buckets.append((repr(edge / unit), float(below)))
     buckets.append(("+Inf", float(counted.count)))
-    return HistogramMetricFamily(name, words, buckets=buckets, sum_value=counted.total / unit)
+    return HistogramMetricFamily(name, description, buckets=buckets, sum_value=counted.total / unit)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _KEEP_ALIVE_S = 10.0
-_RENEW_LOOK_S = 2.0
+_RENEW_CHECK_S = 2.0
 _LINGER_S = 2.0
 _START_S = 20.0
 _END_S = 2.0
@@ -160,7 +160,7 @@ class WebServer:
 
     async def _renew(self) -> None:
         while self._certificates is not None:
-            await asyncio.sleep(_RENEW_LOOK_S)
+            await asyncio.sleep(_RENEW_CHECK_S)
             await asyncio.to_thread(self._certificates.look)
 
     def _family(self) -> socket.AddressFamily:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ...compress.checkpoint import Checkpoint
 
 _LONGEST_S = 120.0
-_LOOK_EVERY_S = 2.0
+_POLL_S = 2.0
 _FRAMES = 4
 _SEED = 0
 
@@ -207,8 +207,8 @@ def prune(brought: Brought, folder: Path) -> tuple[str, str]:
     prune_channels(checkpoint.inspector, ratio=0.3, round_to=8, found=found)
     require_reads_back(checkpoint, "prune")
     save_checkpoint(folder / "pruned.safetensors", checkpoint)
-    words = f"{before:,} to {checkpoint.parameters:,} parameters, {len(found.groups)} groups"
-    return ("partly", f"{words}; left: {found.sentence()}") if found.left else ("works", words)
+    counts = f"{before:,} to {checkpoint.parameters:,} parameters, {len(found.groups)} groups"
+    return ("partly", f"{counts}; left: {found.sentence()}") if found.left else ("works", counts)
 
 
 def run(brought: Brought, folder: Path) -> tuple[str, str]:
@@ -344,7 +344,7 @@ def _answers(process: Any, ours: Connection, longest_s: float) -> bool:
 
     watched = psutil.Process(process.pid)
     begin_s = sum(watched.cpu_times()[:2])
-    while not ours.poll(_LOOK_EVERY_S):
+    while not ours.poll(_POLL_S):
         if sum(watched.cpu_times()[:2]) - begin_s > longest_s:
             return False
     return True

@@ -100,7 +100,7 @@ def table_line(name: str, found: Found, reference: Found, defective: NDArray[np.
     return f"| {name} | {moved:.3f} | {escapes} ({new} / {recovered}) | {overkill} | {sizes} |"
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Try every choice and print the table."""
     parser = argparse.ArgumentParser(prog="int8_choices", description=__doc__)
     parser.add_argument("graph", type=Path, help="a float ONNX file, such as a run's stages/<digest>/model.onnx")
@@ -109,7 +109,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", default="open_vino")
     parser.add_argument("--max-overkill", type=float, default=0.05)
     parser.add_argument("--only", nargs="+", choices=list(CHOICES), help="choices; else all")
-    asked = parser.parse_args(words)
+    asked = parser.parse_args(arguments)
     try:
         dataset = load_dataset(DataSettings(root=asked.root.resolve(), reader=asked.reader))
         for line in _lines(asked, dataset):

@@ -55,7 +55,7 @@ def endure(scene: Scene, *, minutes: float, pause_s: float) -> dict[str, Any]:
 
         def disturb() -> None:
             def note(name: str, begins: bool) -> None:
-                _say(f"fault: {name}{'' if begins else ' is over'}")
+                _print(f"fault: {name}{'' if begins else ' is over'}")
                 audit.disturb(disturbed=begins)
 
             happened.update(go_wrong(faults, pause_s=pause_s, stop=stop, note=note))
@@ -66,7 +66,7 @@ def endure(scene: Scene, *, minutes: float, pause_s: float) -> dict[str, Any]:
         for thread in threads:
             thread.start()
 
-    tally = serve(scene.settings, _say, stop=stop, on_start=on_start)
+    tally = serve(scene.settings, _print, stop=stop, on_start=on_start)
     for thread in threads:
         thread.join()
     return facts_of(tally, audits[0].facts(), happened, missing)
@@ -112,7 +112,7 @@ def _timer(stop: Event, seconds: float) -> None:
     stop.set()
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 

@@ -16,7 +16,7 @@ from ...inspection.statistics.quantile import quantiles
 from ...station.outcomes import Outcome, Seen
 from ...station.service import Service
 
-_LOOK_S = 2.0
+_POLL_S = 2.0
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
@@ -81,7 +81,7 @@ class Audit:
             self._calm_engine_ms.append(outcome.engine_ms)
 
     def _look(self) -> None:
-        while not self._ended.wait(_LOOK_S):
+        while not self._ended.wait(_POLL_S):
             self._memory_mb.append(resident_mb(os.getpid()))
 
 

@@ -20,7 +20,7 @@ from ...targets.host import LocalHost
 CAMERA_PROGRAM = "arv-fake-gv-camera-0.8"
 BROKER_PROGRAM = "mosquitto"
 LOOPBACK = "127.0.0.1"
-_START_S, _LOOK_S = 30.0, 0.1
+_START_S, _POLL_S = 30.0, 0.1
 
 
 class Partner:
@@ -56,7 +56,7 @@ class Partner:
             if time.monotonic() > until_s:
                 msg = f"{self.name}: wanted it to listen on port {self._port} within {_START_S:g} s; it does not start"
                 raise StationError(msg)
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
     def kill(self) -> None:
         """End the program at once."""

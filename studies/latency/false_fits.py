@@ -141,7 +141,7 @@ FACTORS = (0.25, 0.5, 0.9, 0.98, 1.02, 1.1, 1.5, 3.0)
 """True shares of late frames, in limits."""
 
 _FIRST_FRAMES = 32
-_RUN_SPELLS = 1_500
+_RUN_BURSTS = 1_500
 _GATE = MissGate(max=0.02, confidence=0.95)
 _STRICT = MissGate(max=0.001, confidence=0.99)
 _STRICT_FRAMES = 11_000
@@ -232,7 +232,7 @@ def main(argv: list[str]) -> int:
 
 def _case(name: str, behaviour: Behaviour, *, allowed: int, holds: bool = True) -> Case:
     gate = _GATE.model_copy(update={"stall_ms": _STALL_MS[allowed]})
-    return Case(name=name, behaviour=behaviour, gate=gate, frames=allowed * _RUN_SPELLS, holds=holds)
+    return Case(name=name, behaviour=behaviour, gate=gate, frames=allowed * _RUN_BURSTS, holds=holds)
 
 
 def _strict(name: str, behaviour: Behaviour, *, allowed: int) -> Case:

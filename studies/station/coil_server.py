@@ -38,8 +38,8 @@ async def main(port: int, notes: Path) -> None:
             return pdu
 
         bits = [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
-        words = [SimData(0, values=[0] * REGISTERS, datatype=DataType.REGISTERS)]
-        device = SimDevice(id=1, simdata=(bits, bits, words, words))
+        registers = [SimData(0, values=[0] * REGISTERS, datatype=DataType.REGISTERS)]
+        device = SimDevice(id=1, simdata=(bits, bits, registers, registers))
         server = ModbusTcpServer(device, address=("127.0.0.1", port), trace_pdu=note)
         await server.listen()
         await asyncio.Event().wait()

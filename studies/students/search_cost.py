@@ -65,8 +65,8 @@ def costs(trials: Sequence[Trial], *, budget: LineBudget, gates: Gates) -> list[
     areas = [area(_trained(ended[: place + 1]), slowest_ms=slowest_ms) for place in range(len(ended))]
     found = [_cost("area dominated by the trained trials", ended, areas, grows=True)]
     if fastest[-1] is not None:
-        words = "p99 in ms of the fastest trial that holds the gates on val"
-        found.insert(0, _cost(words, ended, fastest, grows=False))
+        measure = "p99 in ms of the fastest trial that holds the gates on val"
+        found.insert(0, _cost(measure, ended, fastest, grows=False))
     return found
 
 

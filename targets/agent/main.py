@@ -40,7 +40,7 @@ def _refuse(text: str) -> int:
     return _REFUSED
 
 
-def _look(folder: Path) -> dict[str, Any]:
+def _device(folder: Path) -> dict[str, Any]:
     """Say what this device is, after clearing away what earlier sessions may have left."""
     keeper.clear_abandoned(folder)
     store.forget_old(folder)
@@ -80,7 +80,7 @@ def _follow(folder: Path, job: str, number: str, offset: str) -> None:
 
 
 _VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
-    "look": _look,
+    "look": _device,
     "missing": lambda folder: {"missing": store.missing(folder, _facts())},
     "take": _take,
     "installed": lambda folder, key: {"path": runtimes.installed(folder, key)},

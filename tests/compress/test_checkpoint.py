@@ -77,8 +77,8 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.safetensors"
     save_file({"a": torch.zeros(1)}, foreign)
     other = _header(tmp_path / "other.safetensors", {"format": 99})
-    for path, words in ((text, "not a Beltline checkpoint"), (foreign, "not a Beltline"), (other, "format 1")):
-        with pytest.raises(WeightsError, match=words):
+    for path, message in ((text, "not a Beltline checkpoint"), (foreign, "not a Beltline"), (other, "format 1")):
+        with pytest.raises(WeightsError, match=message):
             read_header(path)
     with pytest.raises(WeightsError, match="cannot be read"):
         load_checkpoint(tmp_path / "missing.safetensors")
@@ -106,7 +106,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "words"),
+    ("network", "message"),
     [
         ({"family": "nothing"}, "family: wanted one of factory, plain"),
         ({"family": "plain", "width": 1}, "width"),
@@ -115,6 +115,6 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         ({"family": "smp", "encoder": "encoder_of_nobody"}, "cannot make encoder"),
     ],
 )
-def test_a_network_that_cannot_be_is_named(network: dict[str, object], words: str) -> None:
-    with pytest.raises(LineFileError, match=words):
+def test_a_network_that_cannot_be_is_named(network: dict[str, object], message: str) -> None:
+    with pytest.raises(LineFileError, match=message):
         build_network(network, 1)

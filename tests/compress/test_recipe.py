@@ -17,7 +17,7 @@ def test_a_step_is_one_method_with_its_settings_and_comes_back_as_written() -> N
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("entry", "message"),
     [
         ({"prune": {"ratio": 1.5}}, "prune.ratio"),
         ({"prune": {"rate": 0.5}}, "prune.rate"),
@@ -27,8 +27,8 @@ def test_a_step_is_one_method_with_its_settings_and_comes_back_as_written() -> N
         ({"distill": {"network": {"family": "plain", "width": 2}}}, "width"),
     ],
 )
-def test_a_step_that_cannot_be_is_named(entry: object, words: str) -> None:
-    with pytest.raises(ValidationError, match=words):
+def test_a_step_that_cannot_be_is_named(entry: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         Step.model_validate(entry)
 
 

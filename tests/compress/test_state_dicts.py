@@ -84,7 +84,7 @@ def test_of_two_sets_that_fit_one_must_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         ({"other.weight": torch.ones(1)}, "0 of the network's 9 names.* it lacks 9, such as .*1 of its own"),
         (
@@ -97,8 +97,8 @@ def test_of_two_sets_that_fit_one_must_be_named(tmp_path: Path) -> None:
         (network(), "objects in it are never loaded"),
     ],
 )
-def test_what_does_not_fit_says_how_far_it_is(tmp_path: Path, content: Any, words: str) -> None:
-    with pytest.raises(WeightsError, match=words):
+def test_what_does_not_fit_says_how_far_it_is(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
         found(tmp_path, content)
 
 

@@ -54,8 +54,8 @@ def test_its_settings_are_frozen_closed_and_documented(method: Method) -> None:
     assert issubclass(settings, StepSettings)
     assert settings.model_config.get("frozen")
     assert settings.model_config.get("extra") == "forbid"
-    words = settings.__doc__ or ""
-    assert [name for name in settings.model_fields if f"{name}:" not in words] == []
+    described = settings.__doc__ or ""
+    assert [name for name in settings.model_fields if f"{name}:" not in described] == []
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -98,7 +98,7 @@ def test_a_checkpoint_comes_out_and_the_one_that_went_in_stays(
 ) -> None:
     if (missing := method.missing()) is not None:
         pytest.skip(missing)
-    before, told = digest_of_file(tiny_checkpoint), list[str]()
+    before, notified = digest_of_file(tiny_checkpoint), list[str]()
     context = ModuleContext(
         dataset=small_data,
         teacher=tiny_checkpoint,
@@ -106,7 +106,7 @@ def test_a_checkpoint_comes_out_and_the_one_that_went_in_stays(
         partial=tmp_path / "partial",
         device="cpu",
         seed=0,
-        progress=lambda what, _done, _of: told.append(what),
+        progress=lambda what, _done, _of: notified.append(what),
     )
     method.apply(tiny_checkpoint, least(method).settings, context)
     made, source = load_checkpoint(context.target_file), load_checkpoint(tiny_checkpoint)
@@ -114,7 +114,7 @@ def test_a_checkpoint_comes_out_and_the_one_that_went_in_stays(
     assert made.frame.channels == source.frame.channels
     assert made.lineage
     assert made.lineage[-1] != source.lineage[-1], "what was done stands in the lineage"
-    assert told
+    assert notified
 
 
 @pytest.mark.parametrize("method", [each for each in METHODS if each.values[0].works_on == "graph"])  # type: ignore[attr-defined]

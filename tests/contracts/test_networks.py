@@ -41,8 +41,8 @@ def test_its_settings_are_frozen_closed_and_documented(family: Family) -> None:
     assert issubclass(settings, BaseModel)
     assert settings.model_config.get("frozen")
     assert settings.model_config.get("extra") == "forbid"
-    words = "\n".join(each.__doc__ or "" for each in settings.__mro__ if issubclass(each, BaseModel))
-    assert [name for name in settings.model_fields if f"{name}:" not in words] == []
+    message = "\n".join(each.__doc__ or "" for each in settings.__mro__ if issubclass(each, BaseModel))
+    assert [name for name in settings.model_fields if f"{name}:" not in message] == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -40,20 +40,20 @@ def commands(text: str) -> list[list[str]]:
     for _, body in fences(text):
         for line in body.splitlines():
             for part in re.split(r"&&|\|\||[|;]", line):
-                words = shlex.split(part.split(" >")[0], comments=True)
-                if words and words[0].endswith("beltline"):
-                    found.append(words[1:])
+                arguments = shlex.split(part.split(" >")[0], comments=True)
+                if arguments and arguments[0].endswith("beltline"):
+                    found.append(arguments[1:])
     return found
 
 
-def parse(words: list[str]) -> None:
+def parse(arguments: list[str]) -> None:
     """Parse a command down to its last option, running nothing.
 
     Raises:
         Exception: The program has no such verb, option or argument.
     """
     group = typer.main.get_command(app)
-    with group.make_context("beltline", list(words), resilient_parsing=False) as context:
+    with group.make_context("beltline", list(arguments), resilient_parsing=False) as context:
         rest = [*context._protected_args, *context.args]
         name, verb, arguments = group.resolve_command(context, rest)  # type: ignore[attr-defined]
         verb.make_context(name, arguments, parent=context)
@@ -61,8 +61,8 @@ def parse(words: list[str]) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_on_a_page_parses(page: Path) -> None:
-    for words in commands(page.read_text(encoding="utf-8")):
-        parse(words)
+    for arguments in commands(page.read_text(encoding="utf-8")):
+        parse(arguments)
 
 
 def test_every_module_that_is_run_by_its_name_is_there() -> None:
@@ -89,10 +89,10 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert not anchor or anchor in headings(target), (page, file, anchor)
 
 
-@pytest.mark.parametrize("words", [["pln"], ["plan", "--jsn"], ["run", "a", "b"]])
-def test_a_command_that_does_not_exist_would_be_found(words: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["pln"], ["plan", "--jsn"], ["run", "a", "b"]])
+def test_a_command_that_does_not_exist_would_be_found(arguments: list[str]) -> None:
     with pytest.raises(Exception, match=r"No such|unexpected|Got"):
-        parse(words)
+        parse(arguments)
 
 
 def test_the_tests_examples_are_read_as_written() -> None:

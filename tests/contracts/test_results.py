@@ -33,8 +33,8 @@ def test_its_settings_are_frozen_closed_and_documented(kind: ResultKind) -> None
     assert issubclass(settings, BaseModel)
     assert settings.model_config.get("frozen")
     assert settings.model_config.get("extra") == "forbid"
-    words = settings.__doc__ or ""
-    assert [name for name in settings.model_fields if f"{name}:" not in words] == []
+    message = settings.__doc__ or ""
+    assert [name for name in settings.model_fields if f"{name}:" not in message] == []
 
 
 @pytest.mark.parametrize("kind", _KINDS)

@@ -205,7 +205,7 @@ def test_weights_beside_the_file_are_taken_in(line: Dataset, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("outputs", "ending", "how", "keys", "words"),
+    ("outputs", "ending", "how", "keys", "message"),
     [
         (1, "", {}, {"output": None}, r"write output: one of output0 .*, pred_score \[\], pred_mask"),
         (1, "", {}, {"output": "out"}, "write output: one of output0 .*got 'out'"),
@@ -226,10 +226,10 @@ def test_weights_beside_the_file_are_taken_in(line: Dataset, tmp_path: Path) -> 
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_line_to_write(
-    line: Dataset, tmp_path: Path, outputs: int, ending: str, how: dict[str, Any], keys: dict[str, Any], words: str
+    line: Dataset, tmp_path: Path, outputs: int, ending: str, how: dict[str, Any], keys: dict[str, Any], message: str
 ) -> None:
     path = exported(Layers(outputs, ending, 3), tmp_path / "m.onnx", **how)
-    with pytest.raises(GraphError, match=words):
+    with pytest.raises(GraphError, match=message):
         wrapped(path, line, **{"kind": "mask_logit", **keys})
     assert not (tmp_path / "wrapped.onnx").exists()
 
@@ -244,13 +244,13 @@ def test_another_number_of_channels_names_the_key(line: Dataset, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("keys", "words"),
+    ("keys", "message"),
     [
         ({"kind": "mask_logit"}, "write normalisation: imagenet"),
         ({"output": "x"}, "output with onnx need kind"),
         ({"kind": "mask_logit", "normalisation": "unit", "output_at": "x"}, "output_at only go with factory"),
     ],
 )
-def test_keys_that_do_not_go_together_are_refused(keys: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_keys_that_do_not_go_together_are_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         TeacherSettings.model_validate({"onnx": "m.onnx", **keys})

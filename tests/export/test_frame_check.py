@@ -20,7 +20,7 @@ def test_what_the_model_takes_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "spec", "words"),
+    ("frame", "spec", "message"),
     [
         ([[0]], OPEN, "got type list"),
         (np.zeros((7, 9, 3), np.float32), OPEN, "got type float32"),
@@ -32,6 +32,6 @@ def test_what_the_model_takes_passes() -> None:
         (np.zeros((3, 9, 7), np.uint8).transpose(1, 2, 0), OPEN, "ascontiguousarray"),
     ],
 )
-def test_what_it_does_not_take_is_refused(frame: Any, spec: FrameSpec, words: str) -> None:
-    with pytest.raises(DataError, match=words):
+def test_what_it_does_not_take_is_refused(frame: Any, spec: FrameSpec, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         require_frame(frame, spec)

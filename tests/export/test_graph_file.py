@@ -107,13 +107,13 @@ def test_half_precision_is_told_by_the_weights(tmp_path: Path) -> None:
 
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    for content, words in (
+    for content, message in (
         (b"", "got 0 bytes"),
         (b"\x89PNG no model", "wanted a"),
         (onnx.ModelProto().SerializeToString() or b"\x08\x0a", "without any operator"),
     ):
         path.write_bytes(content)
-        with pytest.raises(GraphError, match=words):
+        with pytest.raises(GraphError, match=message):
             open_graph(path)
 
 
@@ -211,7 +211,7 @@ def test_weights_beside_the_file_are_taken_in_where_they_may_be(tiny_graph: Grap
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"),
+    ("key", "value", "message"),
     [
         ("location", "../secret.data", "wanted a file in the model's own folder; it is not read"),
         ("location", "/etc/passwd", "wanted a file in the model's own folder"),
@@ -224,7 +224,7 @@ def test_weights_beside_the_file_are_taken_in_where_they_may_be(tiny_graph: Grap
         ("offset", "many", "cannot be read"),
     ],
 )
-def test_weights_elsewhere_are_not_read(tiny_graph: Graph, tmp_path: Path, key: str, value: str, words: str) -> None:
+def test_weights_elsewhere_are_not_read(tiny_graph: Graph, tmp_path: Path, key: str, value: str, message: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (tmp_path / "secret.data").write_bytes(bytes(1 << 20))
@@ -237,5 +237,5 @@ def test_weights_elsewhere_are_not_read(tiny_graph: Graph, tmp_path: Path, key: 
     for name, each in kept.items():
         entries.add(key=name, value=each)
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(GraphError, match=words):
+    with pytest.raises(GraphError, match=message):
         parse_model(path)

@@ -52,9 +52,9 @@ def test_json_form_is_finite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "other", "words"),
+    ("reference", "other", "message"),
     [([], [], "length >= 1"), ([0.1], [0.1, 0.2], "got shapes"), ([np.nan], [0.1], "NaN"), ([0.1], [np.inf], "NaN")],
 )
-def test_what_cannot_be_compared_is_refused(reference: list[float], other: list[float], words: str) -> None:
-    with pytest.raises(DataError, match=words):
+def test_what_cannot_be_compared_is_refused(reference: list[float], other: list[float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
         compare_scores(np.array(reference), np.array(other), threshold=0.5, against="a")

@@ -23,8 +23,8 @@ COMMAND = (
 def test_an_inspector_is_taken_once_repaired_and_trtexec_builds_it(tiny_graph: Graph, tmp_path: Path) -> None:
     assert RUN.invoke(app, ["check", str(tiny_graph.path)]).exit_code == 3
     repaired = tmp_path / "repaired.onnx"
-    words = ["check", str(tiny_graph.path), "--repair", str(repaired), "--trtexec"]
-    answer = RUN.invoke(app, words)
+    message = ["check", str(tiny_graph.path), "--repair", str(repaired), "--trtexec"]
+    answer = RUN.invoke(app, message)
     assert answer.exit_code == 0
     assert COMMAND.format(path=repaired) in answer.stdout.splitlines()
     assert "pixels are cast first" in answer.stderr

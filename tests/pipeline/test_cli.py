@@ -41,15 +41,15 @@ def test_help_names_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
 def test_plan_answers_for_people_and_for_machines(tmp_path: Path) -> None:
     (tmp_path / "line.yaml").write_text(GOOD)
     write_synthetic_line(tmp_path / "frames", parts=30, exposures=2)
-    words, machine = (
+    message, machine = (
         beltline("plan", "line.yaml", folder=tmp_path),
         beltline("plan", "line.yaml", "--json", folder=tmp_path),
     )
-    assert (words.returncode, machine.returncode) == (0, 0)
-    assert "86 ms" in words.stdout
+    assert (message.returncode, machine.returncode) == (0, 0)
+    assert "86 ms" in message.stdout
     assert json.loads(machine.stdout)["budget"]["deadline_ms"] == 86.0
     assert machine.stderr == ""
-    assert "escape    12 images of 6 parts: if no defect escapes, at most 39.30% at 95% confidence" in words.stdout
+    assert "escape    12 images of 6 parts: if no defect escapes, at most 39.30% at 95% confidence" in message.stdout
     assert json.loads(machine.stdout)["data"]["gates"]["escape"]["needed"] == 59
 
 

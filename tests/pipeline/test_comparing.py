@@ -51,8 +51,8 @@ def back_to_back(times_ms: np.ndarray[Any, Any], *, cpu: str = "abacus") -> Meas
     )  # fmt: skip
 
 
-def bench(*words: str) -> tuple[int, Mapping[str, Any], str]:
-    answer = CliRunner().invoke(app, ["bench", "--json", *words])
+def bench(*expected: str) -> tuple[int, Mapping[str, Any], str]:
+    answer = CliRunner().invoke(app, ["bench", "--json", *expected])
     return answer.exit_code, json.loads(answer.stdout), answer.stderr
 
 
@@ -73,14 +73,14 @@ def test_two_rows_are_made_and_take_turns_once(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "words"),
+    ("names", "expected"),
     [
         (("teacher", "giant"), "wanted two of teacher, teacher-torch_compiled, .*got 'giant'"),
         (("teacher", "teacher"), "wanted two different rows, got teacher twice"),
     ],
 )
-def test_rows_that_cannot_be_compared_are_refused(home: Path, names: tuple[str, str], words: str) -> None:
-    with pytest.raises(LineFileError, match=words):
+def test_rows_that_cannot_be_compared_are_refused(home: Path, names: tuple[str, str], expected: str) -> None:
+    with pytest.raises(LineFileError, match=expected):
         compare_rows(load_line_file(home / "line.yaml"), names, runs=home / "other", console=Console())
     assert not (home / "other").exists()
 
@@ -151,7 +151,7 @@ def test_traces_of_one_machine_and_pace_give_a_ratio(belt: Belt, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("changes", "run", "words"),
+    ("changes", "run", "expected"),
     [
         ({"fingerprint": {"cpu": "slide rule"}}, {"threads": 1}, ["cpu: 'abacus' against 'slide rule'"]),
         ({}, {"threads": 2}, ["threads: 1 against 2"]),
@@ -159,11 +159,11 @@ def test_traces_of_one_machine_and_pace_give_a_ratio(belt: Belt, tmp_path: Path)
         ({"mode": "back_to_back", "arrivals": None}, {"threads": 1}, ["mode: 'belt' against 'back_to_back'"]),
     ],
 )
-def test_what_differs_is_named(belt: Belt, changes: dict[str, Any], run: dict[str, Any], words: list[str]) -> None:
+def test_what_differs_is_named(belt: Belt, changes: dict[str, Any], run: dict[str, Any], expected: list[str]) -> None:
     one = notified(belt(work_ms(1.0)))
     other = notified(replace(belt(work_ms(1.0)), **changes), **run)
     found = unlike(one, other)
-    assert [word for word in words if word not in found] == []
+    assert [word for word in expected if word not in found] == []
 
 
 def test_another_period_is_refused_and_named(belt: Belt, tmp_path: Path) -> None:

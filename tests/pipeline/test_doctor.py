@@ -18,9 +18,9 @@ def test_doctor_names_each_part_and_how_to_get_it() -> None:
 
 def test_doctor_shows_the_command_for_what_is_missing() -> None:
     facts = examine()
-    words = "not installed; run: pip install 'beltline[openvino]'"
-    parts = [{**part, "missing": words} for part in facts["parts"]]
-    assert words in doctor_text({**facts, "parts": parts})
+    message = "not installed; run: pip install 'beltline[openvino]'"
+    parts = [{**part, "missing": message} for part in facts["parts"]]
+    assert message in doctor_text({**facts, "parts": parts})
 
 
 def test_notes_say_what_disturbs_a_measurement() -> None:
@@ -45,7 +45,7 @@ def test_a_machine_that_keeps_time_needs_no_note() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"cpu_quota": 1.5}, "limited to 1.5 CPUs"),
         ({"hypervisor": True}, "virtual machine"),
@@ -54,9 +54,9 @@ def test_a_machine_that_keeps_time_needs_no_note() -> None:
         ({"conditions": {"swap_used_mb": 51.0}}, "51 MB are swapped out"),
     ],
 )
-def test_notes_say_what_takes_time_away(changes: dict[str, Any], words: str) -> None:
+def test_notes_say_what_takes_time_away(changes: dict[str, Any], message: str) -> None:
     (note,) = _notes_on_time({**_QUIET, **changes}, {"late_p99_us": 3.0})
-    assert words in note
+    assert message in note
 
 
 def test_a_late_timer_is_noted_and_its_figures_told() -> None:

@@ -39,9 +39,9 @@ def test_a_finished_report_answers_with_its_verdict(finished: Path, verdict: str
     report = json.loads(finished.read_text())
     report["rows"][0]["verdict"], report["selected"] = verdict, "small" if verdict == "fits" else None
     finished.write_text(json.dumps(report))
-    words, machine = run("--from", finished), run("--from", finished, "--json")
-    assert (words.exit_code, machine.exit_code) == (code, code)
-    assert words.stdout.startswith(f"{verdict}: small\nIn time.\n")
+    message, machine = run("--from", finished), run("--from", finished, "--json")
+    assert (message.exit_code, machine.exit_code) == (code, code)
+    assert message.stdout.startswith(f"{verdict}: small\nIn time.\n")
     assert json.loads(machine.stdout)["verdict"] == verdict
     assert json.loads(machine.stdout)["report"] is None
 

@@ -190,12 +190,12 @@ def test_wrong_input_leaves_one_clear_message(home: Path, tmp_path: Path) -> Non
         "teacher: {weights: nowhere.safetensors}": "nowhere.safetensors",
         "teacher: {weights: data/labels.csv}": "not a Beltline checkpoint",
     }
-    for teacher, words in cases.items():
+    for teacher, message in cases.items():
         text = f"{LINE[: LINE.index('teacher:')]}{teacher}\n".replace("root: data", f"root: {home / 'data'}")
         path = write_line(
             tmp_path, text.replace("nowhere", str(tmp_path / "nowhere")).replace("data/", f"{home}/data/")
         )
-        with pytest.raises((LineFileError, WeightsError, GraphError), match=words):
+        with pytest.raises((LineFileError, WeightsError, GraphError), match=message):
             run(path)
         assert not list((tmp_path / "runs").rglob("report.json"))
     missing = write_line(tmp_path, LINE.replace("root: data", "root: nothing_here"))

@@ -85,18 +85,18 @@ def test_ctrl_c_keeps_trace_and_summary_and_the_same_command_goes_on(home: Path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--soak", "30"), "wanted a duration up to a year such as 90s, 30m, 1h30m or 7d, got '30'"),
         (("--soak", "5s", "--row", "fastest"), "--row: wanted one of teacher, "),
         (("--row", "teacher"), "--row says which row to soak; add --soak 30m"),
     ],
 )
-def test_what_cannot_be_soaked_is_one_message(home: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_soaked_is_one_message(home: Path, arguments: tuple[str, ...], message: str) -> None:
     with started(home, *arguments) as run:
         _, err = run.communicate(timeout=100)
     assert run.returncode == 2
-    assert said in err
+    assert message in err
     assert "Traceback" not in err
 
 

@@ -69,9 +69,9 @@ def jetson(
         row="tiny", artifact=artifact, threshold=reference.threshold, verdict="inconclusive", relies_on=(), runtime={}
     )
     golden = bundle.parts.golden
-    said = golden_of(golden.frames, {"tensor_rt": golden.scores["onnx_runtime"]}, {"tensor_rt": reference.threshold})
+    scored = golden_of(golden.frames, {"tensor_rt": golden.scores["onnx_runtime"]}, {"tensor_rt": reference.threshold})
     generous = BudgetFacts(period_ms=60_000, deadline_ms=60_000)
-    parts = replace(bundle.parts, models=(model,), golden=said, report=b'{"for": "jetson"}\n', budget=generous)
+    parts = replace(bundle.parts, models=(model,), golden=scored, report=b'{"for": "jetson"}\n', budget=generous)
     path = tmp_path / "jetson.beltline"
     write_bundle(path, parts, key=None)
     return Jetson(path=path, parts=parts, machine=machine)
@@ -162,7 +162,7 @@ def test_it_may_come_from_another_architecture(jetson: Jetson, monkeypatch: pyte
     """Its figures are made here; without TensorRT here there would be none, and it is refused."""
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert any("measure on this machine" in each for each in verify_bundle(jetson.path).cautions)
-    monkeypatch.setattr(presence, "_answer", lambda: {"missing": "driver", "words": "none"})
+    monkeypatch.setattr(presence, "_answer", lambda: {"missing": "driver", "seen": "none"})
     with pytest.raises(BundleError, match="wanted a machine with"):
         verify_bundle(jetson.path)
 

@@ -144,7 +144,7 @@ def test_a_stuck_engine_is_killed_and_started_again_and_the_safe_side_may_be_to_
         outcome = service.offer(offered(frames[0])).result(60)
         assert (outcome.standing, outcome.answer) == ("refused", "pass")
         assert "worked on one frame for 0.3 s" in outcome.detail
-        eventually(lambda: service._keeper._engine is not None and engine_pid(service) != pid)
+        eventually(lambda: service._supervisor._engine is not None and engine_pid(service) != pid)
         assert service.counters.snapshot().restarts["engine"] >= 1
 
 

@@ -45,14 +45,14 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 def test_a_replayed_folder_is_served_to_its_end(bundle: Any, pictures: Path) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     sources = [{"replay": {"path": pictures, "period_ms": 1, "frames": 26}}]
-    tally = serve(settings_of(bundle=bundle.path, sources=sources, queue={"frames": 64}), said.append)
+    tally = serve(settings_of(bundle=bundle.path, sources=sources, queue={"frames": 64}), lines.append)
     assert (tally.offered, tally.answered, tally.faulty, tally.under_way) == (26, 24, 2, 0)
     assert tally.by_source == {"replay": 26}
     assert tally.rejected == 2 + 2 * sum(bundle.parts.golden.rejects["onnx_runtime"])
-    assert "works: tiny on onnx_runtime" in said[0]
-    assert said[-1].startswith("replay: it has ended")
+    assert "works: tiny on onnx_runtime" in lines[0]
+    assert lines[-1].startswith("replay: it has ended")
 
 
 def test_the_verb_stops_in_good_order_when_it_is_told_to(

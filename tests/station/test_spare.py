@@ -26,7 +26,7 @@ def service(bundle: Any) -> Iterator[Service]:
 
 def spare_pid(service: Service) -> int:
     """Wait for the spare engine and give its process."""
-    spare = service._keeper._spare
+    spare = service._supervisor._spare
     eventually(lambda: spare._engine is not None and spare._engine.alive)
     assert spare._engine is not None
     return spare._engine.pid
@@ -57,7 +57,7 @@ def test_where_the_spare_died_the_engine_is_started_again(service: Service, fram
         os.kill(pid, signal.SIGSTOP)  # so that neither is replaced before both are gone
     os.kill(spare, signal.SIGKILL)
     os.kill(at_work, signal.SIGKILL)
-    eventually(lambda: service._keeper._engine is not None and engine_pid(service) not in (spare, at_work))
+    eventually(lambda: service._supervisor._engine is not None and engine_pid(service) not in (spare, at_work))
     assert service.offer(offered(frames[0])).result(60).standing == "answered"
 
 

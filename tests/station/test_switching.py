@@ -33,8 +33,8 @@ def installed(places: Places) -> str:
     return now.version
 
 
-def said(service: Service, words: str) -> bool:
-    return any(words in each.text for each in service.counters.snapshot().incidents)
+def noted(service: Service, text: str) -> bool:
+    return any(text in each.text for each in service.counters.snapshot().incidents)
 
 
 def test_a_new_version_takes_over_between_two_frames(pair: Any, places: Places, frames: list[Frame]) -> None:
@@ -44,7 +44,7 @@ def test_a_new_version_takes_over_between_two_frames(pair: Any, places: Places, 
         old_engine = engine_pid(service)
         install(pair.new, places, InstallOptions())
         outcomes = [service.offer(offered(frames[0], 0)).result(60)]
-        while outcomes[-1].bundle == pair.old_version or not said(service, "passed its trial"):
+        while outcomes[-1].bundle == pair.old_version or not noted(service, "passed its trial"):
             outcomes.append(service.offer(offered(frames[0], len(outcomes))).result(60))
             assert len(outcomes) < 100_000
         tally = service.counters.snapshot()
@@ -69,8 +69,8 @@ def test_one_that_misses_deadlines_is_taken_back_here_and_on_the_disk(
             assert waiting.result(60).standing == "answered"
         assert waiting.result().bundle == pair.old_version
         eventually(lambda: installed(places) == pair.old_version)
-        assert said(service, "1 of its first 1 frames were late")
-        eventually(lambda: said(service, f"rolled back to {pair.old_version}"))
+        assert noted(service, "1 of its first 1 frames were late")
+        eventually(lambda: noted(service, f"rolled back to {pair.old_version}"))
         assert service.counters.snapshot().rollbacks == 1
         assert service.offer(offered(frames[0])).result(60).bundle == pair.old_version
 
@@ -82,7 +82,7 @@ def test_one_that_flips_its_golden_frames_never_decides(
     install(pair.old, places, InstallOptions(key=pair.public))
     with running(settings(places)) as service:
         version = put_there_flipped(bundle, places, tmp_path)
-        eventually(lambda: said(service, f"{version} was not put to work"))
+        eventually(lambda: noted(service, f"{version} was not put to work"))
         assert service.offer(offered(frames[0])).result(60).bundle == pair.old_version
         eventually(lambda: installed(places) == pair.old_version)
         assert service.counters.snapshot().switches == 0
@@ -111,7 +111,7 @@ def test_after_a_power_cut_it_starts_with_the_latest_version_that_works(
     model.write_bytes(b"half of it")
     with running(settings(both)) as service:
         assert service.offer(offered(frames[0])).result(60).bundle == pair.old_version
-        assert said(service, "cannot work")
+        assert noted(service, "cannot work")
         eventually(lambda: installed(both) == pair.old_version)
 
 
@@ -145,7 +145,7 @@ def test_a_bundle_for_other_frames_is_refused_before_the_switch(
     with running(on_trial(places)) as service:
         assert service.offer(offered(frames[0])).result(60).standing == "answered"
         install(fixed_size, places, InstallOptions())
-        eventually(lambda: said(service, "takes frames of 64 x 96 x 1 (height, width, channels), the sources give 80"))
+        eventually(lambda: noted(service, "takes frames of 64 x 96 x 1 (height, width, channels), the sources give 80"))
         assert service.offer(offered(frames[0])).result(60).standing == "answered"
         eventually(lambda: installed(places) == pair.old_version)
         assert service.counters.snapshot().switches == 0
@@ -161,7 +161,7 @@ def test_one_whose_frames_are_all_faulty_goes_back_by_itself(
         eventually(lambda: service.counters.snapshot().switches == 1)
         standings = [service.offer(offered(frames[0], number)).result(60).standing for number in range(6)]
         assert standings == [*["faulty"] * 4, *["answered"] * 2]
-        assert said(service, "4 of its first 4 frames were refused or faulty")
+        assert noted(service, "4 of its first 4 frames were refused or faulty")
         eventually(lambda: installed(places) == pair.old_version)
 
 
@@ -177,7 +177,7 @@ def test_one_that_rejects_every_part_goes_back_by_itself(
         eventually(lambda: service.counters.snapshot().switches == 1)
         answers = [service.offer(offered(good, number)).result(60).answer for number in range(5)]
         assert answers == [*["reject"] * 4, "pass"]
-        assert said(
+        assert noted(
             service, "rejects more parts than chance explains: it rejected 4 of 4 parts, the version before 0 of"
         )
         eventually(lambda: installed(places) == pair.old_version)
@@ -191,7 +191,7 @@ def test_a_trial_ends_by_time_too(pair: Any, places: Places, frames: list[Frame]
         eventually(lambda: service.counters.snapshot().switches == 1)
         time.sleep(0.1)
         assert service.offer(offered(frames[0])).result(60).bundle == pair.new_version
-        eventually(lambda: said(service, "passed its trial: 0 of its first 1 frames were late, 0 refused"))
+        eventually(lambda: noted(service, "passed its trial: 0 of its first 1 frames were late, 0 refused"))
     assert installed(places) == pair.new_version
 
 

@@ -127,7 +127,7 @@ def test_what_a_roll_out_shows_is_plain(device: LoopbackDevice, tmp_path: Path) 
     """The install there answers with texts of its own, and one host with no JSON at all."""
     bundle = tmp_path / "a.beltline"
     bundle.write_bytes(b"bundle")
-    said: list[str] = []
+    messages: list[str] = []
     for answer, message in (
         ('{"installed": "v\\\\u001b[2J", "version": "\\\\u202ev1"}', r"installed v\x1b[2J, had \u202ev1"),
         ('{"error": "\\\\u0007bell", "exit_code": 3}', r"\x07bell"),
@@ -136,10 +136,10 @@ def test_what_a_roll_out_shows_is_plain(device: LoopbackDevice, tmp_path: Path) 
     ):
         pipeline = f"""case "$*" in *pipeline*) echo '{answer}'; exit;; esac\n{HONEST}"""
         options = RolloutOptions(config=device.config, python=str(python_that(device, pipeline)))
-        outcomes = roll_out(bundle, [str(device.access().address)], options, notify=said.append)
+        outcomes = roll_out(bundle, [str(device.access().address)], options, notify=messages.append)
         assert message in rollout_text(outcomes)
         assert all(line.isprintable() for line in rollout_text(outcomes).splitlines())
-    assert all(line.isprintable() for line in said)
+    assert all(line.isprintable() for line in messages)
 
 
 def test_no_message_of_ours_acts_on_a_terminal() -> None:

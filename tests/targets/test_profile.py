@@ -59,7 +59,7 @@ def test_each_physical_core_comes_once_before_any_comes_twice(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("name: other\ntitle: x\n", "name must be the file's, 'mine'"),
         ("name: mine\n", "title: is missing"),
@@ -72,9 +72,9 @@ def test_each_physical_core_comes_once_before_any_comes_twice(tmp_path: Path) ->
         ("x" * 200_000, "at most 100000 bytes"),
     ],
 )
-def test_a_bad_profile_is_one_message(tmp_path: Path, text: str, words: str) -> None:
+def test_a_bad_profile_is_one_message(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(LineFileError, match=words):
+    with pytest.raises(LineFileError, match=message):
         read_profile(tmp_path / "mine.yaml")
 
 

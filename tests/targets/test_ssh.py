@@ -58,8 +58,8 @@ def test_files_and_folders_go_there_and_back(device: LoopbackDevice, tmp_path: P
 def test_a_second_session_sends_nothing_again(device: LoopbackDevice, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"weights" * 1000)
     notified: list[list[str]] = [[], []]
-    for words in notified:
-        with SshHost(device.access(), wheelhouse=None, notify=words.append) as host:
+    for message in notified:
+        with SshHost(device.access(), wheelhouse=None, notify=message.append) as host:
             host.put(tmp_path / "model.bin")
     assert notified[0][-1] == "sending 1 file, 0.0 MB"
     assert notified[1] == []

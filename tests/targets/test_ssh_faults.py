@@ -84,15 +84,15 @@ def test_a_key_that_is_not_taken_is_told_at_once(make_device: MakeDevice) -> Non
 
 
 @pytest.mark.parametrize(
-    ("address", "words"),
+    ("address", "message"),
     [
         (Address(host="127.0.0.1", port=1), "Connection refused; is sshd running there, on that port"),
         (Address(host="nowhere.invalid"), "Could not resolve hostname"),
     ],
 )
-def test_a_host_that_is_not_there_is_told_at_once(address: Address, words: str) -> None:
+def test_a_host_that_is_not_there_is_told_at_once(address: Address, message: str) -> None:
     begin_s = time.monotonic()
-    with pytest.raises(HostError, match=words):
+    with pytest.raises(HostError, match=message):
         SshHost(Access(address=address), wheelhouse=None)
     assert time.monotonic() - begin_s < Access(address=address).patience_s / 2
 

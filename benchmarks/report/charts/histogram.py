@@ -32,7 +32,9 @@ def latency_histogram(response_ms: NDArray[np.float64], *, deadline_ms: float, w
         for left, right, number in zip(lefts, rights, counts, strict=True)
     ]
     late = int((response_ms > deadline_ms).sum())
-    said = f"Histogram of {count(len(response_ms))} response times, deadline {ms(deadline_ms)}, {count(late)} late"
+    label_text = (
+        f"Histogram of {count(len(response_ms))} response times, deadline {ms(deadline_ms)}, {count(late)} late"
+    )
     return picture(
         width,
         floor + 44,
@@ -41,7 +43,7 @@ def latency_histogram(response_ms: NDArray[np.float64], *, deadline_ms: float, w
         line(LEFT, floor, width - RIGHT, floor, "axis"),
         *time_axis(across, floor),
         *_percentile_marks(response_ms, deadline_ms, across, floor),
-        label=said,
+        label=label_text,
     )
 
 

@@ -39,7 +39,7 @@ def latency_over_run(response_ms: NDArray[np.float64], *, warmup: int, deadline_
         *_band(response_ms, warmup, along, up),
         *_cold(response_ms[:warmup], along, up),
         *_late(response_ms, warmup, deadline_ms, along, up),
-        label=_said(response_ms, warmup, deadline_ms),
+        label=_description(response_ms, warmup, deadline_ms),
     )
 
 
@@ -91,7 +91,7 @@ def _late(response_ms: NDArray[np.float64], warmup: int, deadline_ms: float, alo
     return marks
 
 
-def _said(response_ms: NDArray[np.float64], warmup: int, deadline_ms: float) -> str:
+def _description(response_ms: NDArray[np.float64], warmup: int, deadline_ms: float) -> str:
     late = int((response_ms[warmup:] > deadline_ms).sum())
     frames = f"{count(len(response_ms))} frames, the first {warmup} cold"
     return f"Response time over {frames}; {count(late)} later than {ms(deadline_ms)}"

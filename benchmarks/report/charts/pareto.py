@@ -62,7 +62,7 @@ def pareto_chart(
     up = _quality_scale(points)
     numbers_only = width < 500
     names = [str(point.number) if numbers_only else f"{point.number} {point.name}" for point in points]
-    said = "; ".join(f"{point.name}: {ms(point.latency_ms)}, {quality} {auroc(point.auroc)}" for point in points)
+    label_text = "; ".join(f"{point.name}: {ms(point.latency_ms)}, {quality} {auroc(point.auroc)}" for point in points)
     return picture(
         width,
         _FLOOR + 44,
@@ -71,7 +71,7 @@ def pareto_chart(
         *_edge(points, across, up),
         *(_mark(point, across, up, quality) for point in points),
         *_names(points, names, across, up),
-        label=f"Quality against latency. {said}",
+        label=f"Quality against latency. {label_text}",
     )
 
 
@@ -144,10 +144,12 @@ def _names(points: Sequence[Point], names: Sequence[str], across: Scale, up: Sca
     taken = [Box(left=x - 9, top=y - 9, right=x + 9, bottom=y + 9) for x, y in spots]
     drawn = []
     for point, name, (x, y) in sorted(zip(points, names, spots, strict=True), key=lambda each: not each[0].selected):
-        for said in (name, str(point.number)):
-            box = place_label(x, y, said, taken=taken, room=room, gap=13 if point.selected else 9)
+        for label_text in (name, str(point.number)):
+            box = place_label(x, y, label_text, taken=taken, room=room, gap=13 if point.selected else 9)
             if box is not None:
                 taken.append(box)
-                drawn.append(text(box.left, box.bottom - 3, said, class_="label strong" if point.selected else "label"))
+                drawn.append(
+                    text(box.left, box.bottom - 3, label_text, class_="label strong" if point.selected else "label")
+                )
                 break
     return drawn

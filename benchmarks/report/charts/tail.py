@@ -126,8 +126,8 @@ def _curve_names(curves: Sequence[Curve], across: Scale, top: float) -> list[str
     taken: list[Box] = []
     drawn = []
     for curve in curves:
-        said, x = str(curve.number), across.at(quantile(curve.response_ms, 0.5))
-        wide = text_width_px(said)
+        label_text, x = str(curve.number), across.at(quantile(curve.response_ms, 0.5))
+        wide = text_width_px(label_text)
         rows = (
             Box(left=x - wide / 2, top=y, right=x + wide / 2 + 2, bottom=y + FONT_PX + 1) for y in (top - 17, top - 30)
         )
@@ -135,5 +135,5 @@ def _curve_names(curves: Sequence[Curve], across: Scale, top: float) -> list[str
         if box is not None and box.within(room):
             taken.append(box)
             weight = "label strong" if curve.emphasised else "label muted"
-            drawn.append(text(x, box.bottom - 2, said, anchor="middle", class_=weight))
+            drawn.append(text(x, box.bottom - 2, label_text, anchor="middle", class_=weight))
     return drawn

@@ -49,11 +49,11 @@ def _suite(root: ET.Element, report: Report, name: str, cases: list[ET.Element])
 
 def _verdict(report: Report) -> ET.Element:
     case = _case("verdict", shown_row(report).name)
-    verdict, said = overall_verdict(report), " ".join([lead_sentence(report), *next_steps(report)])
+    verdict, details = overall_verdict(report), " ".join([lead_sentence(report), *next_steps(report)])
     if verdict == "misses":
-        _outcome(case, "failure", HEADINGS[verdict], said)
+        _outcome(case, "failure", HEADINGS[verdict], details)
     elif verdict == "inconclusive":
-        _outcome(case, "skipped", f"{HEADINGS[verdict]}: {said}", said)
+        _outcome(case, "skipped", f"{HEADINGS[verdict]}: {details}", details)
     if report.cautions:
         ET.SubElement(case, "system-out").text = _clean("\n".join(f"Mind: {each}" for each in report.cautions))
     return case
@@ -70,13 +70,13 @@ def _cases(report: Report, row: Row) -> list[ET.Element]:
 
 def _gate(row: Row, key: str, finding: GateFinding, *, chosen: bool) -> ET.Element:
     case = _case(row.name, key)
-    said = " ".join(filter(None, (f"{finding.seen}.", finding.sentence, finding.next_step)))
+    details = " ".join(filter(None, (f"{finding.seen}.", finding.sentence, finding.next_step)))
     if finding.outcome == "misses" and chosen:
-        _outcome(case, "failure", f"missed: {finding.seen}", said)
+        _outcome(case, "failure", f"missed: {finding.seen}", details)
     elif finding.outcome == "misses":
-        _outcome(case, "skipped", f"missed by a row that was not chosen: {finding.seen}", said)
+        _outcome(case, "skipped", f"missed by a row that was not chosen: {finding.seen}", details)
     elif finding.outcome == "inconclusive":
-        _outcome(case, "skipped", f"not proven: {finding.seen}. {finding.next_step}".strip(), said)
+        _outcome(case, "skipped", f"not proven: {finding.seen}. {finding.next_step}".strip(), details)
     return case
 
 
@@ -84,15 +84,15 @@ def _case(row: str, gate: str) -> ET.Element:
     return ET.Element("testcase", classname=_clean(f"beltline.{row}"), name=_clean(gate), time="0")
 
 
-def _outcome(case: ET.Element, kind: str, message: str, said: str) -> None:
+def _outcome(case: ET.Element, kind: str, message: str, details: str) -> None:
     outcome = ET.SubElement(case, kind, message=_clean(message))
-    outcome.text = _clean(said)
+    outcome.text = _clean(details)
     if kind == "failure":
         outcome.set("type", "GateMissed")
 
 
-def _clean(words: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", words.replace("\u00a0", " "))
+def _clean(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text.replace("\u00a0", " "))
 
 
 FORMAT = Format(name="junit", suffix=".xml", render=_render)

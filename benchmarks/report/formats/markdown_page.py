@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..decision import GATE_WORDS, HEADINGS, lead_sentence
+from ..decision import GATE_LABELS, HEADINGS, lead_sentence
 from ..finished import FinishedReport, Format, page_of
 from ..page import Page
 from ..render import environment, shown_sections
@@ -41,7 +41,7 @@ def _render(finished: FinishedReport) -> str:
 
 
 def _gates(page: Page) -> str:
-    lines = [[each.title, GATE_WORDS[each.outcome], each.seen, each.sentence] for each in page.row.gates.values()]
+    lines = [[each.title, GATE_LABELS[each.outcome], each.seen, each.sentence] for each in page.row.gates.values()]
     return _table([f"Gate, {page.row.name}", "", "Seen", "Proven"], lines) if lines else ""
 
 
@@ -66,13 +66,13 @@ def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _text(words: str) -> str:
+def _text(text: str) -> str:
     r"""Give words as they stand, none of them taken for markup; a line break would end a table's row.
 
     >>> _text("student_16 <b>|")
     'student\\_16 \\<b\\>\\|'
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(words.split()))
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 FORMAT = Format(name="md", suffix=".md", render=_render)

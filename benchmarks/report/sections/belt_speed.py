@@ -64,7 +64,7 @@ def belt_speed_chart(what_if: WhatIf, *, width: float) -> str:
         _curve([(each.speed_mm_s, each.slowest_ms) for each in points], along, up, "curve", "slowest frame"),
         _curve(_known(points), along, up, "curve chosen", "99 % of frames within"),
         *_speeds(what_if, along),
-        label=_said(what_if),
+        label=_description(what_if),
     )
 
 
@@ -124,15 +124,17 @@ def _speeds(what_if: WhatIf, along: Scale) -> list[str]:
     drawn = []
     for row, (name, point) in enumerate((name, point) for name, point in named if point is not None):
         x, y = along.at(point.speed_mm_s), 14.0 + 17 * row
-        said = f"{name} {speed(point.speed_mm_s)}"
-        to_left = x + 8 + text_width_px(said) > along.end
+        label_text = f"{name} {speed(point.speed_mm_s)}"
+        to_left = x + 8 + text_width_px(label_text) > along.end
         drawn.append(line(x, y - 10, x, _FLOOR, "deadline" if name == "today" else "mark"))
         weight = "label strong" if name == "today" else "label"
-        drawn.append(text(x - 6 if to_left else x + 6, y, said, anchor="end" if to_left else "start", class_=weight))
+        drawn.append(
+            text(x - 6 if to_left else x + 6, y, label_text, anchor="end" if to_left else "start", class_=weight)
+        )
     return drawn
 
 
-def _said(what_if: WhatIf) -> str:
+def _description(what_if: WhatIf) -> str:
     known = [f"today {speed(what_if.today.speed_mm_s)} with a deadline of {ms(what_if.today.deadline_ms)}"]
     for name, point in (("proven", what_if.proven), ("seen", what_if.seen)):
         if point is not None:

@@ -138,7 +138,7 @@ def budget_bar(parts: Sequence[Segment], *, fixed_ms: float, deadline_ms: float,
     end_ms = max(total_ms, parts[-1].start_ms + parts[-1].length_ms)
     scale = Scale(low=0, high=end_ms, start=_MARGIN, end=width - _MARGIN)
     bottom = _BAR_TOP + _BAR_HEIGHT
-    said = ", ".join(f"{part.name} {ms(part.length_ms)}" for part in parts)
+    label_text = ", ".join(f"{part.name} {ms(part.length_ms)}" for part in parts)
     return picture(
         width,
         bottom + 46,
@@ -147,7 +147,7 @@ def budget_bar(parts: Sequence[Segment], *, fixed_ms: float, deadline_ms: float,
         *(_segment(part, scale) for part in parts),
         *_ends(total_ms, scale, bottom),
         *_axis(scale, bottom),
-        label=f"Time budget of {ms(total_ms)}: {said}",
+        label=f"Time budget of {ms(total_ms)}: {label_text}",
     )
 
 
@@ -156,9 +156,9 @@ def _dimension(start_ms: float, end_ms: float, name: str, scale: Scale) -> list[
     left, right, y = scale.at(start_ms), scale.at(end_ms), 20.0
     drawn = [line(left, y, right, y, "axis")]
     drawn += [line(x, y - 6, x, _BAR_TOP, "deadline") for x in (left, right)]
-    for said in (f"{name} {ms(end_ms - start_ms)}", ms(end_ms - start_ms)):
-        if text_width_px(said) < right - left:
-            return [*drawn, text((left + right) / 2, y - 7, said, anchor="middle", class_="label strong")]
+    for label_text in (f"{name} {ms(end_ms - start_ms)}", ms(end_ms - start_ms)):
+        if text_width_px(label_text) < right - left:
+            return [*drawn, text((left + right) / 2, y - 7, label_text, anchor="middle", class_="label strong")]
     return drawn
 
 

@@ -8,20 +8,20 @@ from typing import Any
 from ..page import Page, Section
 from ..schema import Report, Row
 from ..schema_parts import VerdictWord
-from ..table import VERDICT_WORDS
+from ..table import VERDICT_LABELS
 from ..wording import ms, percent
 
 _HTML = """
 <section>
 <h2>Device by device</h2>
-<p class="intro">The same models on each device, typical and slow decisions at the belt’s pace.</p>
+<p class="intro">The same models on each device, typical and slow decisions at line rate.</p>
 <table class="rows devices">
 <thead><tr><th scope="col">Model</th>{% for name, cpu in devices.devices %}<th scope="col">{{ name }}<small>{{ cpu }}</small></th>{% endfor %}</tr></thead>
 <tbody>
 {% for model, cells in devices.lines %}
 <tr><th scope="row" class="name">{{ model }}</th>
 {% for cell in cells %}
-<td data-label="{{ devices.devices[loop.index0][0] }}">{% if cell %}<span class="status {{ cell.verdict }}">{{ sign(cell.verdict) }}{{ cell.word }}</span> {{ cell.typical }}<small>{{ cell.slow }}</small><small>{{ cell.late }}</small>{% else %}–{% endif %}</td>
+<td data-label="{{ devices.devices[loop.index0][0] }}">{% if cell %}<span class="status {{ cell.verdict }}">{{ sign(cell.verdict) }}{{ cell.label }}</span> {{ cell.typical }}<small>{{ cell.slow }}</small><small>{{ cell.late }}</small>{% else %}–{% endif %}</td>
 {% endfor %}
 </tr>
 {% endfor %}
@@ -36,7 +36,7 @@ class OnDevice:
     """A model on one device; all texts, empty where it was not measured there."""
 
     verdict: VerdictWord
-    word: str
+    label: str
     typical: str = ""
     slow: str = ""
     late: str = ""
@@ -72,10 +72,10 @@ def _cell(row: Row | None) -> OnDevice | None:
         return None
     latency = row.latency_ms
     if latency is None:
-        return OnDevice(verdict=row.verdict, word=VERDICT_WORDS[row.verdict])
+        return OnDevice(verdict=row.verdict, label=VERDICT_LABELS[row.verdict])
     return OnDevice(
         verdict=row.verdict,
-        word=VERDICT_WORDS[row.verdict],
+        label=VERDICT_LABELS[row.verdict],
         typical=ms(latency.p50),
         slow=f"1 in {latency.slowest_one_in:,}: {ms(latency.slowest_known)}",
         late=f"late \N{LESS-THAN OR EQUAL TO} {percent(latency.miss_upper)}",

@@ -60,7 +60,7 @@ def _line(report: Report) -> Pairs:
 def _device(device: Device) -> Pairs:
     pairs = [("Name", device.name), ("Processor", device.cpu or "")]
     pairs += [("Instruction sets", ", ".join(device.isa)), ("Threads", str(device.threads or ""))]
-    pairs += [(_words(key), _shown(value)) for key, value in (device.model_extra or {}).items()]
+    pairs += [(_readable(key), _shown(value)) for key, value in (device.model_extra or {}).items()]
     return [(name, value) for name, value in pairs if value]
 
 
@@ -70,7 +70,7 @@ def _data(report: Report) -> Pairs:
     for split, images in data.images.items():
         groups, defective = data.groups.get(split), data.defective.get(split)
         shown = plural(images, "image") + (f" of {plural(groups, 'group')}" if groups else "")
-        pairs.append((_words(split), shown + ("" if defective is None else f", {count(defective)} defective")))
+        pairs.append((_readable(split), shown + ("" if defective is None else f", {count(defective)} defective")))
     return pairs
 
 
@@ -114,12 +114,12 @@ def _shown(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(each, (str, int, float)) for each in value):
         return ", ".join(str(each) for each in value)
     if isinstance(value, dict):
-        shown = {_words(key): _shown(each) for key, each in value.items()}
+        shown = {_readable(key): _shown(each) for key, each in value.items()}
         return ", ".join(f"{key} {each}" for key, each in shown.items() if each)
     return ""
 
 
-def _words(key: str) -> str:
+def _readable(key: str) -> str:
     return key.replace("_", " ").capitalize()
 
 

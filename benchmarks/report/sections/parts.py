@@ -20,7 +20,7 @@ _SLOW_SHARE = 0.01
 _HTML = """
 <section>
 <h2>What a decision is made of</h2>
-<p class="intro">{{ row.name }}{{ " at the belt’s pace" if on_belt }}. Waiting: from when a frame was due until work on it began.</p>
+<p class="intro">{{ row.name }}{{ " at line rate" if on_belt }}. Waiting: from when a frame was due until work on it began.</p>
 <div class="columns charts">
 <div>
 {{ chart(chart_of_parts) }}
@@ -162,8 +162,8 @@ def parts_chart(bars: Sequence[Made], *, deadline_ms: float, width: float) -> st
     drawn = [_bar(each, row * _ROW, scale) for row, each in enumerate(bars)]
     if deadline_ms <= scale.high:
         drawn.append(line(scale.at(deadline_ms), 0, scale.at(deadline_ms), floor, "deadline"))
-    said = "; ".join(f"{each.name} {ms(each.total_ms)}" for each in bars)
-    return picture(width, floor + 24, *drawn, *_axis(scale, floor), label=f"Parts of a decision: {said}")
+    label_text = "; ".join(f"{each.name} {ms(each.total_ms)}" for each in bars)
+    return picture(width, floor + 24, *drawn, *_axis(scale, floor), label=f"Parts of a decision: {label_text}")
 
 
 def _bar(made: Made, top: float, scale: Scale) -> str:

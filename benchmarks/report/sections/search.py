@@ -142,9 +142,9 @@ def _why(report: Report, search: Search) -> list[str]:
         other = f" ({report.selected} was, which was not searched for)" if report.selected else ""
         return [f"None of the {plural(len(rows), 'trial')} that became rows was chosen{other}.", *_reasons(rows)]
     trial = next(each for each in search.trials if each.name == chosen.model_name)
-    said = [f"{chosen.name} was chosen: of the rows that hold every gate on test it takes the least time."]
-    said.append(f"It is {trial.words}; {_found(trial)}.")
-    return [*said, *_reasons([row for row in rows if row.name != chosen.name])]
+    sentences = [f"{chosen.name} was chosen: of the rows that hold every gate on test it takes the least time."]
+    sentences.append(f"It is {trial.words}; {_found(trial)}.")
+    return [*sentences, *_reasons([row for row in rows if row.name != chosen.name])]
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
@@ -168,7 +168,7 @@ def _found(trial: SearchTrial) -> str:
 
 def _line(trial: SearchTrial) -> tuple[str, ...]:
     escapes, defects = trial.escapes or 0, trial.defects or 1
-    marks = [word for word, holds in (("row", trial.is_row), ("on the edge", trial.on_edge)) if holds]
+    marks = [mark for mark, holds in (("row", trial.is_row), ("on the edge", trial.on_edge)) if holds]
     within = "within the gates" if trial.holds else "outside the gates"
     return (
         trial.name,

@@ -15,7 +15,7 @@ from ..wording import count, ms, plural
 
 _HTML = """
 <section>
-<h2>The soak <span class="status {{ soak.verdict }}">{{ sign(soak.verdict) }}{{ gate_words[soak.verdict] }}</span></h2>
+<h2>The soak <span class="status {{ soak.verdict }}">{{ sign(soak.verdict) }}{{ gate_labels[soak.verdict] }}</span></h2>
 <p class="intro">{{ lead|tied }}</p>
 {{ chart(soak_chart) }}
 <ul class="legend">
@@ -42,7 +42,7 @@ _HTML = """
 """
 
 _MARKDOWN = """
-## The soak: {{ gate_words[soak.verdict] }}
+## The soak: {{ gate_labels[soak.verdict] }}
 
 {{ lead }}
 
@@ -121,7 +121,7 @@ def soak_chart(soak: SoakSummary, *, width: float) -> str:
         *drawn,
         *_sessions(soak, along, floor),
         *_time_axis(along, floor),
-        label=_said(soak),
+        label=_description(soak),
     )
 
 
@@ -234,7 +234,7 @@ def _time_axis(along: Scale, floor: float) -> list[str]:
     return marks
 
 
-def _said(soak: SoakSummary) -> str:
+def _description(soak: SoakSummary) -> str:
     late = f"{count(soak.whole.misses)} of {plural(soak.whole.frames, 'frame')} late"
     return f"Response times, temperature and clock over a soak of {plural(len(soak.sessions), 'session')}; {late}"
 

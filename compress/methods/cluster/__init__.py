@@ -81,8 +81,8 @@ class Cluster:
             raise RecipeError(msg)
         levels = _fewest_levels(source, model, step, context) if step.keep_escapes else step.levels
         drawn = clustered(model, levels) if levels < _ALL else model
-        words = f"cluster: the weights of each layer on {min(levels, _ALL)} levels"
-        write_bytes(context.target_file, graph_bytes(drawn, properties=with_line(properties_of(model), words)))
+        lineage = f"cluster: the weights of each layer on {min(levels, _ALL)} levels"
+        write_bytes(context.target_file, graph_bytes(drawn, properties=with_line(properties_of(model), lineage)))
 
 
 def _fewest_levels(source: Path, model: ModelProto, step: ClusterStep, context: GraphContext) -> int:

@@ -25,7 +25,7 @@ from ...recipe import GraphContext, StepSettings
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_NAMES_TOLD = 12
+_NAMES_SHOWN = 12
 
 
 class HalfStep(StepSettings):
@@ -77,7 +77,7 @@ class Half:
         ranges = largest_magnitudes(model, spread_frames(context, step.frames, doing="watching activations"))
         plan = plan_float16(model, ranges, headroom=step.headroom)
         if not plan.half:
-            kept = "; ".join(f"{name}: {why}" for name, why in plan.kept[:_NAMES_TOLD])
+            kept = "; ".join(f"{name}: {why}" for name, why in plan.kept[:_NAMES_SHOWN])
             msg = f"half: float16 holds none of the network's {len(plan.kept)} operators ({kept}); drop the step"
             raise RecipeError(msg)
         cast_nodes(model, plan.half)
@@ -101,8 +101,8 @@ def _notified(kept: tuple[tuple[str, str], ...]) -> str:
     """Name what stays in float32; a long list ends in a count, the file itself shows the rest."""
     if not kept:
         return ", none left out"
-    named = [f"{name} ({why})" for name, why in kept[:_NAMES_TOLD]]
-    more = [f"{len(kept) - _NAMES_TOLD} more"] if len(kept) > _NAMES_TOLD else []
+    named = [f"{name} ({why})" for name, why in kept[:_NAMES_SHOWN]]
+    more = [f"{len(kept) - _NAMES_SHOWN} more"] if len(kept) > _NAMES_SHOWN else []
     return f", {len(kept)} stay in float32: " + ", ".join([*named, *more])
 
 

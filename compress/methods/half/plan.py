@@ -58,15 +58,15 @@ def plan_float16(model: ModelProto, ranges: Mapping[str, float], *, headroom: fl
         headroom: How far activations must stay below 65504, >= 1.
     """
     name_nodes(model.graph)
-    look = _Chosen.at(model, ranges, headroom)
+    chosen = _Chosen.at(model, ranges, headroom)
     network = set(quantized_scope(model.graph).network)
     reasons = {
-        node.name: look.why_kept(node)
+        node.name: chosen.why_kept(node)
         for node in model.graph.node
         if node.name in network and node.op_type not in _PAIR
     }
     half = {name for name, why in reasons.items() if why is None}
-    half |= look.pairs_that_follow(half)
+    half |= chosen.pairs_that_follow(half)
     return Float16Plan(half=frozenset(half), kept=tuple((name, why) for name, why in reasons.items() if why))
 
 

@@ -33,7 +33,7 @@ TRACE_SECONDS = 30.0
 _GROUP_SECONDS = 2.0
 
 _TRACE_BYTES = 2 << 30
-_LOOK_EVERY = 2048
+_CHECK_EVERY = 2048
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 WEIGHTED = (*CONVOLUTIONS, nn.Linear)
 BROKEN = (RuntimeError, ValueError, IndexError, TypeError, AttributeError, AssertionError, KeyError, ZeroDivisionError)
@@ -195,10 +195,10 @@ def bounded(seconds: float) -> Iterator[None]:
     before = sys.getprofile()
     calls = 0
 
-    def look(*_: Any) -> None:
+    def check(*_: Any) -> None:
         nonlocal calls
         calls += 1
-        if calls % _LOOK_EVERY:
+        if calls % _CHECK_EVERY:
             return
         if time.thread_time() > until_s:
             msg = f"it takes more than {seconds:.3g} s"
@@ -207,7 +207,7 @@ def bounded(seconds: float) -> Iterator[None]:
             msg = f"it takes more than {_TRACE_BYTES >> 30} GiB"
             raise TooMuchError(msg)
 
-    sys.setprofile(look)
+    sys.setprofile(check)
     try:
         yield
     finally:

@@ -57,14 +57,14 @@ class Quantize:
         _require_quantizable(model, scope, context)
         scheme = scheme_of(step, context.backend)
         quantized = _quantized(source, scheme, step, context)
-        words = f"quantize: {scheme}, {step.calibrator}"
+        lineage = f"quantize: {scheme}, {step.calibrator}"
         if scheme == "open_vino" and (better := _better_scheme(source, quantized, step, context)) is not None:
             context.notify(f"quantize: {better}")
-            words = f"{words}; it {better}"
+            lineage = f"{lineage}; it {better}"
         if step.keep_escapes:
             quantized, found = _as_far_as_escapes_allow(quantized, source, step, context)
-            words = f"{words}: {found}"
-        write_bytes(context.target_file, graph_bytes(quantized, properties=with_line(properties, words)))
+            lineage = f"{lineage}: {found}"
+        write_bytes(context.target_file, graph_bytes(quantized, properties=with_line(properties, lineage)))
 
 
 def _quantized(source: Path, scheme: str, step: QuantizeStep, context: GraphContext) -> ModelProto:
@@ -108,7 +108,7 @@ def _as_far_as_escapes_allow(
         raise RecipeError(msg)
     given = _named_model(source)  # read anew: quantizers leave their input in pieces
     mixture = keep_escapes(quantized, given, context.judge, ranked_on=step.ranked_on, progress=context.progress)
-    return mixture.model, mixture.words()
+    return mixture.model, mixture.lineage()
 
 
 def _named_model(source: Path) -> ModelProto:

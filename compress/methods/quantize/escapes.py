@@ -57,7 +57,7 @@ class Mixture:
     escapes: Paired
     limit: float
 
-    def words(self) -> str:
+    def lineage(self) -> str:
         """Say which layers stayed in float and why, in one line for lineage and report."""
         kept = f"{self.rounded - len(self.floats)} of {self.rounded} nodes in int8"
         named = ", ".join(f"{each.name} (alone it moves logits by {each.shift:.2g})" for each in self.floats)

@@ -23,7 +23,7 @@ from .settings import SparsifyStep
 
 _GROUP = 4
 _KEPT = 2
-_NAMES_TOLD = 6
+_NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ class Masked:
 
     def sentence(self) -> str:
         """Give it in one line for the lineage."""
-        notified = ", ".join(self.left[:_NAMES_TOLD])
-        more = f" and {len(self.left) - _NAMES_TOLD} more" if len(self.left) > _NAMES_TOLD else ""
+        notified = ", ".join(self.left[:_NAMES_SHOWN])
+        more = f" and {len(self.left) - _NAMES_SHOWN} more" if len(self.left) > _NAMES_SHOWN else ""
         rest = f"; dense: {notified}{more}" if self.left else ""
         return f"{len(self.layers)} layers with {self.fraction:.1%} of all weights{rest}"
 

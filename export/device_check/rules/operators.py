@@ -19,42 +19,42 @@ _LARGEST_RANK = 5
 _RESIZE_MODES = frozenset({"nearest", "linear"})
 
 
-def _opset(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
-    quantized = any(each.of_type("QuantizeLinear", "DequantizeLinear") for each in view.all())
+def _opset(index: GraphIndex, runtime: DeviceRuntime) -> Hits:
+    quantized = any(each.of_type("QuantizeLinear", "DequantizeLinear") for each in index.all())
     low, high = runtime.first_quantized_opset if quantized else runtime.first_opset, runtime.last_opset
-    if not low <= view.opset <= high and (runtime.promised or view.opset < low):
+    if not low <= index.opset <= high and (runtime.promised or index.opset < low):
         taken = f"{low} to {high}{' of quantized files' if quantized else ''}"
-        yield "opset", f"the file has opset {view.opset}; TensorRT {runtime.tensorrt} takes {taken}"
+        yield "opset", f"the file has opset {index.opset}; TensorRT {runtime.tensorrt} takes {taken}"
 
 
-def _opset_beyond_documents(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
-    if not runtime.promised and view.opset > runtime.last_opset:
-        yield "opset", f"the file has opset {view.opset}; up to {runtime.last_opset} is known to be taken"
+def _opset_beyond_documents(index: GraphIndex, runtime: DeviceRuntime) -> Hits:
+    if not runtime.promised and index.opset > runtime.last_opset:
+        yield "opset", f"the file has opset {index.opset}; up to {runtime.last_opset} is known to be taken"
 
 
-def _domains(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    own = {(each.domain, each.name) for each in view.model.functions}
-    for node in view.nodes:
+def _domains(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    own = {(each.domain, each.name) for each in index.model.functions}
+    for node in index.nodes:
         if node.domain not in STANDARD_DOMAINS and (node.domain, node.op_type) not in own:
             yield name_of(node), f"{node.domain}.{node.op_type}"
 
 
-def _unlisted(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
-    for node in view.nodes:
+def _unlisted(index: GraphIndex, runtime: DeviceRuntime) -> Hits:
+    for node in index.nodes:
         standard = node.domain in STANDARD_DOMAINS and node.op_type not in _INTEGER  # they have a rule of their own
         if standard and runtime.takes(node.op_type) is False:
             yield name_of(node), f"{node.op_type}, which the parser of TensorRT {runtime.tensorrt} does not list"
 
 
-def _undated(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
-    for node in view.nodes:
+def _undated(index: GraphIndex, runtime: DeviceRuntime) -> Hits:
+    for node in index.nodes:
         if node.domain in STANDARD_DOMAINS and runtime.takes(node.op_type) is None:
             yield name_of(node), node.op_type
 
 
-def _forms(view: GraphIndex, runtime: DeviceRuntime) -> Hits:
-    for node in view.nodes:
-        for seen in _FORMS.get(node.op_type, _nothing)(view, node, runtime):
+def _forms(index: GraphIndex, runtime: DeviceRuntime) -> Hits:
+    for node in index.nodes:
+        for seen in _FORMS.get(node.op_type, _nothing)(index, node, runtime):
             yield name_of(node), seen
 
 
@@ -62,8 +62,8 @@ def _nothing(_view: GraphIndex, _node: NodeProto, _runtime: DeviceRuntime) -> It
     yield from ()
 
 
-def _convolution(view: GraphIndex, node: NodeProto, _: DeviceRuntime) -> Iterator[str]:
-    if (rank := len(view.shapes.get(node.input[1], ()))) > _LARGEST_RANK:
+def _convolution(index: GraphIndex, node: NodeProto, _: DeviceRuntime) -> Iterator[str]:
+    if (rank := len(index.shapes.get(node.input[1], ()))) > _LARGEST_RANK:
         yield f"its weights have {rank} dimensions; up to {_LARGEST_RANK} are taken"
 
 
@@ -96,26 +96,26 @@ def _einsum(_view: GraphIndex, node: NodeProto, runtime: DeviceRuntime) -> Itera
         yield "its equation has an ellipsis"
 
 
-def _integer_operators(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.of_type(*_INTEGER):
+def _integer_operators(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.of_type(*_INTEGER):
         yield name_of(node), node.op_type
 
 
-def _batch_norm(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.of_type("BatchNormalization"):
+def _batch_norm(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.of_type("BatchNormalization"):
         yield name_of(node), "a BatchNormalization of its own"
 
 
-def _max_pool(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.of_type("MaxPool"):
+def _max_pool(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.of_type("MaxPool"):
         if len(node.output) > 1 and node.output[1]:
             yield name_of(node), "it gives Indices"
         elif any(step != 1 for step in attribute(node, "dilations", ())):
             yield name_of(node), f"it has dilations {list(attribute(node, 'dilations'))}"
 
 
-def _resize(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.of_type("Resize"):
+def _resize(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.of_type("Resize"):
         mode = attribute(node, "mode", b"nearest").decode()
         if mode not in _RESIZE_MODES:
             yield name_of(node), f"mode {mode}"
@@ -127,9 +127,9 @@ def _resize(view: GraphIndex, _: DeviceRuntime) -> Hits:
             yield name_of(node), f"keep_aspect_ratio_policy {policy}"
 
 
-def _grid_sample(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.of_type("GridSample"):
-        rank = len(view.shapes.get(node.input[0], ()))
+def _grid_sample(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.of_type("GridSample"):
+        rank = len(index.shapes.get(node.input[0], ()))
         if rank not in (0, 4):
             yield name_of(node), f"its input has {rank} dimensions"
 

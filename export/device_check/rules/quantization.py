@@ -21,143 +21,143 @@ _OUTPUT_CHANNEL = {"Conv": (0,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul"
 """Axes of a weight along which scales may differ; Gemm's depends on `transB`."""
 
 
-def _quantizers(view: GraphIndex) -> list[NodeProto]:
-    return view.of_type("QuantizeLinear", "DequantizeLinear")
+def _quantizers(index: GraphIndex) -> list[NodeProto]:
+    return index.of_type("QuantizeLinear", "DequantizeLinear")
 
 
-def _scales(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in _quantizers(view):
-        scale = view.value(node.input[1])
+def _scales(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in _quantizers(index):
+        scale = index.value(node.input[1])
         if scale is None:
             yield name_of(node), f"its scale {node.input[1]!r} is computed"
         elif not (np.isfinite(scale).all() and (scale > 0).all()):
             yield name_of(node), f"its smallest scale is {scale.min():g}"
 
 
-def _zero_points(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in _quantizers(view):
+def _zero_points(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in _quantizers(index):
         if len(node.input) < 3 or not node.input[2]:
             continue
-        zero = view.value(node.input[2])
+        zero = index.value(node.input[2])
         if zero is None:
             yield name_of(node), f"its zero point {node.input[2]!r} is computed"
         elif zero.any():
             yield name_of(node), f"its zero point is {int(zero.ravel()[np.flatnonzero(zero)[0]])}"
 
 
-def _integer_type(view: GraphIndex, node: NodeProto) -> int:
+def _integer_type(index: GraphIndex, node: NodeProto) -> int:
     """Give the integer type on a quantizer's quantized side: uint8 where ONNX's default applies."""
     from onnx import TensorProto
 
     if len(node.input) > 2 and node.input[2]:
-        return view.types.get(node.input[2], TensorProto.UNDEFINED)
+        return index.types.get(node.input[2], TensorProto.UNDEFINED)
     if node.op_type == "DequantizeLinear":
-        return view.types.get(node.input[0], TensorProto.UNDEFINED)
+        return index.types.get(node.input[0], TensorProto.UNDEFINED)
     return int(attribute(node, "output_dtype", 0)) or TensorProto.UINT8
 
 
-def _is_bias(view: GraphIndex, node: NodeProto) -> bool:
+def _is_bias(index: GraphIndex, node: NodeProto) -> bool:
     from onnx import TensorProto
 
-    return bool(node.op_type == "DequantizeLinear" and _integer_type(view, node) == TensorProto.INT32)
+    return bool(node.op_type == "DequantizeLinear" and _integer_type(index, node) == TensorProto.INT32)
 
 
-def _unsigned(view: GraphIndex, _: DeviceRuntime) -> Hits:
+def _unsigned(index: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
-    for node in _quantizers(view):
-        kind = _integer_type(view, node)
+    for node in _quantizers(index):
+        kind = _integer_type(index, node)
         if kind not in (TensorProto.INT8, TensorProto.INT32):
             yield name_of(node), f"it works in {TensorProto.DataType.Name(kind).lower()}"
 
 
-def _integer_bias(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in _quantizers(view):
-        if _is_bias(view, node):
+def _integer_bias(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in _quantizers(index):
+        if _is_bias(index, node):
             yield name_of(node), f"it makes {node.output[0]!r} from int32"
 
 
-def _per_channel_activations(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in _quantizers(view):
-        scale = view.value(node.input[1])
-        if scale is not None and scale.size > 1 and not view.is_weight(node.input[0]):
+def _per_channel_activations(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in _quantizers(index):
+        scale = index.value(node.input[1])
+        if scale is not None and scale.size > 1 and not index.is_weight(node.input[0]):
             yield name_of(node), f"it has {scale.size} scales for an activation"
 
 
-def _weight_axis(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.weighted():
-        maker = view.maker(node.input[1])
+def _weight_axis(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.weighted():
+        maker = index.maker(node.input[1])
         if maker is None or maker.op_type != "DequantizeLinear":
             continue
-        scale = view.value(maker.input[1])
+        scale = index.value(maker.input[1])
         if scale is None or scale.size <= 1:
             continue
         axis = attribute(maker, "axis", 1)
         wanted = _OUTPUT_CHANNEL[node.op_type]
         if node.op_type == "Gemm":
             wanted = (0,) if attribute(node, "transB", 0) else (1,)
-        if axis not in wanted and axis + len(view.shapes.get(node.input[1], ())) not in wanted:
+        if axis not in wanted and axis + len(index.shapes.get(node.input[1], ())) not in wanted:
             yield name_of(maker), f"its scales run along axis {axis} of the weights of {node.op_type}"
 
 
-def _scale_type(view: GraphIndex, _: DeviceRuntime) -> Hits:
+def _scale_type(index: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
-    if view.opset < 19:
+    if index.opset < 19:
         return
-    for node in view.of_type("QuantizeLinear"):
-        tensor, scale = view.types.get(node.input[0]), view.types.get(node.input[1])
+    for node in index.of_type("QuantizeLinear"):
+        tensor, scale = index.types.get(node.input[0]), index.types.get(node.input[1])
         if tensor and scale and tensor != scale:
             names = [TensorProto.DataType.Name(kind).lower() for kind in (scale, tensor)]
             yield name_of(node), f"its scale is {names[0]}, its input {names[1]}"
 
 
-def _half_quantized(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.weighted():
-        activation, weight = view.is_quantized(node.input[0]), view.is_quantized(node.input[1])
+def _half_quantized(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.weighted():
+        activation, weight = index.is_quantized(node.input[0]), index.is_quantized(node.input[1])
         if activation != weight:
             yield name_of(node), f"only its {'activation' if activation else 'weight'} is quantized"
 
 
-def _per_tensor_weights(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.weighted():
-        maker = view.maker(node.input[1])
+def _per_tensor_weights(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.weighted():
+        maker = index.maker(node.input[1])
         if maker is not None and maker.op_type == "DequantizeLinear":
-            scale, shape = view.value(maker.input[1]), view.shapes.get(node.input[1], ())
+            scale, shape = index.value(maker.input[1]), index.shapes.get(node.input[1], ())
             if scale is not None and scale.size == 1 and node.op_type == "Conv" and shape and (shape[0] or 0) > 1:
                 yield name_of(node), "one scale for all its output channels"
 
 
-def _residual_add(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.of_type("Add"):
-        if any(view.is_weight(name) for name in node.input):
+def _residual_add(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.of_type("Add"):
+        if any(index.is_weight(name) for name in node.input):
             continue
-        quantized = sum(view.is_quantized(name) for name in node.input)
-        if quantized != 1 and any(_near_quantized(view, name) for name in node.input):
+        quantized = sum(index.is_quantized(name) for name in node.input)
+        if quantized != 1 and any(_near_quantized(index, name) for name in node.input):
             yield name_of(node), f"{quantized} of its 2 inputs are quantized"
 
 
-def _near_quantized(view: GraphIndex, name: str) -> bool:
+def _near_quantized(index: GraphIndex, name: str) -> bool:
     """Say whether an Add's input comes from a quantized layer, directly or through its own Q/DQ."""
-    node = view.maker(name)
+    node = index.maker(name)
     while node is not None and node.op_type in ("DequantizeLinear", "QuantizeLinear", "Relu"):
-        node = view.maker(node.input[0])
-    return node is not None and len(node.input) > 1 and view.is_quantized(node.input[1])
+        node = index.maker(node.input[0])
+    return node is not None and len(node.input) > 1 and index.is_quantized(node.input[1])
 
 
-def _between_layer_and_relu(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    for node in view.of_type("Relu", "Clip", "LeakyRelu"):
-        dequantizer = view.maker(node.input[0])
+def _between_layer_and_relu(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    for node in index.of_type("Relu", "Clip", "LeakyRelu"):
+        dequantizer = index.maker(node.input[0])
         if dequantizer is None or dequantizer.op_type != "DequantizeLinear":
             continue
-        for layer in _layers_behind(view, dequantizer):
+        for layer in _layers_behind(index, dequantizer):
             yield name_of(node), f"a Q/DQ pair lies between it and {name_of(layer)}"
 
 
-def _layers_behind(view: GraphIndex, dequantizer: NodeProto) -> Iterator[NodeProto]:
-    quantizer = view.maker(dequantizer.input[0])
+def _layers_behind(index: GraphIndex, dequantizer: NodeProto) -> Iterator[NodeProto]:
+    quantizer = index.maker(dequantizer.input[0])
     if quantizer is not None and quantizer.op_type == "QuantizeLinear":
-        layer = view.maker(quantizer.input[0])
+        layer = index.maker(quantizer.input[0])
         if layer is not None and layer.op_type in _OUTPUT_CHANNEL:
             yield layer
 

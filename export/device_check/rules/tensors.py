@@ -12,50 +12,50 @@ _LARGEST_INT32 = (1 << 31) - 1
 _TAKE_PIXELS = frozenset({"Cast", "DequantizeLinear", "Shape"})  # quantized uint8 has rules of its own
 
 
-def _double(view: GraphIndex, _: DeviceRuntime) -> Hits:
+def _double(index: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
-    for name, kind in view.types.items():
+    for name, kind in index.types.items():
         if kind == TensorProto.DOUBLE:
             yield name, "float64"
 
 
-def _long_integers(view: GraphIndex, _: DeviceRuntime) -> Hits:
+def _long_integers(index: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
-    for name, tensor in view.constants.items():
+    for name, tensor in index.constants.items():
         if tensor.data_type == TensorProto.INT64:
-            values = view.value(name)
+            values = index.value(name)
             if values is not None and values.size and np.abs(values.astype(np.float64)).max() > _LARGEST_INT32:
                 yield name, f"int64 with values up to {values.max()}"
 
 
-def _float_leftovers(view: GraphIndex, _: DeviceRuntime) -> Hits:
+def _float_leftovers(index: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
-    kinds = {name_of(node): view.types.get(node.input[1]) for node in view.weighted()}
+    kinds = {name_of(node): index.types.get(node.input[1]) for node in index.weighted()}
     if TensorProto.FLOAT16 in kinds.values():
         for name, kind in kinds.items():
             if kind == TensorProto.FLOAT:
                 yield name, "float32 weights in a float16 file"
 
 
-def _varying_inputs(view: GraphIndex, _: DeviceRuntime) -> Hits:
-    if not view.main:
+def _varying_inputs(index: GraphIndex, _: DeviceRuntime) -> Hits:
+    if not index.main:
         return
-    for value in view.model.graph.input:
-        if value.name not in view.constants and None in (shape := view.shapes.get(value.name, (None,))):
+    for value in index.model.graph.input:
+        if value.name not in index.constants and None in (shape := index.shapes.get(value.name, (None,))):
             yield value.name, f"its shape is {list(shape)}"
 
 
-def _pixels(view: GraphIndex, _: DeviceRuntime) -> Hits:
+def _pixels(index: GraphIndex, _: DeviceRuntime) -> Hits:
     from onnx import TensorProto
 
-    for node in view.nodes:
+    for node in index.nodes:
         if node.op_type in _TAKE_PIXELS:
             continue
         for name in node.input:
-            if view.types.get(name) == TensorProto.UINT8 and name not in view.constants:
+            if index.types.get(name) == TensorProto.UINT8 and name not in index.constants:
                 yield name_of(node), f"a {node.op_type} reads uint8"
 
 

@@ -47,7 +47,7 @@ def test_the_other_way_round_is_the_reciprocal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "against", "words"),
+    ("times", "against", "message"),
     [
         ([1.0], [1.0], "2 or more rounds of both, got 1 and 1"),
         ([1.0, 2.0], [1.0, 2.0, 3.0], "got 2 and 3"),
@@ -55,8 +55,8 @@ def test_the_other_way_round_is_the_reciprocal() -> None:
         ([1.0, float("nan")], [1.0, 1.0], "times above 0"),
     ],
 )
-def test_rounds_that_give_no_ratio_are_refused(times: list[float], against: list[float], words: str) -> None:
-    with pytest.raises(MeasurementError, match=words):
+def test_rounds_that_give_no_ratio_are_refused(times: list[float], against: list[float], message: str) -> None:
+    with pytest.raises(MeasurementError, match=message):
         ratio_of_rounds("p50", times, against)
 
 

@@ -95,18 +95,18 @@ def test_too_few_frames_name_the_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("upper", "lower", "verdict", "words"),
+    ("upper", "lower", "verdict", "message"),
     [
         (0.02, 0.0, "fits", "Escapes hold"),
         (0.035, 0.0, "inconclusive", "Not enough defective parts"),
         (0.05, 0.021, "misses", "Too many defects escape"),
     ],
 )
-def test_the_escape_gate(upper: float, lower: float, verdict: str, words: str) -> None:
+def test_the_escape_gate(upper: float, lower: float, verdict: str, message: str) -> None:
     paired = replace(_PAIRED, increase=0.01, increase_upper=upper, increase_lower=lower)
     found = _judge(quality=replace(_QUALITY, paired=paired))
     assert found.verdict == verdict
-    assert any(words in reason for reason in found.reasons)
+    assert any(message in reason for reason in found.reasons)
 
 
 def test_more_defects_are_asked_for_by_number() -> None:

@@ -10,7 +10,7 @@ from beltline.inspection.base.errors import DataError
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
         ("involuntary_switches", 12, "taken away from the model 12 times for other work"),
         ("steal_ms", 1450.0, "ran something else for 1,450 ms"),
@@ -19,9 +19,9 @@ from beltline.inspection.base.errors import DataError
         ("major_page_faults", 3, "read back from disk 3 times"),
     ],
 )
-def test_each_disturbance_is_told(name: str, value: float, words: str) -> None:
+def test_each_disturbance_is_told(name: str, value: float, message: str) -> None:
     text = describe_circumstances(Circumstances.model_validate({"disturbances": {name: value}}))
-    assert words in text
+    assert message in text
     assert "no frame was left out" in text
 
 

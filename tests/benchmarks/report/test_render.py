@@ -66,7 +66,7 @@ def test_the_verdict_comes_first(
         "What to do next",
         "Where the milliseconds go",
     ]
-    places = [page.text.index(words) for words in notified]
+    places = [page.text.index(expected) for expected in notified]
     assert places == sorted(places)
     assert page.tags.count("h1") == 1
 
@@ -212,8 +212,8 @@ def test_steadiness_and_device_conditions_are_shown(report: dict[str, Any]) -> N
     }
     report["device"]["conditions"] = {"temperature_c": 61.5, "clock_mhz": None}
     text = Page(render_report(report)).text
-    for words in ("Was the run steady?", "Temperature c 61.5"):
-        assert words in text
+    for expected in ("Was the run steady?", "Temperature c 61.5"):
+        assert expected in text
 
 
 def test_time_at_the_belts_pace_that_no_part_explains_is_waiting(report: dict[str, Any]) -> None:
@@ -282,8 +282,8 @@ def test_a_wrong_report_is_refused(report: dict[str, Any]) -> None:
 
 def test_the_belts_highest_speed_is_told_as_a_prediction(predicted: dict[str, Any]) -> None:
     text = Page(render_report(predicted)).text
-    for words in ("How fast the belt may run", "predicted", "As far as it has seen", "decides nothing: measure"):
-        assert words in text
+    for expected in ("How fast the belt may run", "predicted", "As far as it has seen", "decides nothing: measure"):
+        assert expected in text
     for sentence in predicted["rows"][3]["what_if"]["assumed"]:
         assert sentence in text
 

@@ -87,7 +87,7 @@ def test_a_segment_of_another_place_is_refused(write_soak: Write, facts: dict[st
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda rows: np.where(np.arange(5) == 2, 0, rows), "run backwards"),
         (lambda rows: rows - rows.max(), "negative"),
@@ -97,13 +97,13 @@ def test_a_segment_of_another_place_is_refused(write_soak: Write, facts: dict[st
     ],
 )
 def test_times_that_cannot_be_true_are_refused(
-    write_soak: Write, change: Callable[[np.ndarray], np.ndarray], said: str
+    write_soak: Write, change: Callable[[np.ndarray], np.ndarray], message: str
 ) -> None:
     folder = write_soak([1.0] * 100)
     path = folder / "session-0000" / "000000.npz"
     segment = read_segment(path)
     write_segment(path, replace(segment, rows=change(segment.rows)))
-    with pytest.raises(MeasurementError, match=said):
+    with pytest.raises(MeasurementError, match=message):
         read_all(folder)
 
 

@@ -128,16 +128,16 @@ def test_a_summary_comes_back_from_disk_and_holds_a_small_series(write_soak: Wri
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [({"schema": 2}, "schema"), ({"miss_upper": 1.5}, "miss_upper"), ({"points": [{}]}, r"points\[0\].session")],
 )
 def test_a_summary_that_is_none_is_refused_by_name(
-    write_soak: Write, tmp_path: Path, change: dict[str, object], said: str
+    write_soak: Write, tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     written = summary(write_soak(noisy(500)), asked_s=10).model_dump(mode="json", by_alias=True)
     path = tmp_path / "soak.json"
     path.write_text(json.dumps({**written, **change}))
-    with pytest.raises(MeasurementError, match=rf"soak\.json: {said}"):
+    with pytest.raises(MeasurementError, match=rf"soak\.json: {message}"):
         read_soak(path)
 
 

@@ -27,8 +27,8 @@ def test_a_machine_that_was_suspended_measured_nothing(monkeypatch: pytest.Monke
         [Clocks(monotonic_ns=0, boot_ns=0, raw_ns=0), Clocks(monotonic_ns=10**9, boot_ns=5 * 10**9, raw_ns=10**9)]
     )
     monkeypatch.setattr(disturbances, "read_clocks", lambda: next(readings))
-    words = "suspended for 4 s while measuring; keep the machine awake"
-    with pytest.raises(MeasurementError, match=words), watching_disturbances([0]):
+    message = "suspended for 4 s while measuring; keep the machine awake"
+    with pytest.raises(MeasurementError, match=message), watching_disturbances([0]):
         pass
 
 
@@ -49,7 +49,7 @@ def test_this_machine_keeps_its_clocks_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "words"),
+    ("after", "message"),
     [
         (_after(seconds=60), None),
         (_after(seconds=604_800, pace=1 + 4e-4), None),
@@ -58,6 +58,6 @@ def test_this_machine_keeps_its_clocks_together() -> None:
         (_after(seconds=60, pace=0.9), "-6e+03 ms off after 54 s"),
     ],
 )
-def test_a_clock_that_jumps_is_named(after: Clocks, words: str | None) -> None:
+def test_a_clock_that_jumps_is_named(after: Clocks, message: str | None) -> None:
     problem = clock_problem(BEFORE, after)
-    assert (problem is None) if words is None else words in str(problem)
+    assert (problem is None) if message is None else message in str(problem)

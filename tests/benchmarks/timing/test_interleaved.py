@@ -51,29 +51,29 @@ def test_models_take_turns_and_every_other_round_runs_backwards(pair: dict[str, 
         )
     )
     assert notified == [(0, "slow"), (0, "fast"), (1, "fast"), (1, "slow")]
-    starts = [int(turn.started_ns[0]) for each in found for turn in each.turns.values()]
+    starts = [int(turn.started_ns[0]) for each in found for turn in each.measurements.values()]
     assert starts == sorted(starts)
-    assert all(turn.mode == "back_to_back" for each in found for turn in each.turns.values())
-    turns = rounds_of(found)
-    assert list(turns) == ["slow", "fast"]
-    assert turns["slow"].frames == sum(each.turns["slow"].response_ns.size for each in found)
-    assert turns["slow"].typical_ms("p50") >= 24
-    ratio = interleaved_ratio(turns["fast"], turns["slow"])["p50"]
+    assert all(turn.mode == "back_to_back" for each in found for turn in each.measurements.values())
+    measurements = rounds_of(found)
+    assert list(measurements) == ["slow", "fast"]
+    assert measurements["slow"].frames == sum(each.measurements["slow"].response_ns.size for each in found)
+    assert measurements["slow"].typical_ms("p50") >= 24
+    ratio = interleaved_ratio(measurements["fast"], measurements["slow"])["p50"]
     assert len(ratio.by_round) == 2
     assert ratio.ratio < 1
-    assert json.loads(json.dumps(turns["fast"].to_json()))["rounds"] == 2
+    assert json.loads(json.dumps(measurements["fast"].to_json()))["rounds"] == 2
 
 
 def test_p50_and_p99_of_each_round_are_order_statistics(belt: Callable[..., Measurement]) -> None:
     times_ms = [*range(1, 101)]
     rounds = [
-        Round(number=number, turns={"one": back_to_back(belt, [*times_ms, 500.0 * number + 200])})
+        Round(number=number, measurements={"one": back_to_back(belt, [*times_ms, 500.0 * number + 200])})
         for number in range(3)
     ]
-    turns = rounds_of(rounds)["one"]
-    assert turns.times_ms["p50"] == (51.0, 51.0, 51.0)
-    assert turns.times_ms["p99"] == (100.0, 100.0, 100.0)
-    assert turns.frames == 303
+    measurements = rounds_of(rounds)["one"]
+    assert measurements.times_ms["p50"] == (51.0, 51.0, 51.0)
+    assert measurements.times_ms["p99"] == (100.0, 100.0, 100.0)
+    assert measurements.frames == 303
 
 
 def test_one_model_alone_is_refused(pair: dict[str, Artifact], frames: list[Frame]) -> None:
@@ -84,7 +84,10 @@ def test_one_model_alone_is_refused(pair: dict[str, Artifact], frames: list[Fram
 
 def test_a_machine_that_changed_between_two_turns_is_named(belt: Callable[..., Measurement]) -> None:
     same, other = back_to_back(belt, [1.0]), back_to_back(belt, [1.0], fingerprint={"cpu": "slide rule"})
-    rounds = [Round(number=0, turns={"a": same, "b": same}), Round(number=1, turns={"b": same, "a": other})]
+    rounds = [
+        Round(number=0, measurements={"a": same, "b": same}),
+        Round(number=1, measurements={"b": same, "a": other}),
+    ]
     with pytest.raises(MeasurementError, match="before a in round 1: cpu: 'abacus' against 'slide rule'"):
         rounds_of(rounds)
 
@@ -94,7 +97,7 @@ def test_rounds_that_are_not_whole_are_refused(belt: Callable[..., Measurement])
     with pytest.raises(MeasurementError, match="at least one round"):
         rounds_of([])
     with pytest.raises(MeasurementError, match="round 1 has a, the first a, b"):
-        rounds_of([Round(number=0, turns={"a": turn, "b": turn}), Round(number=1, turns={"a": turn})])
+        rounds_of([Round(number=0, measurements={"a": turn, "b": turn}), Round(number=1, measurements={"a": turn})])
 
 
 def test_a_failed_turn_says_why(pretend: Callable[..., Artifact], frames: list[Frame], tmp_path: Path) -> None:

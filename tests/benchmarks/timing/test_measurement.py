@@ -73,7 +73,7 @@ def _save(path: Path, measured: Measurement, *, facts: dict[str, Any] | None = N
 
 
 @pytest.mark.parametrize(
-    ("facts", "words"),
+    ("facts", "message"),
     [
         ({"format": 1}, "trace format 1 is not 2"),
         ({"mode": "camera"}, "mode must be"),
@@ -89,9 +89,9 @@ def _save(path: Path, measured: Measurement, *, facts: dict[str, Any] | None = N
         ({"fingerprint": []}, "fingerprint must be an object"),
     ],
 )
-def test_facts_that_cannot_be_true_are_refused(tmp_path: Path, belt: Belt, facts: dict[str, Any], words: str) -> None:
+def test_facts_that_cannot_be_true_are_refused(tmp_path: Path, belt: Belt, facts: dict[str, Any], message: str) -> None:
     _save(tmp_path / "run.npz", belt([2.0, 3.0, 2.0]), facts=facts)
-    with pytest.raises(MeasurementError, match=words):
+    with pytest.raises(MeasurementError, match=message):
         read_trace(tmp_path / "run.npz")
 
 
@@ -120,7 +120,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("name", "index", "change_ns", "words"),
+    ("name", "index", "change_ns", "message"),
     [
         ("scheduled_ns", 0, -(10**12), "must not be negative"),
         ("decided_ns", 1, -40_000_000, "frame 1: decided_ns lies before"),
@@ -129,12 +129,12 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_times_that_cannot_be_true_are_not_even_written(
-    tmp_path: Path, belt: Belt, name: str, index: int, change_ns: int, words: str
+    tmp_path: Path, belt: Belt, name: str, index: int, change_ns: int, message: str
 ) -> None:
     measured = belt([2.0, 3.0, 2.0])
     values = getattr(measured, name).copy()
     values[index] += change_ns
-    with pytest.raises(MeasurementError, match=words):
+    with pytest.raises(MeasurementError, match=message):
         write_trace(tmp_path / "run.npz", replace(measured, **{name: values}))
     assert not (tmp_path / "run.npz").exists()
 
@@ -196,15 +196,15 @@ def test_a_moved_frame_shows(tmp_path: Path, moved_ns: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "words"),
+    ("kept", "message"),
     [
         (np.arange(199), "199 judged frames are left of 200"),
         (np.arange(1, 200), "199 judged frames are left of 200"),
         (np.array([*range(60), *range(61, 200)]), "a frame is missing"),
     ],
 )
-def test_a_frame_that_was_dropped_anywhere_shows(tmp_path: Path, kept: NDArray[Any], words: str) -> None:
-    with pytest.raises(MeasurementError, match=words):
+def test_a_frame_that_was_dropped_anywhere_shows(tmp_path: Path, kept: NDArray[Any], message: str) -> None:
+    with pytest.raises(MeasurementError, match=message):
         write_trace(tmp_path / "run.npz", _without(_on(Arrivals(period_ns=10**6), 200), kept))
 
 

@@ -181,13 +181,13 @@ def test_two_measurements_never_run_at_the_same_time(pretend: Pretend, bench: Ca
 
 
 @pytest.mark.parametrize(
-    ("plan", "words"),
+    ("plan", "message"),
     [({"busy_ms": [0.1], "die_at": 3}, "code 9"), ({"busy_ms": [0.1], "fail_at": 3}, "the engine burned")],
 )
 def test_a_process_that_breaks_is_an_error_with_its_words(
-    pretend: Pretend, bench: Callable[..., Measurement], plan: dict[str, Any], words: str
+    pretend: Pretend, bench: Callable[..., Measurement], plan: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(MeasurementError, match=words):
+    with pytest.raises(MeasurementError, match=message):
         bench(pretend(**plan))
 
 
@@ -199,16 +199,16 @@ def test_an_unknown_backend_names_those_there_are(pretend: Pretend, bench: Calla
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"arrivals": Arrivals(period_ns=10)}, "a frame every 1e-05 ms is more than the timer of this machine holds"),
         ({"deadline_ms": -3.0}, "deadline_ms must be > 0"),
     ],
 )
 def test_numbers_that_cannot_be_measured_with_are_refused(
-    pretend: Pretend, bench: Callable[..., Measurement], changes: dict[str, Any], words: str
+    pretend: Pretend, bench: Callable[..., Measurement], changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(MeasurementError, match=words):
+    with pytest.raises(MeasurementError, match=message):
         bench(pretend(busy_ms=[1.0]), **changes)
 
 

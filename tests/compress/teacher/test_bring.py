@@ -112,7 +112,7 @@ def test_anomalies_are_brought_to_a_scale_that_good_parts_are_low_on(
 
 
 @pytest.mark.parametrize(
-    ("function", "output", "error", "words"),
+    ("function", "output", "error", "message"),
     [
         ("mask", "class_logits", WeightsError, "class_logits"),
         ("missing", "mask_logit", LineFileError, "cannot be loaded"),
@@ -120,11 +120,11 @@ def test_anomalies_are_brought_to_a_scale_that_good_parts_are_low_on(
     ],
 )
 def test_a_factory_that_does_not_fit_is_named(
-    line_data: Dataset, models: Path, tmp_path: Path, function: str, output: str, error: type[Exception], words: str
+    line_data: Dataset, models: Path, tmp_path: Path, function: str, output: str, error: type[Exception], message: str
 ) -> None:
     weights = tmp_path / "weights.pt"
     torch.save(state(models, "mask"), weights)
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         take(settings(models, function, output, weights), line_data, tmp_path / "t.safetensors")
 
 

@@ -264,7 +264,7 @@ def test_the_good_class_may_stand_anywhere(take: Take) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "keys", "words"),
+    ("function", "keys", "message"),
     [
         ("mask_sigmoid", {"output": "mask_logit"}, "probabilities, not logits .*write output: mask_probability"),
         ("mask_two_softmax", {"output": "mask_class_logits"}, "sum to 1.*write output: mask_class_probabilities"),
@@ -303,9 +303,9 @@ def test_the_good_class_may_stand_anywhere(take: Take) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_line_to_write(
-    take: Take, tmp_path: Path, function: str, keys: dict[str, object], words: str
+    take: Take, tmp_path: Path, function: str, keys: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(WeightsError, match=words):
+    with pytest.raises(WeightsError, match=message):
         take(function, **keys)
     assert not (tmp_path / "t.safetensors").exists()
 
@@ -316,10 +316,10 @@ def test_the_ways_out_lead_out(take: Take) -> None:
 
 
 def test_what_cannot_learn_can_still_be_quantized(take: Take) -> None:
-    for function, words in (("fails_learning", "not pruned"), ("hidden", "get no gradient")):
+    for function, message in (("fails_learning", "not pruned"), ("hidden", "get no gradient")):
         _, notes = take(function, learns=False)
         assert len(notes) == 1
-        assert words in notes[0]
+        assert message in notes[0]
 
 
 def test_what_a_factory_froze_is_free_and_what_no_grad_hides_is_named(take: Take) -> None:
@@ -382,7 +382,7 @@ def test_normalisation_and_channel_order_are_kept_in_the_checkpoint(take: Take, 
 
 
 @pytest.mark.parametrize(
-    ("keys", "words"),
+    ("keys", "message"),
     [
         ({}, "write normalisation: imagenet"),
         ({"mean": [0.5]}, "mean and std go together"),
@@ -392,8 +392,8 @@ def test_normalisation_and_channel_order_are_kept_in_the_checkpoint(take: Take, 
         ({"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}, r"write \[0\.485, 0\.456, 0\.406\]"),
     ],
 )
-def test_normalisation_is_asked_for(keys: dict[str, object], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_normalisation_is_asked_for(keys: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         TeacherSettings.model_validate({"factory": "a:b", "weights": "w.pt", **keys})
 
 

@@ -93,8 +93,8 @@ def test_a_batch_that_does_not_fit_into_memory_is_answered_with_one_that_may(
         partial=None,
         progress=lambda *_: None,
     )
-    words = rf"teacher: 8 views of 64 x \d+ px at once do not fit .*memory of cpu; write fit\.batch: 4{more}, or"
-    with pytest.raises(RecipeError, match=words):
+    message = rf"teacher: 8 views of 64 x \d+ px at once do not fit .*memory of cpu; write fit\.batch: 4{more}, or"
+    with pytest.raises(RecipeError, match=message):
         fit(job)
 
 

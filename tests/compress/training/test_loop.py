@@ -122,8 +122,10 @@ def _job(data: Dataset, inspector: Inspector) -> Job:
 
 def test_nan_stops_and_names_the_step(line_data: Dataset, teacher: Path) -> None:
     job = replace(_job(line_data, load_checkpoint(teacher).inspector), loss=BreakingLoss(label_loss, steps=2))
-    words = "distill: the loss became nan in epoch 1, step 3 of 4; no epoch was finished before it; lower fit.learning"
-    with pytest.raises(RecipeError, match=words):
+    message = (
+        "distill: the loss became nan in epoch 1, step 3 of 4; no epoch was finished before it; lower fit.learning"
+    )
+    with pytest.raises(RecipeError, match=message):
         fit(job)
 
 

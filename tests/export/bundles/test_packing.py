@@ -78,7 +78,7 @@ def test_a_bomb_stops_where_the_file_should_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("spoil", "message"),
     [
         (lambda coded: coded[:-4], "not the file"),
         (lambda coded: coded + b"\0", "unpacked|not the file"),
@@ -91,11 +91,11 @@ def test_a_bomb_stops_where_the_file_should_end() -> None:
         (lambda _: lzma.compress(b"a" * 5000, lzma.FORMAT_ALONE), "cannot be unpacked"),
     ],
 )
-def test_what_is_not_the_file_is_refused(spoil: Callable[[bytes], bytes], words: str) -> None:
+def test_what_is_not_the_file_is_refused(spoil: Callable[[bytes], bytes], message: str) -> None:
     content = b"a" * 5000
     coded = packed(content)
     assert coded is not None
-    with pytest.raises(BundleError, match=words):
+    with pytest.raises(BundleError, match=message):
         unpacked(spoil(coded), content)
 
 
@@ -170,9 +170,9 @@ def swap(contents: Contents, facts: dict[str, Any], coded: bytes) -> None:
     facts[MODEL]["packed"] = {"size_bytes": len(coded), "sha256": hashlib.sha256(coded).hexdigest()}
 
 
-def refused(path: Path, folder: Path, words: str) -> None:
+def refused(path: Path, folder: Path, message: str) -> None:
     folder.mkdir()
-    with pytest.raises(BundleError, match=words), open_bundle(path) as hostile:
+    with pytest.raises(BundleError, match=message), open_bundle(path) as hostile:
         hostile.unpack(folder)
     assert not (folder / ".." / "outside").exists()
 

@@ -201,11 +201,11 @@ MANIFESTS: dict[str, tuple[Callable[[Contents], None], str]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "words"), MANIFESTS.values(), ids=MANIFESTS)
+@pytest.mark.parametrize(("change", "message"), MANIFESTS.values(), ids=MANIFESTS)
 def test_manifests_that_cannot_be_true_are_refused(
-    forge: Callable[..., Path], change: Callable[[Contents], None], words: str
+    forge: Callable[..., Path], change: Callable[[Contents], None], message: str
 ) -> None:
-    with pytest.raises(BundleError, match=words):
+    with pytest.raises(BundleError, match=message):
         opened(forge(change))
 
 

@@ -102,7 +102,7 @@ def test_a_logger_whose_base_was_not_set_up_is_refused(version: str) -> None:
 
     class Forgetful(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.words: list[str] = []
+            self.message: list[str] = []
 
     with pytest.raises(TypeError, match=r"__init__\(\) must be called"):
         trt.Builder(Forgetful())

@@ -29,9 +29,9 @@ def prepared(artifact: Artifact) -> list[str]:
     return notified
 
 
-def frozen(graph: Graph, folder: Path, **wish: Any) -> Artifact:
+def frozen(graph: Graph, folder: Path, **options: Any) -> Artifact:
     folder.mkdir()
-    return freeze(graph, TARGET, folder, wish=RecipeOptions(**wish))
+    return freeze(graph, TARGET, folder, options=RecipeOptions(**options))
 
 
 @pytest.fixture
@@ -130,10 +130,10 @@ def test_every_error_of_the_parser_is_told(machine: Machine, artifact: Artifact)
     machine.scene.parser_errors = ["no importer for FakeQuantize", "scale must be positive"]
     with pytest.raises(GraphError) as caught:
         prepared(artifact)
-    words = str(caught.value)
-    assert f"TensorRT {machine.trt.__version__} does not take it" in words
-    assert "node 0 (layer0, Conv): no importer for FakeQuantize" in words
-    assert "node 1 (layer1, Conv): scale must be positive" in words
+    message = str(caught.value)
+    assert f"TensorRT {machine.trt.__version__} does not take it" in message
+    assert "node 0 (layer0, Conv): no importer for FakeQuantize" in message
+    assert "node 1 (layer1, Conv): scale must be positive" in message
 
 
 def test_what_the_builder_says_is_told(machine: Machine, artifact: Artifact) -> None:
@@ -149,7 +149,7 @@ def test_timings_of_another_tensorrt_are_left_aside(machine: Machine, artifact: 
     (timings,) = store.glob("timing-*.cache")
     timings.write_bytes(b"of another one")
     remove_engines(store, keep=[])
-    assert any("starting anew" in words for words in prepared(artifact))
+    assert any("starting anew" in message for message in prepared(artifact))
     assert timings.read_bytes() == b"timings of the double"
 
 
@@ -197,17 +197,17 @@ def test_freezing_needs_no_tensorrt_and_gives_the_same_bytes(tiny_graph: Graph, 
 
 def test_a_graph_that_no_tensorrt_takes_is_not_frozen(tiny_graph: Graph, tmp_path: Path) -> None:
     model = onnx.load(tiny_graph.path)
-    model.opset_import[0].version = 12
+    model.opset_import[0].version = 8
     path = tmp_path / "old.onnx"
     onnx.save(model, path)
     old = Graph(path=path, digest="", frame=tiny_graph.frame, precision="fp32")
-    with pytest.raises(GraphError, match=r"no TensorRT takes it: opset: .*opset 12.* \[opset\]"):
+    with pytest.raises(GraphError, match=r"no TensorRT takes it: opset: .*opset 8.* \[opset\]"):
         frozen(old, tmp_path / "frozen")
     assert not (tmp_path / "frozen" / "model.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"format": 2}, "format"),
         ({"workspace_mib": 0}, "workspace_mib"),
@@ -216,11 +216,11 @@ def test_a_graph_that_no_tensorrt_takes_is_not_frozen(tiny_graph: Graph, tmp_pat
         ({"frames": {"least": [9, 9], "usual": [8, 8], "most": [9, 9], "channels": 1}}, "must ascend"),
     ],
 )
-def test_a_recipe_of_another_form_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_a_recipe_of_another_form_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     plain = json.loads(BuildRecipe(precision="fp32", frames=ONE_SIZE, size_left_open=True).model_dump_json())
     path = tmp_path / "model.json"
     path.write_text(json.dumps({**plain, **change}))
-    with pytest.raises(GraphError, match=rf"model\.json.*{words}.*build the artifact again"):
+    with pytest.raises(GraphError, match=rf"model\.json.*{message}.*build the artifact again"):
         read_recipe(path)
     path.unlink()
     with pytest.raises(GraphError, match="wanted the model's build recipe, got nothing"):

@@ -32,7 +32,7 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def frozen(graph: Graph, folder: Path) -> Artifact:
     folder.mkdir()
-    return freeze(graph, TARGET, folder, wish=RecipeOptions(frames=ONE_SIZE))
+    return freeze(graph, TARGET, folder, options=RecipeOptions(frames=ONE_SIZE))
 
 
 def scores(backend: str, artifact: Artifact, frames: list[Frame]) -> list[float]:
@@ -94,7 +94,7 @@ def test_the_second_build_starts_from_the_first_one_s_timings(tiny_graph: Graph,
     for engine in store.glob("*.engine"):
         engine.unlink()
     backends()["tensor_rt"].prepare(artifact, notify=notified.append)  # type: ignore[attr-defined]
-    assert not any("starting anew" in words for words in notified)
+    assert not any("starting anew" in message for message in notified)
 
 
 def test_the_device_describes_itself() -> None:

@@ -19,8 +19,8 @@ from beltline.inspection.base.errors import MissingPartError
 from beltline.targets.kernel_files import jetpack_of, l4t_release
 from tensor_rt_machine import ORIN, Machine
 
-NO_DRIVER = {"missing": "driver", "words": "libcuda.so.1: cannot open shared object file"}
-NO_GPU = {"missing": "gpu", "words": "cuInit gives 100 (CUDA_ERROR_NO_DEVICE)"}
+NO_DRIVER = {"missing": "driver", "seen": "libcuda.so.1: cannot open shared object file"}
+NO_GPU = {"missing": "gpu", "seen": "cuInit gives 100 (CUDA_ERROR_NO_DEVICE)"}
 RELEASE = "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: Wed Jan  8 2025\n"
 
 
@@ -74,9 +74,12 @@ def on(monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], *, release: str |
 def test_the_driver_is_asked_for_the_gpu() -> None:
     assert gpu_facts(lambda _name: FakeDriver()) == ORIN
     no_device = gpu_facts(lambda _name: FakeDriver(code=100))
-    assert no_device == {"missing": "gpu", "words": "cuInit gives 100 (CUDA_ERROR_NO_DEVICE)"}
+    assert no_device == {"missing": "gpu", "seen": "cuInit gives 100 (CUDA_ERROR_NO_DEVICE)"}
     assert gpu_facts(lambda _name: FakeDriver(code=804))["missing"] == "driver"
-    assert gpu_facts(lambda _name: FakeDriver(devices=0)) == {"missing": "gpu", "words": "the driver counts no device"}
+    assert gpu_facts(lambda _name: FakeDriver(devices=0)) == {
+        "missing": "gpu",
+        "seen": "the driver counts no device",
+    }
 
 
 def test_without_a_driver_the_loader_s_words_are_kept() -> None:
@@ -89,7 +92,7 @@ def test_without_a_driver_the_loader_s_words_are_kept() -> None:
 def test_the_probe_answers_as_a_program_of_its_own() -> None:
     argv = [sys.executable, "-I", "-S", str(Path(presence.__file__).with_name("probe.py"))]
     answer = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout)
-    assert answer.keys() in ({"missing", "words"}, ORIN.keys())
+    assert answer.keys() in ({"missing", "seen"}, ORIN.keys())
 
 
 @pytest.mark.usefixtures("asked")
@@ -101,7 +104,7 @@ def test_a_driver_that_ends_the_process_is_told_as_that(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("facts", "release", "words"),
+    ("facts", "release", "expected"),
     [
         (NO_DRIVER, "36.4.3", [r"on JetPack 6 \(Jetson Linux 36.4.3\)", "driver .* is missing .*nvidia-l4t-cuda",
                                "tensorrt.* is missing: sudo apt-get install python3-libnvinfer"]),
@@ -111,27 +114,27 @@ def test_a_driver_that_ends_the_process_is_told_as_that(tmp_path: Path, monkeypa
     ],
 )  # fmt: skip
 def test_each_missing_part_is_named_with_the_way_to_get_it(
-    facts: dict[str, Any], release: str | None, words: list[str], monkeypatch: pytest.MonkeyPatch
+    facts: dict[str, Any], release: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import re
 
     monkeypatch.setattr(presence, "find_spec", lambda _name: None)
-    said = on(monkeypatch, facts, release=release)
-    assert all(re.search(each, said) for each in words), said
+    message = on(monkeypatch, facts, release=release)
+    assert all(re.search(each, message) for each in expected), message
 
 
 @pytest.mark.parametrize(
-    ("release", "words"), [("36.4.3", "cuda-cudart-12-6"), ("39.2.0", "cuda-cudart-13-2"), (None, "pip install")]
+    ("release", "expected"), [("36.4.3", "cuda-cudart-12-6"), ("39.2.0", "cuda-cudart-13-2"), (None, "pip install")]
 )
 def test_cuda_s_runtime_is_looked_for_last(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, release: str | None, words: str
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, release: str | None, expected: str
 ) -> None:
     assert missing_parts() is None
     assert machine.trt
     monkeypatch.setattr(presence, "cuda_library", lambda _driver: None)
-    said = on(monkeypatch, ORIN, release=release)
-    assert "libcudart" in said
-    assert words in said
+    message = on(monkeypatch, ORIN, release=release)
+    assert "libcudart" in message
+    assert expected in message
 
 
 def test_a_library_that_does_not_load_is_told(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

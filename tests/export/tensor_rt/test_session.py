@@ -22,7 +22,7 @@ TARGET = Target(name="jetson-orin-nano", threads=1, cpus=(0,))
 
 def frozen(graph: Graph, folder: Path, frames: FrameRange | None = None) -> Artifact:
     folder.mkdir()
-    return freeze(graph, TARGET, folder, wish=RecipeOptions(frames=frames))
+    return freeze(graph, TARGET, folder, options=RecipeOptions(frames=frames))
 
 
 @pytest.fixture

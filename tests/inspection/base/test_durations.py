@@ -18,6 +18,6 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         seconds_of(text)
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.4, "0.4 s"), (90, "90 s"), (130, "2.17 min"), (90_000, "25 h")])
-def test_durations_in_words(seconds: float, words: str) -> None:
-    assert describe_duration(seconds) == words
+@pytest.mark.parametrize(("seconds", "message"), [(0.4, "0.4 s"), (90, "90 s"), (130, "2.17 min"), (90_000, "25 h")])
+def test_durations_in_words(seconds: float, message: str) -> None:
+    assert describe_duration(seconds) == message

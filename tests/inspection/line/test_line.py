@@ -55,14 +55,14 @@ def test_more_jitter_than_half_the_distance_is_refused_with_the_most_that_can_be
 
 
 @pytest.mark.parametrize(
-    ("bursts", "words"),
+    ("bursts", "expected"),
     [
         ({"every": 4, "parts": 4, "pitch_mm": 40}, "bursts.parts must be below bursts.every, got 4 of 4"),
         ({"every": 50, "parts": 4, "pitch_mm": 120}, r"bursts.pitch_mm must be below part_pitch_mm \(120\), got 120"),
     ],
 )
-def test_bursts_that_are_none_are_refused(bursts: dict[str, Any], words: str) -> None:
-    with pytest.raises(LineFileError, match=words):
+def test_bursts_that_are_none_are_refused(bursts: dict[str, Any], expected: str) -> None:
+    with pytest.raises(LineFileError, match=expected):
         budget_of(Line(**FIGURES, bursts=bursts))
 
 

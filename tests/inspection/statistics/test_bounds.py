@@ -64,7 +64,7 @@ def test_the_upper_bound_covers_as_often_as_it_says(rate: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "message"),
     [
         (lambda: rate_upper(5, 4, confidence=0.95), "count must be in"),
         (lambda: rate_upper(-1, 4, confidence=0.95), "count must be in"),
@@ -73,8 +73,8 @@ def test_the_upper_bound_covers_as_often_as_it_says(rate: float) -> None:
         (lambda: frames_needed(0.1, confidence=0.95, misses=-1), "misses must be >= 0"),
     ],
 )
-def test_impossible_numbers_are_named(call, said: str) -> None:  # noqa: ANN001
-    with pytest.raises(DataError, match=said):
+def test_impossible_numbers_are_named(call, message: str) -> None:  # noqa: ANN001
+    with pytest.raises(DataError, match=message):
         call()
 
 

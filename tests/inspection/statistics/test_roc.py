@@ -53,14 +53,14 @@ def test_resamples_without_a_class_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "defective", "groups", "said"),
+    ("scores", "defective", "groups", "message"),
     [
         ([0.1, 0.2], [True, True], ["a", "b"], "got 2 defective of 2"),
         ([0.1, 0.2], [True, False], ["a"], "one group per image"),
     ],
 )
-def test_what_has_no_area_is_named(scores: list[float], defective: list[bool], groups: list[str], said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_what_has_no_area_is_named(scores: list[float], defective: list[bool], groups: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
         auroc_interval(scores, defective, groups)
 
 

@@ -59,13 +59,13 @@ def test_the_limit_holds_on_the_next_parts_as_often_as_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "defective", "said"),
+    ("scores", "defective", "message"),
     [
         ([0.1, 0.2], [True, True], "at least one good part"),
         ([0.1, float("nan")], [True, False], "got nan for image 1"),
         ([0.1], [True, False], "one length"),
     ],
 )
-def test_unusable_scores_are_named(scores: list[float], defective: list[bool], said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_unusable_scores_are_named(scores: list[float], defective: list[bool], message: str) -> None:
+    with pytest.raises(DataError, match=message):
         operating_point(scores, defective, **LIMITS)

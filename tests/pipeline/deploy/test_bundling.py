@@ -150,11 +150,11 @@ def test_a_bundle_of_a_quick_run_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"), [(("tiny",), "wanted one of small, teacher.*, got tiny"), (("small", "small"), "runtimes")]
+    ("rows", "expected"), [(("tiny",), "wanted one of small, teacher.*, got tiny"), (("small", "small"), "runtimes")]
 )
-def test_rows_that_cannot_be_bundled_are_named(home: Path, done: Outcome, rows: tuple[str, ...], words: str) -> None:
+def test_rows_that_cannot_be_bundled_are_named(home: Path, done: Outcome, rows: tuple[str, ...], expected: str) -> None:
     assert done.verdict == "fits"
-    with pytest.raises(BundleError, match=words):
+    with pytest.raises(BundleError, match=expected):
         bundled(home, rows=rows, anyway=True)
 
 

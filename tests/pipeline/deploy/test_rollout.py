@@ -97,7 +97,7 @@ def test_the_end_says_which_hosts_have_the_new_version_and_which_the_old() -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("ssh://a\nhost b\n", r"hosts.txt:2: wanted ssh://user@host"),
         ("ssh://a\nssh://b\nssh://a\n", r"hosts.txt:3: ssh://a stands there twice"),
@@ -105,9 +105,9 @@ def test_the_end_says_which_hosts_have_the_new_version_and_which_the_old() -> No
         ("\xff", "hosts.txt"),
     ],
 )
-def test_a_bad_list_of_hosts_is_one_message(tmp_path: Path, text: str, words: str) -> None:
+def test_a_bad_list_of_hosts_is_one_message(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "hosts.txt").write_bytes(text.encode("latin-1"))
-    with pytest.raises(LineFileError, match=words):
+    with pytest.raises(LineFileError, match=message):
         read_hosts(tmp_path / "hosts.txt")
     with pytest.raises(LineFileError, match="cannot read the list of hosts"):
         read_hosts(tmp_path / "nowhere.txt")

@@ -47,8 +47,8 @@ def test_the_built_in_line_can_be_proved_in_the_time_it_takes() -> None:
 
 def test_the_text_says_the_numbers() -> None:
     text = plan_text(plan(LineFile(name="pcb", line=LINE, data=DataSettings(root=Path("/data")))))
-    for words in ("240 ms", "86 ms", "4603 frames", "160 defective", "0.1000% of frames"):
-        assert words in text
+    for expected in ("240 ms", "86 ms", "4603 frames", "160 defective", "0.1000% of frames"):
+        assert expected in text
 
 
 def test_the_stall_allowed_for_multiplies_the_frames() -> None:
@@ -80,14 +80,14 @@ def test_an_uneven_belt_in_front_of_several_cameras_is_told() -> None:
     }
     assert json.loads(json.dumps(facts)) == facts
     text = plan_text(facts)
-    for words in (
+    for expected in (
         "3, triggered together",
         "up to 2.5 ms either way",
         "4 in every 50, 40 mm apart",
         "in time if a decision takes at most 28.67 ms",
         "where parts touch, a frame comes every 13.33 ms",
     ):
-        assert words in text
+        assert expected in text
 
 
 def test_an_even_belt_in_front_of_one_camera_says_nothing_of_it() -> None:

@@ -152,9 +152,9 @@ def test_plan_answers_from_a_trace(tmp_path: Path, measured: Measured) -> None:
         "data: {root: frames}\n"
     )
     asked = [str(tmp_path / "line.yaml"), "--trace", str(tmp_path / "small.npz")]
-    words, machine = run(*asked, "--faster", "20%"), run(*asked, "--speed", "700", "--json")
-    assert (words.exit_code, machine.exit_code) == (0, 0)
-    assert "At 600 mm/s it holds" in words.stdout
+    message, machine = run(*asked, "--faster", "20%"), run(*asked, "--speed", "700", "--json")
+    assert (message.exit_code, machine.exit_code) == (0, 0)
+    assert "At 600 mm/s it holds" in message.stdout
     assert json.loads(machine.stdout)["asked"]["speed_mm_s"] == 700
 
 

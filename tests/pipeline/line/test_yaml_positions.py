@@ -19,7 +19,7 @@ def test_values_follow_yaml_1_2_not_1_1() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "words"),
+    ("text", "line", "message"),
     [
         ("", 1, "empty file"),
         ("# only a comment\n", 1, "empty file"),
@@ -39,11 +39,11 @@ def test_values_follow_yaml_1_2_not_1_1() -> None:
         ("a: *nowhere\n", 1, "undefined alias"),
     ],
 )
-def test_what_is_no_line_file_is_named_with_its_line(text: str, line: int, words: str) -> None:
+def test_what_is_no_line_file_is_named_with_its_line(text: str, line: int, message: str) -> None:
     with pytest.raises(LineFileError, match=r"line\.yaml") as caught:
         read_text(text, source="line.yaml")
     assert str(caught.value).startswith(f"line.yaml:{line}:")
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_alias_bomb_is_refused_quickly() -> None:
@@ -61,13 +61,13 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     large, binary = tmp_path / "large.yaml", tmp_path / "binary.yaml"
     large.write_bytes(b"#" * 1_000_001)
     binary.write_bytes(b"a: 1\nb: \xff\xfe\n")
-    for path, words in (
+    for path, message in (
         (tmp_path / "none.yaml", "no such file"),
         (tmp_path, "a folder"),
         (large, "at most 1000000 bytes"),
         (binary, "binary.yaml:2: wanted UTF-8"),
     ):
-        with pytest.raises(LineFileError, match=words):
+        with pytest.raises(LineFileError, match=message):
             read_file(path)
 
 

@@ -62,7 +62,7 @@ def test_a_family_written_twice_has_two_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("entry", "message"),
     [
         ({"family": "plane"}, "family: wanted one of factory, plain"),
         ({"family": "plain", "widths": [8]}, "widths"),
@@ -72,8 +72,10 @@ def test_a_family_written_twice_has_two_names() -> None:
         ({"family": "plain", "width": [[8]]}, "plain values"),
     ],
 )
-def test_a_network_that_cannot_be_built_is_refused_before_anything_is_tried(entry: dict[str, Any], words: str) -> None:
-    with pytest.raises((ValueError, LineFileError), match=words):
+def test_a_network_that_cannot_be_built_is_refused_before_anything_is_tried(
+    entry: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((ValueError, LineFileError), match=message):
         SpaceSettings.model_validate({"networks": [entry]})
 
 

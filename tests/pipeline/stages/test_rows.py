@@ -50,7 +50,7 @@ def test_a_baseline_whose_part_is_missing_is_left_out_and_named(
     rows, notified = planned_rows(line_file, baselines=True), list[str]()
     kept = without_missing(rows, notify=notified.append)
     assert {row.name for row in rows} - {row.name for row in kept} == {"teacher-torch_compiled"}
-    assert [words for words in notified if "apt-get install g++" in words] == notified != []
+    assert [message for message in notified if "apt-get install g++" in message] == notified != []
     require_parts(kept, runs=True)
 
 

@@ -28,13 +28,13 @@ def never(_folder: Path) -> None:
 
 def test_a_stage_is_done_once(tmp_path: Path) -> None:
     stage = Stage(name="seven", inputs={"value": 7})
-    said: list[str] = []
-    folder = run_stage(tmp_path, stage, write_seven, notify=said.append)
+    lines: list[str] = []
+    folder = run_stage(tmp_path, stage, write_seven, notify=lines.append)
     assert folder == tmp_path / "stages" / stage.key
-    assert run_stage(tmp_path, Stage(name="seven", inputs={"value": 7}), never, notify=said.append) == folder
+    assert run_stage(tmp_path, Stage(name="seven", inputs={"value": 7}), never, notify=lines.append) == folder
     assert (folder / "deep" / "seven.txt").read_text() == "7"
     assert [entry["event"] for entry in journal(tmp_path)] == ["started", "finished"]
-    assert "already done" in said[-1]
+    assert "already done" in lines[-1]
 
 
 def test_other_inputs_are_another_stage() -> None:

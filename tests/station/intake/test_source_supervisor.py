@@ -27,7 +27,7 @@ Taken = list[OfferedFrame | FaultyFrame]
 @contextmanager
 def kept(choice: SourceChoice, counters: Counters, **watchdog: Any) -> Iterator[tuple[SourceSupervisor, Taken]]:
     taken: Taken = []
-    keeper = SourceSupervisor(
+    supervisor = SourceSupervisor(
         "in",
         choice,
         channels=1,
@@ -35,11 +35,11 @@ def kept(choice: SourceChoice, counters: Counters, **watchdog: Any) -> Iterator[
         counters=counters,
         watchdog=WatchdogSettings.model_validate(watchdog),
     )
-    keeper.start()
+    supervisor.start()
     try:
-        yield keeper, taken
+        yield supervisor, taken
     finally:
-        keeper.stop()
+        supervisor.stop()
 
 
 def incidents(counters: Counters) -> list[str]:
@@ -80,8 +80,8 @@ def test_a_source_that_ends_is_not_opened_again(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4), np.uint8))
     choice = SourceChoice.model_validate({"replay": {"path": tmp_path, "period_ms": 1, "frames": 3}})
     counters = Counters()
-    with kept(choice, counters) as (keeper, taken):
-        eventually(lambda: keeper.ended)
+    with kept(choice, counters) as (supervisor, taken):
+        eventually(lambda: supervisor.ended)
     assert len(taken) == 3
     assert counters.snapshot().restarts == {}
 
@@ -121,13 +121,13 @@ def test_a_hanging_driver_is_given_up_and_its_frame_is_still_answered(monkeypatc
     kind, counters = Hanging(), Counters()
     monkeypatch.setattr(source_supervisor, "source_kinds", lambda: {"hanging": kind})
     choice = SourceChoice.model_construct(kind="hanging", settings=HangingSettings())
-    with kept(choice, counters, source_stuck_s=0.05) as (keeper, taken):
+    with kept(choice, counters, source_stuck_s=0.05) as (supervisor, taken):
         for hung in range(1, MOST_HUNG + 1):
             eventually(lambda: kind.opened == hung)  # noqa: B023 - called at once
-            assert not keeper.hopeless
+            assert not supervisor.hopeless
             time.sleep(0.06)
-            keeper.look()
-        assert keeper.hopeless
+            supervisor.look()
+        assert supervisor.hopeless
         assert counters.snapshot().restarts == {"in": MOST_HUNG}
         kind.freed.set()
         eventually(lambda: len(taken) >= MOST_HUNG)

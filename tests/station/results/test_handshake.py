@@ -82,9 +82,9 @@ def test_two_cameras_and_a_plc_that_reconnects(bundle: Any, frames: list[Frame],
     service.stop()
     wiring.stop()
     assert [part[0] for part in plc.parts] == [each.outcome.number for each in seen] == list(range(1, len(seen) + 1))
-    told = [(each.outcome.answer == "reject", {"left": 1, "right": 2}[each.outcome.source]) for each in seen]
-    assert [(part[1], part[3]) for part in plc.parts] == told
-    assert {source for _, source in told} == {1, 2}
+    reported = [(each.outcome.answer == "reject", {"left": 1, "right": 2}[each.outcome.source]) for each in seen]
+    assert [(part[1], part[3]) for part in plc.parts] == reported
+    assert {source for _, source in reported} == {1, 2}
     assert service.counters.snapshot().dropped.get("modbus_tcp", 0) == 0
 
 

@@ -124,13 +124,13 @@ def test_nobody_there_is_said(plc: ModbusPlc) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"valid": 1}, "belong together"),
         ({"valid": 0, "acknowledge": 2}, "different coils"),
         ({"registers": 65_530}, "registers"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(wrong: dict[str, int], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_settings_that_contradict_each_other_are_refused(wrong: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         ModbusTcpSettings.model_validate({"host": "x", **wrong})

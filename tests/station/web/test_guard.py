@@ -141,7 +141,7 @@ def test_addresses_are_not_remembered_without_end() -> None:
     guard = Guard(HttpSettings(), token=None)
     for number in range(5000):
         guard.refusal(f"10.0.{number // 256}.{number % 256}", HERE)
-    assert len(guard._turns) == 1024
+    assert len(guard._rates) == 1024
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.5", "::", "station.local"])
@@ -247,8 +247,8 @@ def test_failed_tokens_are_counted_and_told(opened: Any, identity: tuple[Path, P
         assert https(opened.port, identity[0], {"Authorization": "Bearer guess"})[0] in (401, 429)
     tally = opened.service.counters.snapshot()
     assert tally.refused_requests["token"] == before + 11
-    told = [each.text for each in tally.incidents if each.part == "http" and "(token)" in each.text]
-    assert any(text.startswith("refused 10 requests so far (token), the last from 127.0.0.1") for text in told)
+    noted = [each.text for each in tally.incidents if each.part == "http" and "(token)" in each.text]
+    assert any(text.startswith("refused 10 requests so far (token), the last from 127.0.0.1") for text in noted)
     assert https(opened.port, identity[0], {"Authorization": f"Bearer {TOKEN}"})[0] == 200
     body = opened.front.web._facade.snapshot().refused_requests
     assert body["token"] >= 11
@@ -257,27 +257,27 @@ def test_failed_tokens_are_counted_and_told(opened: Any, identity: tuple[Path, P
 def test_a_new_certificate_is_shown_without_a_stop(
     bundle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_RENEW_LOOK_S", 0.05)
+    monkeypatch.setattr(server, "_RENEW_CHECK_S", 0.05)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     certificate, key = made_identity(tmp_path / "a")
     newer, newer_key = made_identity(tmp_path / "b")
     with station(bundle, http={"tls_certificate": str(certificate), "tls_key": str(key)}) as running:
 
-        def told(words: str) -> bool:
-            return any(words in each.text for each in running.service.counters.snapshot().incidents)
+        def noted(text: str) -> bool:
+            return any(text in each.text for each in running.service.counters.snapshot().incidents)
 
         _, first = https(running.port, certificate, {})
         certificate.write_bytes(newer.read_bytes())
-        eventually(lambda: told("was not renewed"))
+        eventually(lambda: noted("was not renewed"))
         newer_key.replace(key)
-        eventually(lambda: told("was read again"))
+        eventually(lambda: noted("was read again"))
         status, second = https(running.port, newer, {})
         assert status == 200
         assert first != second
         key.chmod(0o644)
         key.write_bytes(key.read_bytes())
-        eventually(lambda: told("everybody on this machine may read"))
+        eventually(lambda: noted("everybody on this machine may read"))
         assert https(running.port, newer, {})[1] == second
 
 
@@ -291,14 +291,14 @@ def test_a_key_that_cannot_be_used_is_said(bundle: Any, tmp_path: Path, wrong: s
     elif wrong == "other":
         (tmp_path / "b").mkdir()
         made_identity(tmp_path / "b")[1].replace(key)
-    said = {
+    expected = {
         "encrypted": "is encrypted, and nobody is there to type its passphrase; write it without: openssl pkey",
         "readable": "everybody on this machine may read this secret; run: chmod 640",
         "missing": "wanted a file with a secret",
         "other": "wanted a certificate and its key",
     }
     with (
-        pytest.raises(LineFileError, match=said[wrong]),
+        pytest.raises(LineFileError, match=expected[wrong]),
         station(bundle, http={"tls_certificate": str(certificate), "tls_key": str(key)}),
     ):
         pass

@@ -78,7 +78,7 @@ def test_packed_bodies_are_unpacked(running: Any, frames: list[Frame], encoding:
     plain = running.json("/frames", png(frames[0]))
     status, facts = running.json("/frames", pack(png(frames[0])), headers)
     assert (status, facts["score"]) == (200, plain[1]["score"])
-    for damaged, said in (
+    for damaged, message in (
         (b"no gzip at all", "damaged"),
         (pack(png(frames[0]))[:-9], "cut short"),
         (pack(bytes(900_000)) + b"more", "more behind it"),
@@ -86,7 +86,7 @@ def test_packed_bodies_are_unpacked(running: Any, frames: list[Frame], encoding:
     ):
         status, facts = running.json("/frames", damaged, headers)
         assert status == 400
-        assert said in facts["error"]
+        assert message in facts["error"]
 
 
 @pytest.mark.parametrize("name", [7, 2.5, -1, "a", ""])

@@ -88,7 +88,7 @@ def test_the_command_prints_json_or_tables(capsys: pytest.CaptureFixture[str]) -
     assert {"case", "factor", "fits", "misses", "wrong", "interval"} <= set(notified["cells"][0])
     assert main(["--lines", "1"]) == 0
     text = capsys.readouterr().out
-    for words in ("Judged to fit, in % of 1 lines each", "bursts of 10, taken for 1 *", "Frames until the end, mean"):
-        assert words in text
+    for message in ("Judged to fit, in % of 1 lines each", "bursts of 10, taken for 1 *", "Frames until the end, mean"):
+        assert message in text
     with pytest.raises(SystemExit):
         main(["--lines", "0"])

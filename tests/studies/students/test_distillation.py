@@ -13,8 +13,8 @@ from beltline.studies.students.students import distill_steps
 
 def test_terms_are_added_one_after_the_other(line_file: LineFile) -> None:
     found = {name: step.teacher for name, step in variants(distill_steps(line_file)["tiny"]).items()}
-    said = {name: (each.score, each.heatmap, each.features is not None) for name, each in found.items()}
-    assert said == {
+    terms = {name: (each.score, each.heatmap, each.features is not None) for name, each in found.items()}
+    assert terms == {
         "student alone": (0, 0, False),
         "+ logits": (2, 0, False),
         "+ heatmap": (2, 1, False),
