@@ -92,7 +92,10 @@ def read_members(stream: BinaryIO) -> tuple[Member, ...]:
         _require_room(len(members), stream.tell())
     directory = _directory(members)
     if not members or head + stream.read(len(directory)) != directory:
-        msg = "wanted a bundle as Beltline writes it, got other bytes behind its members; get it again"
+        got = (
+            "got other bytes behind its members; get it again" if members else "got another kind of file; name a bundle"
+        )
+        msg = f"wanted a bundle as Beltline writes it, {got}"
         raise BundleError(msg)
     require_apart([member.name for member in members])
     return tuple(members)

@@ -211,8 +211,10 @@ def _readable(
         return list(listings), []
     if not skip:
         missing = [path for path in unreadable if not (root / path).exists()]
-        way_out = f"correct the names{_nearest(root, missing[0])}" if missing else "copy them again, take them out"
         reasons = [unreadable[path] for path in [*missing, *(path for path in unreadable if path not in missing)]]
+        cut = any(word in reason for reason in reasons for word in ("truncated", "damaged"))
+        mended = "copy them again, take them out" if cut else "put right what they are, take them out"
+        way_out = f"correct the names{_nearest(root, missing[0])}" if missing else mended
         msg = f"{_first_few(reasons, sep='; ')}: {way_out}, or set data.skip_unreadable: true to go on without them"
         raise DataError(msg)
     kept = [each for each in listings if each.path not in unreadable and each.mask not in unreadable]
@@ -252,7 +254,8 @@ def _with_true_masks(
     blamed = [each.path for each in decided if each.defective and each.mask is not None and each.mask not in marking]
     if blamed:
         notes.append(
-            f"{len(blamed)} defective images have an all-black mask and count by label alone: {_first_few(blamed)}"
+            f"{len(blamed)} defective images have a mask of one value, which marks nothing, and count by label alone: "
+            f"{_first_few(blamed)}"
         )
     return [each if each.mask in marking else replace(each, mask=None) for each in decided], rule, notes, large
 

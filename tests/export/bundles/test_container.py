@@ -143,3 +143,9 @@ def test_bytes_that_change_between_two_looks_are_noticed() -> None:
     changed[member.offset] ^= 1
     with pytest.raises(BundleError, match="changed while it was read"):
         list(copy_member(io.BytesIO(bytes(changed)), member))
+
+
+@pytest.mark.parametrize("content", [b"", b"line: {}\n", b"\x89PNG" + bytes(99)])
+def test_another_kind_of_file_is_called_so(content: bytes) -> None:
+    with pytest.raises(BundleError, match="got another kind of file; name a bundle"):
+        read(content)

@@ -179,7 +179,20 @@ def test_an_empty_mask_leaves_the_label_alone(tmp_path: Path) -> None:
     _save(tmp_path / "masks" / "02.png", np.zeros((48, 48), np.uint8))
     dataset = _load(tmp_path)
     assert next(sample.mask for sample in dataset.samples if sample.path == "02.png") is None
-    assert dataset.notes == ("1 defective images have an all-black mask and count by label alone: 02.png",)
+    assert dataset.notes == (
+        "1 defective images have a mask of one value, which marks nothing, and count by label alone: 02.png",
+    )
+
+
+def test_copying_again_is_advised_only_where_it_helps(tmp_path: Path) -> None:
+    _line(tmp_path)
+    whole = (tmp_path / "03.png").read_bytes()
+    (tmp_path / "03.png").write_bytes(b"hello")
+    with pytest.raises(DataError, match=r"starts with b'hello'; .*: put right what they are, take them out, or set"):
+        _load(tmp_path)
+    (tmp_path / "03.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"truncated PNG.*: copy them again, take them out, or set"):
+        _load(tmp_path)
 
 
 def test_a_good_image_may_have_an_empty_mask_but_no_other(tmp_path: Path) -> None:
