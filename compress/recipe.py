@@ -81,7 +81,7 @@ class ModuleContext:
         seed: Of everything random.
         progress: Called often.
         timer: Times networks as the recipe goes on with them; None where there is no device to measure on.
-        notify: Told in words what a user should know.
+        notify: Called with each message that a user should see.
     """
 
     dataset: Dataset

@@ -193,7 +193,7 @@ class BuildsOnDevice(Protocol):
     """What a backend offers besides where its artifacts are made into what runs on the device itself."""
 
     def prepare(self, artifact: Artifact, *, notify: Callable[[str], None]) -> None:
-        """Build ahead of `load`; `notify` is told how far that is.
+        """Build ahead of `load`; `notify` is called with the progress.
 
         Raises:
             GraphError: The runtime does not take the model.

@@ -17,7 +17,7 @@ from .contracts import Session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What a session said of a row of samples.
+    """What a session gives for a row of samples.
 
     Attributes:
         scores: float64 `[samples]`, each in [0, 1], in the order of the samples.

@@ -73,7 +73,7 @@ def compare_rows(
 
     Raises:
         LineFileError: No such row, or one row twice.
-        BeltlineError: Anything else that the user can mend.
+        BeltlineError: Anything else that the user can correct.
     """
     asked = with_found(quickened(line_file) if quick else line_file, runs)
     plans = _chosen(asked, names)

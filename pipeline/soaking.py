@@ -51,7 +51,7 @@ def soak_row(
 
     Raises:
         LineFileError: There is no such row, or the line names no device that is this machine.
-        BeltlineError: Anything else that the user can mend.
+        BeltlineError: Anything else that the user can correct.
     """
     asked = with_found(quickened(line_file) if quick else line_file, runs)
     if not any(target.ssh is None for target in asked.target):

@@ -85,7 +85,7 @@ class Proof:
 
     @property
     def backlogged(self) -> bool:
-        """Whether most frames are late: the device cannot keep up, which is no spell."""
+        """Whether most frames are late: the device cannot keep up, which is no burst."""
         return self.misses >= _HOPELESS * self.frames
 
 

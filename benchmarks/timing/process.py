@@ -103,7 +103,7 @@ def serve(argv: list[str], work: Callable[[str, Channel], int]) -> int:
         work: Gets that text and the channel; gives the exit code.
 
     Returns:
-        What `work` gives, or 2 after an error that a user can mend, which the channel reports as `{"error": ...}`.
+        What `work` gives, or 2 after an error that a user can correct, which the channel reports as `{"error": ...}`.
     """
     channel = Channel(os.dup(1))
     os.dup2(2, 1)

@@ -2,7 +2,7 @@
 
 An engine works with one TensorRT version on one kind of GPU only, so it cannot be shipped. The artifact is what can:
 `model.onnx`, in the form that TensorRT takes, beside the frozen recipe `model.json`. The first `load` on a machine (or
-`prepare`, which tells how far it is) builds the engine and keeps it; it is built again when TensorRT, the GPU or
+`prepare`, which reports its progress) builds the engine and keeps it; it is built again when TensorRT, the GPU or
 JetPack has changed.
 """
 
@@ -51,7 +51,7 @@ class TensorRt:
         return artifact
 
     def prepare(self, artifact: Artifact, *, notify: Notify) -> None:
-        """Build the engine if it is not there already; `tell` is told how far that is.
+        """Build the engine if it is not there already; `notify` is called with the progress.
 
         Raises:
             GraphError: The file was changed, or TensorRT does not take it.

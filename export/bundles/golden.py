@@ -51,7 +51,7 @@ class Golden(BaseModel):
 
     Attributes:
         frames: In the order of the scores.
-        scores: By backend: what the model said of each frame.
+        scores: By backend: the score of each frame.
         rejects: By backend: what was decided.
     """
 

@@ -91,7 +91,7 @@ class ModelFacts(_Part):
         built_for: Name of the target.
         frame: How it treats camera frames.
         threshold: `score >= threshold` rejects the part.
-        verdict: What the run said of this row.
+        verdict: What the run found of this row.
         relies_on: CPU instructions that make it as fast as it was measured.
         runtime: Versions of the packages that ran it when it was measured.
     """
@@ -133,7 +133,7 @@ class Manifest(_Part):
     Attributes:
         format: Of the bundle; 2 where a file is packed.
         name: Of the run.
-        line: That it was made for; installing another line's asks for a word.
+        line: That it was made for; installing another line's needs `--other-line`.
         product: That it inspects; likewise.
         number: Ascending with every bundle of a product; a lower one does not replace a higher one by mistake.
         expires: Day after which everyone is warned; None: never.

@@ -76,13 +76,13 @@ class BundleParts:
         device: What they were measured on.
         budget: The belt they were measured for.
         gates: What was asked for.
-        cautions: What every reader must be told.
+        cautions: What every reader must know.
         golden: Golden frames and what is expected of them.
         frames: Their pixels, in the same order.
         report: Content of report.json.
         licence: Its text.
         parts_list: Content of the software bill of materials.
-        reference: Scores and looks of good parts; None: a station cannot tell whether its parts drift away.
+        reference: Scores and appearance of good parts; None: a station cannot tell whether its parts drift away.
         packed: Whether files that shrink by it are coded for the way; they are installed bit by bit as they were.
     """
 

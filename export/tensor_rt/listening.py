@@ -43,7 +43,7 @@ def listen(trt: Any) -> Any:
 
 
 def joined(messages: list[str]) -> str:
-    """Put what TensorRT said into one line, the first few of it.
+    """Join the messages of TensorRT, the first few of it.
 
     >>> joined(["no kernel", "no kernel", "out of memory"])
     'no kernel; out of memory'
@@ -54,7 +54,7 @@ def joined(messages: list[str]) -> str:
 
 
 def watch(trt: Any, notify: Notify) -> Any:
-    """Make a progress monitor that tells which phase a build is in, every ten seconds at most."""
+    """Make a progress monitor that reports which phase a build is in, every ten seconds at most."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -139,7 +139,7 @@ def _root(folder: Path, source: str | None) -> Path:
 
 
 def _listings(root: Path, settings: DataSettings) -> list[Listing]:
-    """Read the tree, settle names, labels and groups, and refuse early what no image could mend."""
+    """Read the tree, settle names, labels and groups, and refuse early what no image could change."""
     chosen = reader_for(root, settings.reader)
     listings = chosen.read(root)
     stored = as_stored(root, [path for each in listings for path in (each.path, each.mask) if path is not None])

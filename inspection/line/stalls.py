@@ -3,7 +3,7 @@
 Late frames come in bursts: the device does nothing for `stall_ms` (another process, a page written to disk, a clock
 that drops), frames pile up, and all of them are late together. Such a burst is one event, not many.
 
-The longest spell, derived. A trigger falls due every T; its c frames (one per camera) take u*T to work off, u being
+The longest burst, derived. A trigger falls due every T; its c frames (one per camera) take u*T to work off, u being
 the utilisation, so the device catches up by T*(1 - u) with each trigger. Worst case: a stall of S begins just as
 trigger 0 falls due. Trigger k is then decided at S + (k + 1)*u*T and was due at k*T; it is late where
 

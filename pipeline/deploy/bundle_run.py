@@ -37,7 +37,7 @@ def bundle_job(line_file: LineFile, *, runs: Path, quick: bool, options: BundleO
     """Write a bundle of a line's run and verify it as any other machine would.
 
     Raises:
-        BeltlineError: Anything that the user can mend, such as a row that does not fit.
+        BeltlineError: Anything that the user can correct, such as a row that does not fit.
     """
     asked = with_found(quickened(line_file) if quick else line_file, runs)
     plans = _plans(asked, options)

@@ -155,8 +155,8 @@ def _chosen(results: Sequence[RowResult], report: Report, options: BundleOptions
     verdicts = {row.name: row.verdict for row in report.rows}
     if unfit := [name for name in names if verdicts[name] != "fits" and not options.anyway]:
         msg = (
-            f"row {unfit[0]}: wanted the verdict fits, got {verdicts[unfit[0]]}; mend it (the report says how), or add "
-            "--anyway to bundle it: the bundle will say so to everyone who verifies it"
+            f"row {unfit[0]}: wanted the verdict fits, got {verdicts[unfit[0]]}; correct it (the report says how), or "
+            "add --anyway to bundle it: the bundle will say so to everyone who verifies it"
         )
         raise BundleError(msg)
     backends = [by_name[name].artifact.backend for name in names]
@@ -217,7 +217,7 @@ def _device(result: RowResult) -> DeviceFacts:
 def _golden(
     job: RunJob, chosen: Sequence[RowResult], models: Sequence[BundleModel], *, margin: float
 ) -> tuple[Golden, list[Frame]]:
-    """Choose frames of val and test by the first model's scores, with what every model said of them."""
+    """Choose frames of val and test by the first model's scores, with the scores of every model."""
     samples = (*job.dataset.of("val"), *job.dataset.of("test"))
     scores = [np.concatenate([each.scored.val, each.scored.test]) for each in chosen]
     places = choose_golden(
@@ -238,7 +238,7 @@ def _golden(
 
 
 def _reference(job: RunJob, chosen: Sequence[RowResult], there: Sequence[DeviceModel]) -> Reference | None:
-    """Take good frames of val, evenly spread: what every model said of them, and how they look.
+    """Take good frames of val, evenly spread: with the scores of every model, and their appearance.
 
     A model that is built elsewhere is to score as the row that it comes from.
     """

@@ -60,7 +60,7 @@ class DeviceModel:
 
     @property
     def caution(self) -> str:
-        """What every reader must be told."""
+        """What every reader must know."""
         return (
             f"{self.model.row} on {NAME} was neither run nor measured before this bundle was made: its golden scores "
             "are those of ONNX Runtime, and `beltline install` builds the engine on the device, compares decisions and "

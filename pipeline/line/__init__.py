@@ -1,1 +1,1 @@
-"""The line file: read, checked, its places and mistakes, its schema; what the belt asks for."""
+"""The line file: read, checked, its positions and validation errors, its schema; what the belt asks for."""

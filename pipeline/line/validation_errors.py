@@ -37,7 +37,7 @@ class Problem:
 
 
 def raise_if_any(problems: Sequence[Problem], placed: PlacedYaml) -> None:
-    """Raise one LineFileError that lists the mistakes by line, if there are any."""
+    """Raise one LineFileError that lists the errors by line, if there are any."""
     if not problems:
         return
     ordered = sorted(problems, key=lambda each: placed.line_of(each.location))

@@ -87,7 +87,7 @@ class Engine:
         Raises:
             BundleError: The runtime does not take the model.
             ParityError: A golden decision flipped.
-            StationError: The process ended without a word, or took too long.
+            StationError: The process ended without an answer, or took too long.
         """
         version = self.at_work.version
         self._channel.settimeout(timeout_s)

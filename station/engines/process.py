@@ -93,7 +93,7 @@ class Prewake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """What the process is told on its command line.
+    """What the process gets on its command line.
 
     Attributes:
         folder: The unpacked bundle.

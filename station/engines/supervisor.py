@@ -46,7 +46,7 @@ class EngineSupervisor:
         self._known: set[int] = set()
         self._tasks: SimpleQueue[Task] = SimpleQueue()
         self._stopping = Event()
-        self._thread = Thread(target=self._run, name="engine-keeper", daemon=True)
+        self._thread = Thread(target=self._run, name="engine-supervisor", daemon=True)
 
     @property
     def engine_pid(self) -> int:

@@ -1,1 +1,1 @@
-"""What sources are made of: cameras, files, pixels, and the keeper that starts them anew."""
+"""What sources are made of: cameras, files, pixels, and the supervisor that starts them anew."""

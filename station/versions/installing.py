@@ -139,7 +139,7 @@ def _require_expected(manifest: Manifest, places: Places, options: InstallOption
         now = current_activation(places)
         before = None if now is None else manifest_of(places.versions / now.version)
     except BundleError:
-        return  # it is damaged, and this install is to mend it
+        return  # it is damaged, and this install replaces it
     if before is None:
         return
     if (before.line, before.product) != (manifest.line, manifest.product) and not options.other_line:

@@ -132,7 +132,7 @@ def main(arguments: list[str], answers: TextIO) -> int:
         answers: Takes one JSON object a line.
 
     Returns:
-        0, or 2 after an error that a user can mend: then the last line is `{"error": ..., "kind": ...}`.
+        0, or 2 after an error that a user can correct: then the last line is `{"error": ..., "kind": ...}`.
     """
     task, folder = arguments
 

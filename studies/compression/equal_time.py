@@ -80,7 +80,7 @@ class Contest:
     Attributes:
         model: The checkpoint to be pruned.
         teacher: The checkpoint that fine-tunes.
-        dataset: Train and val mend, test compares.
+        dataset: Train and val fine-tune, test compares.
         bench: Where and how networks are timed.
         fit: Of the fine-tuning.
         round_to: Fewer channels are a multiple of this.
@@ -182,7 +182,7 @@ def _judged(contest: Contest, path: Path, *, way: str, share: float) -> Pruned:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print a table in Markdown; 2 after an error that a user can mend."""
+    """Print a table in Markdown; 2 after an error that a user can correct."""
     options = _options(argv)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="beltline-equal-time-"))
     try:

@@ -119,7 +119,7 @@ def study(checkpoint: Path, bench: EngineBench, *, networks: int, round_to: int,
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the figures; `--json` prints one object instead. 2 after an error that a user can mend."""
+    """Print the figures; `--json` prints one object instead. 2 after an error that a user can correct."""
     options = _options(argv)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="beltline-table-"))
     try:

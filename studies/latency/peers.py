@@ -128,7 +128,7 @@ def compare_interleaved(
 
 
 def run_study(name: str, description: str, study: Callable[[Trial], Agreement], argv: Sequence[str]) -> int:
-    """Read a comparison's command line, run it and print what it found; 2 after an error that a user can mend."""
+    """Read a comparison's command line, run it and print what it found; 2 after an error that a user can correct."""
     parser = argparse.ArgumentParser(prog=name, description=description)
     parser.add_argument("model", help="a run's folder and a row, runs/pcb:small-int8, or a folder with artifact.json")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each tool takes its turn, at least 2")

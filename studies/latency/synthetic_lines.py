@@ -1,8 +1,8 @@
 """Synthetic lines whose true share of late frames is known exactly: what a proof can be held against.
 
-Two kinds. On a *stalling* line frames are quick but for stalls, which begin at random and each make `spell` frames in
+Two kinds. On a *stalling* line frames are quick but for stalls, which begin at random and each make `burst` frames in
 a row late, the response falling from frame to frame as a queue does that is worked off. A frame is late if a stall
-began within the last `spell` frames, so a stall begins with probability 1 - (1 - rate)**(1 / spell).
+began within the last `burst` frames, so a stall begins with probability 1 - (1 - rate)**(1 / burst).
 
 On a *noisy* line response times are lognormal, one hanging on the one before: the logarithm is a stationary AR(1)
 process (correlation 0: independent), and it may rise over the run; the rate named is then that of its end.
@@ -39,7 +39,7 @@ class Behaviour:
 
     Attributes:
         burst: Frames that each stall makes late; 0: a noisy line.
-        shortest_burst: Stalls make between this and `spell` frames late, evenly; 0: all the same.
+        shortest_burst: Stalls make between this and `burst` frames late, evenly; 0: all the same.
         correlation: Of neighbours on a noisy line, in [0, 1).
         rise: How far a noisy line's logarithm rises over the run, in standard deviations.
     """
@@ -88,7 +88,7 @@ def measurement_of(response_ms: NDArray[np.float64]) -> Measurement:
 
 
 def _stalling(behaviour: Behaviour, rate: float, shape: tuple[int, int], random: np.random.Generator) -> Responses:
-    """Let stalls begin up to `spell` frames before the run: it is a stretch of a line that has long been running."""
+    """Let stalls begin up to `burst` frames before the run: it is a stretch of a line that has long been running."""
     lines, frames = shape
     shortest, longest = behaviour.shortest_burst or behaviour.burst, behaviour.burst
     begins = random.random((lines, frames + longest)) < _stall_rate(rate, shortest, longest)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import RefusalError, answer, keeper, runtimes, store
+from . import RefusalError, answer, runtimes, store, supervisor
 
 _REFUSED = 3
 
@@ -42,7 +42,7 @@ def _refuse(text: str) -> int:
 
 def _device(folder: Path) -> dict[str, Any]:
     """Say what this device is, after clearing away what earlier sessions may have left."""
-    keeper.clear_abandoned(folder)
+    supervisor.clear_abandoned(folder)
     store.forget_old(folder)
     return {
         "python": list(sys.version_info[:2]),
@@ -61,22 +61,22 @@ def _take(folder: Path, digest: str, size: str, offset: str) -> dict[str, Any]:
 
 
 def _send(folder: Path, job: str, name: str, offset: str) -> None:
-    keeper.touch(folder, job)
-    store.send(keeper.inside(folder, job, name), offset=int(offset), stream=sys.stdout.buffer)
+    supervisor.touch(folder, job)
+    store.send(supervisor.inside(folder, job, name), offset=int(offset), stream=sys.stdout.buffer)
 
 
 def _describe(folder: Path, job: str, name: str) -> dict[str, Any]:
-    keeper.touch(folder, job)
-    return store.describe(keeper.inside(folder, job, name))
+    supervisor.touch(folder, job)
+    return store.describe(supervisor.inside(folder, job, name))
 
 
 def _place(folder: Path, job: str) -> dict[str, Any]:
-    keeper.touch(folder, job)
-    return {"placed": store.place(folder, keeper.folder_of(folder, job), _facts())}
+    supervisor.touch(folder, job)
+    return {"placed": store.place(folder, supervisor.folder_of(folder, job), _facts())}
 
 
 def _follow(folder: Path, job: str, number: str, offset: str) -> None:
-    keeper.follow(folder, job, int(number), offset=int(offset))
+    supervisor.follow(folder, job, int(number), offset=int(offset))
 
 
 _VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
@@ -86,12 +86,12 @@ _VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "installed": lambda folder, key: {"path": runtimes.installed(folder, key)},
     "install": lambda folder: {"path": runtimes.install(folder, _facts())},
     "unpack": lambda folder: {"path": runtimes.unpack(folder, _facts())},
-    "open": lambda folder, job, lease: keeper.open_job(folder, job, lease_s=float(lease)),
+    "open": lambda folder, job, lease: supervisor.open_job(folder, job, lease_s=float(lease)),
     "place": _place,
-    "order": lambda folder, job, number: keeper.order(folder, job, int(number), _facts()),
+    "order": lambda folder, job, number: supervisor.order(folder, job, int(number), _facts()),
     "follow": _follow,
-    "stop": lambda folder, job, number: keeper.stop(folder, job, int(number)),
+    "stop": lambda folder, job, number: supervisor.stop(folder, job, int(number)),
     "describe": _describe,
     "send": _send,
-    "end": keeper.end_job,
+    "end": supervisor.end_job,
 }

@@ -214,7 +214,7 @@ def test_a_client_that_dies_leaves_the_device_clean_when_its_lease_is_over(
     assert gone(int((tmp_path / "pid").read_text()))
 
 
-def test_a_job_whose_keeper_died_is_told_and_cleared_away_by_the_next_session(device: LoopbackDevice) -> None:
+def test_a_job_whose_supervisor_died_is_told_and_cleared_away_by_the_next_session(device: LoopbackDevice) -> None:
     def kill_supervisor(_: str) -> None:
         (job,) = device.jobs
         holders = [process.pid for process in psutil.process_iter() if str(job / "lock") in opened(process)]

@@ -151,7 +151,7 @@ def _reasons(rows: Sequence[Row]) -> list[str]:
     kinds = []
     for row in rows:
         time_ms = typical_ms(row, one_by_one=True)
-        time = f" ({ms(time_ms)} one by one)" if time_ms else ""
+        time = f" ({ms(time_ms)} back to back)" if time_ms else ""
         reason = row.reasons[0] if row.reasons else f"the verdict is {row.verdict}."
         if row.verdict == "fits":
             reason = "it holds every gate, too, but takes longer."

@@ -36,7 +36,7 @@ class _Trial:
 
     Attributes:
         checkpoint: The network, not fine-tuned yet.
-        predicted_ms: What the table said.
+        predicted_ms: What the table predicts.
         built_ms: What it took.
     """
 

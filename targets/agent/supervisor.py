@@ -1,7 +1,7 @@
 """Jobs on the device: a folder each, kept by a process of its own that outlives the connection.
 
-The keeper starts what is ordered, waits for it, and removes the folder when it is told to or when nobody has asked for
-it for the length of a lease. It holds a lock as long as it lives, so that a folder whose lock is free was abandoned
+The supervisor starts what is ordered, waits for it, and removes the folder when it is asked to or when nobody has asked
+for it for the length of a lease. It holds a lock as long as it lives, so that a folder whose lock is free was abandoned
 (the device lost its power) and the next session clears it away. No duration is taken from the wall clock.
 """
 
@@ -31,7 +31,7 @@ _NAME = re.compile(r"[0-9a-f]{8,64}")
 
 
 def open_job(folder: Path, job: str, *, lease_s: float) -> dict[str, Any]:
-    """Make a job's folder and its keeper; asked a second time, it is still the first one's."""
+    """Make a job's folder and its supervisor; asked a second time, it is still the first one's."""
     path = folder_of(folder, job, must_exist=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _jobs_lock(folder):
@@ -53,7 +53,7 @@ def open_job(folder: Path, job: str, *, lease_s: float) -> dict[str, Any]:
 
 
 def order(folder: Path, job: str, number: int, facts: dict[str, Any]) -> dict[str, Any]:
-    """Leave an order (`argv`, `environment`) for the keeper; the same number a second time changes nothing."""
+    """Leave an order (`argv`, `environment`) for the supervisor; the same number a second time changes nothing."""
     touch(folder, job)
     run = folder_of(folder, job) / f"run-{number}"
     run.mkdir(exist_ok=True)
@@ -111,7 +111,7 @@ def end_job(folder: Path, job: str) -> dict[str, Any]:
 
 
 def clear_abandoned(folder: Path) -> None:
-    """Remove the folders of jobs whose keeper is gone."""
+    """Remove the folders of jobs whose supervisor is gone."""
     (folder / "jobs").mkdir(parents=True, exist_ok=True)
     with _jobs_lock(folder):
         for path in (folder / "jobs").iterdir():
@@ -120,7 +120,7 @@ def clear_abandoned(folder: Path) -> None:
 
 
 def touch(folder: Path, job: str) -> None:
-    """Tell the keeper that somebody still asks for the job."""
+    """Let the supervisor know that somebody still asks for the job."""
     os.utime(folder_of(folder, job) / "seen", ns=(time.monotonic_ns(), time.monotonic_ns()))
 
 
@@ -207,7 +207,7 @@ def _detach() -> None:
 
 
 def _kept(path: Path) -> bool:
-    """Whether a job's keeper lives."""
+    """Whether a job's supervisor lives."""
     try:
         with (path / "lock").open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
