@@ -1,4 +1,4 @@
-"""From judged rows to report.json and report.html."""
+"""From judged rows to report.json and report.html, with the worst errors of the row shown and its soak."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...benchmarks.proof.gate import Finding
 from ...benchmarks.proof.summary import engine_summary
 from ...benchmarks.report.decision import row_cautions, shown_row
+from ...benchmarks.report.files import soak_of
+from ...benchmarks.report.gallery import GalleryItem
 from ...benchmarks.report.render import render_report
 from ...benchmarks.report.schema import (
     AskedGates,
@@ -27,9 +31,15 @@ from ...benchmarks.report.schema import Device as DevicePart
 from ...benchmarks.report.schema import Quality as QualityPart
 from ...benchmarks.report.schema_parts import Circumstances, Search, WhatIf
 from ...benchmarks.report.schema_times import Interleaved, Latency, Speedup, Typical
+from ...benchmarks.soak.schema import SoakSummary
 from ...benchmarks.timing.disturbances import circumstances
+from ...export.artifacts import backends
+from ...export.scoring import score_samples
+from ...inspection.base.errors import MeasurementError
 from ...inspection.base.storage import write_bytes, write_json
-from ...inspection.data.dataset import SPLITS
+from ...inspection.data.dataset import SPLITS, Sample
+from ...inspection.data.masks import read_mask
+from ...inspection.data.streaming import frames_of
 from ...inspection.statistics.quality import Quality
 from ...inspection.statistics.quantile import quantile
 from ..deploy.bundling import transport_bytes
@@ -38,8 +48,9 @@ from ..search.found import search_of_report
 from ..stages.job import DOUBT, RunJob
 from ..stages.judge import Judged, RowResult, chosen_row, judged_rows
 from ..stages.measure import Device
-from .gallery import gallery, soak_shown
+from ..stages.score import as_decided
 
+_GALLERY_EACH = 12
 _SPEEDS = 24
 _NOTED = (
     "kernel",
@@ -64,7 +75,7 @@ def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     write_json(job.folder / "report.json", content)
     shown = next(each for each in judged if each.result.name == shown_row(report).name)
     traces = {each.result.name: each.result.timed.belt for each in judged}
-    page = render_report(content, gallery(job, shown), traces, soak=soak_shown(job, shown))
+    page = render_report(content, _gallery(job, shown), traces, soak=_soak_shown(job, shown))
     write_bytes(job.folder / "report.html", page.encode())
     return report
 
@@ -235,3 +246,45 @@ def _from_here(path: Path) -> str:
     here = Path.cwd()
     resolved = path.resolve()
     return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(resolved)
+
+
+def _soak_shown(job: RunJob, shown: Judged) -> SoakSummary | None:
+    """Read the soak of the row shown; a damaged one is named on the console and the report is written without it."""
+    names = (shown.result.name, shown.result.plan.name)
+    try:
+        return soak_of(job.folder, names, artifact_digest=shown.result.artifact.digest)
+    except MeasurementError as error:
+        job.console.notify(f"left out of the report: {error}")
+        return None
+
+
+def _gallery(job: RunJob, shown: Judged) -> list[GalleryItem]:
+    """Show the worst escapes and overkills: those furthest on the wrong side of the threshold."""
+    scores, test = as_decided(job, job.dataset.of("test"), shown.result.scored.test)
+    rejected = scores >= shown.quality.threshold
+    order = np.argsort(scores, kind="stable")
+    escapes = [int(i) for i in order if test[i].defective and not rejected[i]][:_GALLERY_EACH]
+    overkills = [int(i) for i in order[::-1] if not test[i].defective and rejected[i]][:_GALLERY_EACH]
+    chosen = [*escapes, *overkills]
+    samples = tuple(test[i] for i in chosen)
+    artifact = shown.result.artifact
+    with backends()[artifact.backend].load(artifact, threads=job.target.threads) as session:
+        heatmaps = score_samples(session, job.dataset, samples, keep_heatmaps=range(len(samples))).heatmaps
+    return [
+        GalleryItem(
+            path=sample.path,
+            label=sample.label,
+            kind="escape" if sample.defective else "overkill",
+            score=float(scores[index]),
+            frame=frame,
+            heatmap=heatmaps[position],
+            mask=_mask(job, sample),
+        )
+        for position, (index, sample, frame) in enumerate(
+            zip(chosen, samples, frames_of(job.dataset, samples), strict=True)
+        )
+    ]
+
+
+def _mask(job: RunJob, sample: Sample) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+    return read_mask(job.dataset.root / sample.mask, job.dataset.masks) if sample.mask else None
