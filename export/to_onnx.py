@@ -44,8 +44,8 @@ def export_graph(checkpoint_path: Path, folder: Path) -> Graph:
     model = _exported(checkpoint.inspector.eval(), checkpoint.frame, checkpoint_path)
     path = folder / "model.onnx"
     properties = {FRAME_KEY: json.dumps(checkpoint.frame.to_json(), sort_keys=True)}
-    notified = with_lineage(properties, checkpoint.lineage)
-    write_bytes(path, graph_bytes(model, properties=notified))
+    extended = with_lineage(properties, checkpoint.lineage)
+    write_bytes(path, graph_bytes(model, properties=extended))
     return open_graph(path, checkpoint=checkpoint_path)
 
 

@@ -217,14 +217,14 @@ def read_part(raw: bytes, kind: type[AnyPart], *, name: str) -> AnyPart:
         part = kind.model_validate_json(raw)
         same = canonical(part) == raw
     except ValidationError as error:
-        raise BundleError(_words(raw, name, error)) from error
+        raise BundleError(_describe_error(raw, name, error)) from error
     if not same:
         msg = f"{name}: not written as Beltline writes it; get the bundle again from where it was made"
         raise BundleError(msg)
     return part
 
 
-def _words(raw: bytes, name: str, error: ValidationError) -> str:
+def _describe_error(raw: bytes, name: str, error: ValidationError) -> str:
     found = _format_of(raw)
     if found not in (None, FORMAT, PACKED_FORMAT):
         wanted = f"{FORMAT} or {PACKED_FORMAT}"

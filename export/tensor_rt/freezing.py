@@ -100,7 +100,7 @@ def require_taken(path: Path) -> tuple[str, ...]:
     if takers:
         return takers
     refused = [each for each in checked.findings if each.level == "refused"]
-    notified = "; ".join(f"{each.node}: {each.seen} [{each.rule}] {each.way_out}" for each in refused[:_SHOWN])
+    findings = "; ".join(f"{each.node}: {each.seen} [{each.rule}] {each.way_out}" for each in refused[:_SHOWN])
     more = f"; and {len(refused) - _SHOWN} more (beltline check lists them)" if len(refused) > _SHOWN else ""
-    msg = f"{path}: no TensorRT takes it: {notified}{more}"
+    msg = f"{path}: no TensorRT takes it: {findings}{more}"
     raise GraphError(msg)

@@ -49,7 +49,7 @@ def serve(
         if as_json:
             print_json(facts_of(tally))
         else:
-            typer.echo(_words(tally))
+            typer.echo(_describe(tally))
 
 
 def facts_of(tally: Tally) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _quantiles(histogram: Histogram) -> dict[str, float | None]:
     return {name: value if value is not None and isfinite(value) else None for name, value in found.items()}
 
 
-def _words(tally: Tally) -> str:
+def _describe(tally: Tally) -> str:
     return (
         f"{tally.offered:,} frames: {tally.answered:,} answered in time, {tally.late:,} late, "
         f"{tally.refused:,} refused, {tally.faulty:,} faulty; {tally.passed:,} passed, {tally.rejected:,} rejected"

@@ -24,13 +24,13 @@ def search_view(console: Console, settings: SearchSettings, track: Track) -> Ite
     Yields:
         A function that is called with all trials and the seconds spent, as often as one likes.
     """
-    notified: set[int] = set()
+    shown: set[int] = set()
     with console.live() as show:
 
         def watch(trials: list[Trial], seconds: float) -> None:
             for trial in trials:
-                if trial.ending != "under way" and trial.number not in notified:
-                    notified.add(trial.number)
+                if trial.ending != "under way" and trial.number not in shown:
+                    shown.add(trial.number)
                     if show is None:
                         console.notify(trial_line(trial))
             if show is not None:

@@ -184,8 +184,8 @@ def int8_loses(int8: Measurement, in_float: Measurement, *, sibling: str) -> str
     if ours[2] < theirs[1]:
         return None
     return (
-        f"INT8 is no gain on this device: back to back a frame takes {_words(ours)}, in {sibling} {_words(theirs)}; "
-        f"keep {sibling}."
+        f"INT8 is no gain on this device: back to back a frame takes {_interval(ours)}, in "
+        f"{sibling} {_interval(theirs)}; keep {sibling}."
     )
 
 
@@ -218,5 +218,5 @@ def _median_ms(measurement: Measurement) -> tuple[float, float, float]:
     return middle, float(ordered[0]) if low is None else low, float(ordered[-1]) if high is None else high
 
 
-def _words(median: tuple[float, float, float]) -> str:
+def _interval(median: tuple[float, float, float]) -> str:
     return f"{median[0]:.3g} ms ({median[1]:.3g} to {median[2]:.3g})"

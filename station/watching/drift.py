@@ -140,7 +140,7 @@ class DriftWatch:
         with self._budget.work():
             self._rows.append({"score": outcome.score, **appearance_of(seen.image)})
         if len(self._rows) >= self._settings.window_frames:
-            self._look()
+            self._test()
 
     def _begin(self, bundle: str) -> bool:
         found = self._reference_of(bundle)
@@ -150,7 +150,7 @@ class DriftWatch:
         self._reference = {name: np.asarray(values, np.float64) for name, values in found.items()}
         return True
 
-    def _look(self) -> None:
+    def _test(self) -> None:
         rows, self._rows = self._rows, []
         self._number += 1
         findings = tuple(

@@ -59,7 +59,7 @@ def infer_request(body: bytes, json_bytes: int | None, spec: FrameSpec) -> Infer
     request = _object(body[:size])
     inputs = request.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
-        _refuse(f"wanted one input, {INPUT!r}, got {_notified(inputs)}")
+        _refuse(f"wanted one input, {INPUT!r}, got {_quoted(inputs)}")
     name = request.get("id")
     number = isinstance(name, int | float) and not isinstance(name, bool) and math.isfinite(name)
     if not (name is None or number or isinstance(name, str)) or len(str(name)) > 200:
@@ -82,8 +82,8 @@ def infer_response(request: InferRequest, outcome: Outcome, served: Served) -> t
     outputs, tail = [], b""
     for name, binary in request.outputs.items():
         raw = _raw(values[name])
-        notified = {"parameters": {"binary_data_size": len(raw)}} if binary else {"data": [_plain(values[name])]}
-        outputs.append({"name": name, "datatype": OUTPUTS[name], "shape": [1], **notified})
+        content = {"parameters": {"binary_data_size": len(raw)}} if binary else {"data": [_plain(values[name])]}
+        outputs.append({"name": name, "datatype": OUTPUTS[name], "shape": [1], **content})
         tail += raw if binary else b""
     named = {} if request.id is None else {"id": request.id}
     answer = {"model_name": served.name, "model_version": outcome.bundle, **named, "outputs": outputs}
@@ -110,7 +110,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         _refuse(f"not JSON: {str(error)[:200]}")
     if not isinstance(found, dict):
-        _refuse(f"wanted a JSON object, got {_notified(found)}")
+        _refuse(f"wanted a JSON object, got {_quoted(found)}")
     return found
 
 
@@ -121,8 +121,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _image(tensor: Mapping[str, Any], tail: memoryview, spec: FrameSpec) -> NDArray[np.uint8]:
     if (tensor.get("name"), tensor.get("datatype")) != (INPUT, "UINT8"):
-        notified = f"{_notified(tensor.get('name'))} of type {_notified(tensor.get('datatype'))}"
-        _refuse(f"wanted the input {INPUT!r} of type UINT8, got {notified}")
+        got = f"{_quoted(tensor.get('name'))} of type {_quoted(tensor.get('datatype'))}"
+        _refuse(f"wanted the input {INPUT!r} of type UINT8, got {got}")
     shape = _shape(tensor.get("shape"), spec)
     parameters = tensor.get("parameters")
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
@@ -131,7 +131,7 @@ def _image(tensor: Mapping[str, Any], tail: memoryview, spec: FrameSpec) -> NDAr
             _refuse("raw bytes follow the JSON, but no input claims them with binary_data_size")
         return _numbers(tensor.get("data"), shape)
     if type(size) is not int or size != len(tail) or size != shape[0] * shape[1] * shape[2]:
-        _refuse(f"shape {list(shape)}, binary_data_size {_notified(size)} and {len(tail)} raw bytes do not go together")
+        _refuse(f"shape {list(shape)}, binary_data_size {_quoted(size)} and {len(tail)} raw bytes do not go together")
     return np.frombuffer(tail, np.uint8).reshape(shape)
 
 
@@ -142,7 +142,7 @@ def _shape(found: Any, spec: FrameSpec) -> tuple[int, int, int]:
         sizes = sizes[1:]
     whole = len(sizes) == 3 and all(type(each) is int and 1 <= each <= 65_535 for each in sizes)
     if not whole or sizes[2] != spec.channels:
-        _refuse(f"wanted the shape [height, width, {spec.channels}], got {_notified(found)}")
+        _refuse(f"wanted the shape [height, width, {spec.channels}], got {_quoted(found)}")
     wanted = (spec.frame_height or sizes[0], spec.frame_width or sizes[1])
     if (sizes[0], sizes[1]) != wanted:
         _refuse(f"wanted frames of {wanted[0]} x {wanted[1]} (height x width), got {sizes[0]} x {sizes[1]}")
@@ -169,10 +169,10 @@ def _wanted(request: Mapping[str, Any]) -> dict[str, bool]:
     if listed is None:
         return dict.fromkeys(OUTPUTS, everything)
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        _refuse(f"wanted a list of outputs, got {_notified(listed)}")
+        _refuse(f"wanted a list of outputs, got {_quoted(listed)}")
     unknown = [each.get("name") for each in listed if each.get("name") not in tuple(OUTPUTS)]
     if unknown or not listed:
-        _refuse(f"wanted outputs among {', '.join(OUTPUTS)}, got {_notified(unknown[:3])}")
+        _refuse(f"wanted outputs among {', '.join(OUTPUTS)}, got {_quoted(unknown[:3])}")
     return {each["name"]: _flag(each, "binary_data") or everything for each in listed}
 
 
@@ -191,7 +191,7 @@ def _plain(value: float | bool | str) -> float | bool | str | None:
     return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - JSON has no NaN
 
 
-def _notified(value: Any) -> str:
+def _quoted(value: Any) -> str:
     try:
         return repr(value)[:80]
     except RecursionError:

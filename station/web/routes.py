@@ -151,10 +151,10 @@ class Routes:
         named, version = request.match_info["model"], request.match_info.get("version", served.version)
         if (named, version) == (served.name, served.version):
             return None
-        notified = (
+        problem = (
             f"wanted the model {served.name!r} in version {served.version!r}, got {named[:80]!r} in {version[:80]!r}"
         )
-        return _json({"error": notified}, status=404)
+        return _json({"error": problem}, status=404)
 
 
 def _decoded(body: bytes, channels: int, most_bytes: int) -> Pixels:
@@ -164,13 +164,13 @@ def _decoded(body: bytes, channels: int, most_bytes: int) -> Pixels:
 
 
 def _json_bytes(request: web.Request) -> int | None:
-    notified = request.headers.get(_JSON_HEADER)
-    if notified is None:
+    header_text = request.headers.get(_JSON_HEADER)
+    if header_text is None:
         return None
-    if not (notified.isascii() and notified.isdecimal() and len(notified) < 12):
-        msg = f"{_JSON_HEADER}: wanted a number of bytes, got {notified[:80]!r}"
+    if not (header_text.isascii() and header_text.isdecimal() and len(header_text) < 12):
+        msg = f"{_JSON_HEADER}: wanted a number of bytes, got {header_text[:80]!r}"
         raise DataError(msg)
-    return int(notified)
+    return int(header_text)
 
 
 def _json(value: dict[str, Any], *, status: int = 200) -> web.Response:

@@ -75,13 +75,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _json(rows: Mapping[str, Checked | str]) -> str:
-    notified = {
+    facts = {
         name: checked
         if isinstance(checked, str)
         else {"opset": checked.opset, "taken_by": checked.taken_by, "rules": [each.rule for each in checked.findings]}
         for name, checked in rows.items()
     }
-    return json.dumps(notified) + "\n"
+    return json.dumps(facts) + "\n"
 
 
 def _text(rows: Mapping[str, Checked | str]) -> str:

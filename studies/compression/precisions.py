@@ -225,8 +225,8 @@ def _text(rows: Sequence[Row]) -> str:
         f"| {' | '.join('---' for _ in _COLUMNS)} |",
         *map(_line, rows),
     ]
-    notified = [f"{row.model}, {row.precision}: {row.lineage}" for row in rows if row.lineage and row.size_bytes]
-    return "\n".join([*lines, "", *notified]) + "\n"
+    lineages = [f"{row.model}, {row.precision}: {row.lineage}" for row in rows if row.lineage and row.size_bytes]
+    return "\n".join([*lines, "", *lineages]) + "\n"
 
 
 def _line(row: Row) -> str:

@@ -103,8 +103,8 @@ def text(rows: Sequence[Compared]) -> str:
     lines.append("")
     for mode in dict.fromkeys(row.mode for row in rows):
         ratios = [row.ratio for row in rows if row.mode == mode]
-        notified = f"{min(ratios):.2f} to {max(ratios):.2f}, geometric mean {geometric_mean(ratios):.2f}"
-        lines.append(f"{mode}: published times are {notified} times the predicted ones.")
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}, geometric mean {geometric_mean(ratios):.2f}"
+        lines.append(f"{mode}: published times are {spread} times the predicted ones.")
     return "\n".join(lines) + "\n"
 
 

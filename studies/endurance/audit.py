@@ -32,7 +32,7 @@ class Audit:
         self._memory_mb = array("d")
         self._calm = True
         self._ended = Event()
-        self._thread = Thread(target=self._look, name="audit", daemon=True)
+        self._thread = Thread(target=self._watch, name="audit", daemon=True)
 
     def start(self) -> None:
         """Hear every outcome from now on."""
@@ -80,7 +80,7 @@ class Audit:
             self._calm_ms.append(outcome.latency_ms)
             self._calm_engine_ms.append(outcome.engine_ms)
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         while not self._ended.wait(_POLL_S):
             self._memory_mb.append(resident_mb(os.getpid()))
 

@@ -221,10 +221,10 @@ def main(argv: list[str]) -> int:
         if cell.factor == FACTORS[-1]:
             sys.stderr.write(f"{cell.case}: done\n")
     if options.json:
-        notified = [
+        counted = [
             {**asdict(cell), "wrong": cell.wrong, "interval": interval(cell.wrong, cell.lines)} for cell in cells
         ]
-        sys.stdout.write(json.dumps({"lines": options.lines, "seed": options.seed, "cells": notified}) + "\n")
+        sys.stdout.write(json.dumps({"lines": options.lines, "seed": options.seed, "cells": counted}) + "\n")
         return 0
     write_tables(cells, sys.stdout)
     return 0

@@ -112,8 +112,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _disturbed(found: Mapping[str, float | None]) -> str:
     """Say what came between, so that a disturbed frame is not taken for a poor timer."""
-    notified = {name: value for name, value in found.items() if value is not None}
-    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in notified.items())
+    facts = {name: value for name, value in found.items() if value is not None}
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in facts.items())
 
 
 def _text(timer: Timer, cost: LoopCost, late: Sequence[Lateness]) -> str:

@@ -14,7 +14,7 @@ from ...compress.methods.distill.settings import DistillStep
 from ...compress.training.teacher_terms import FeatureTerm
 from ...pipeline.cli.options import LineFileArgument, Runs, Verbose
 from .students import Epochs, Samples, Seeds, opened, trained_students
-from .students_table import notified
+from .students_table import table_text
 
 _ADDED: dict[str, dict[str, object]] = {
     "student alone": {"score": 0.0, "heatmap": 0.0, "features": None},
@@ -51,7 +51,7 @@ def main(
     """Say what each of the teacher's terms brings; the table so far is kept in the run's folder as table.md."""
     asked = opened(line_file, study="distillation", runs=runs, epochs=epochs, samples=samples, verbose=verbose)
     with asked as (job, steps):
-        table = notified(job, trained_students(job, variants(next(iter(steps.values()))), seeds=seeds))
+        table = table_text(job, trained_students(job, variants(next(iter(steps.values()))), seeds=seeds))
     typer.echo(table, nl=False)
 
 

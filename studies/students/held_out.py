@@ -21,7 +21,7 @@ from ...inspection.data.dataset import Dataset
 from ...inspection.data.loading import splits_json
 from ...pipeline.cli.options import LineFileArgument, Runs, Verbose
 from .students import Epochs, Samples, Seeds, opened, trained_students
-from .students_table import notified
+from .students_table import table_text
 
 
 def held_out(dataset: Dataset, patterns: Sequence[str]) -> Dataset:
@@ -66,7 +66,7 @@ def main(
     with asked as (job, steps):
         dataset = held_out(job.dataset, groups)
         write_json(job.folder / "splits.json", splits_json(dataset))
-        table = notified(job, trained_students(replace(job, dataset=dataset), steps, seeds=seeds))
+        table = table_text(job, trained_students(replace(job, dataset=dataset), steps, seeds=seeds))
     typer.echo(table, nl=False)
 
 

@@ -60,7 +60,7 @@ def over_seeds(values: Sequence[float]) -> OverSeeds:
 TABLE = "table.md"
 
 
-def notified(job: RunJob, cells: Iterable[Cell]) -> str:
+def table_text(job: RunJob, cells: Iterable[Cell]) -> str:
     """Give the table of all cells, which the run's folder holds as far as they came, as `table.md`."""
     seen, table = list[Cell](), ""
     for cell in cells:

@@ -62,7 +62,7 @@ def test_a_file_says_by_its_suffix_what_is_in_it(finished: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "notified"),
+    ("arguments", "message"),
     [
         (["--format", "pdf"], "--format: wanted one of csv, html, json, junit, md, got"),
         (["--output", "report.pdf"], "no format is known by the suffix '.pdf'"),
@@ -72,12 +72,12 @@ def test_a_file_says_by_its_suffix_what_is_in_it(finished: Path, tmp_path: Path)
     ],
 )
 def test_what_cannot_be_meant_exits_with_2_and_writes_nothing(
-    finished: Path, arguments: list[str], notified: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = run("--from", finished, *arguments)
     assert found.exit_code == 2
-    assert notified in found.stderr.replace("\n", " ")
+    assert message in found.stderr.replace("\n", " ")
     assert list(tmp_path.iterdir()) == [finished]
 
 

@@ -182,29 +182,33 @@ def describe_circumstances(found: Circumstances) -> str:
 
 
 def _disturbed(found: Disturbances) -> list[str]:
-    notified = []
+    sentences = []
     if found.involuntary_switches:
         switches = plural(round(found.involuntary_switches), "time")
-        notified.append(f"the processor was taken away from the model {switches} for other work")
+        sentences.append(f"the processor was taken away from the model {switches} for other work")
     if found.steal_ms:
-        notified.append(f"the host of this virtual machine ran something else for {count(round(found.steal_ms))} ms")
+        sentences.append(f"the host of this virtual machine ran something else for {count(round(found.steal_ms))} ms")
     if found.quota_stopped_ms:
         stopped_ms = count(round(found.quota_stopped_ms))
-        notified.append(f"the container stood still for {stopped_ms} ms because its share of the processor was used up")
+        sentences.append(
+            f"the container stood still for {stopped_ms} ms because its share of the processor was used up"
+        )
     if found.throttle_events:
-        notified.append(f"the processor was slowed by heat {plural(round(found.throttle_events), 'time')}")
+        sentences.append(f"the processor was slowed by heat {plural(round(found.throttle_events), 'time')}")
     if found.major_page_faults:
-        notified.append(f"memory had to be read back from disk {plural(round(found.major_page_faults), 'time')}")
-    return notified
+        sentences.append(f"memory had to be read back from disk {plural(round(found.major_page_faults), 'time')}")
+    return sentences
 
 
 def _changed(before: Conditions, after: Conditions) -> list[str]:
-    notified = []
+    sentences = []
     if before.temperature_c is not None and after.temperature_c is not None:
-        notified.append(f"Its hottest part went from {before.temperature_c:.0f} to {after.temperature_c:.0f} °C.")
+        sentences.append(f"Its hottest part went from {before.temperature_c:.0f} to {after.temperature_c:.0f} °C.")
     if before.clock_mhz and after.clock_mhz:
-        notified.append(f"Its clock went from {count(round(before.clock_mhz))} to {count(round(after.clock_mhz))} MHz.")
-    return notified
+        sentences.append(
+            f"Its clock went from {count(round(before.clock_mhz))} to {count(round(after.clock_mhz))} MHz."
+        )
+    return sentences
 
 
 def _show(page: Page) -> dict[str, Any]:

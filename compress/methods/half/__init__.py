@@ -82,8 +82,8 @@ class Half:
             raise RecipeError(msg)
         cast_nodes(model, plan.half)
         line = f"half: {len(plan.half)} operators in float16{_notified(plan.kept)}"
-        notified = {**with_line(properties, line), FLOAT16_KEY: "network"}
-        write_bytes(context.target_file, graph_bytes(model, properties=notified))
+        extended = {**with_line(properties, line), FLOAT16_KEY: "network"}
+        write_bytes(context.target_file, graph_bytes(model, properties=extended))
 
 
 def _require_castable(model: ModelProto, context: GraphContext) -> None:

@@ -42,9 +42,9 @@ class Masked:
 
     def sentence(self) -> str:
         """Give it in one line for the lineage."""
-        notified = ", ".join(self.left[:_NAMES_SHOWN])
+        named = ", ".join(self.left[:_NAMES_SHOWN])
         more = f" and {len(self.left) - _NAMES_SHOWN} more" if len(self.left) > _NAMES_SHOWN else ""
-        rest = f"; dense: {notified}{more}" if self.left else ""
+        rest = f"; dense: {named}{more}" if self.left else ""
         return f"{len(self.layers)} layers with {self.fraction:.1%} of all weights{rest}"
 
 

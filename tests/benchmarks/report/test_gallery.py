@@ -97,7 +97,7 @@ def test_a_two_tone_picture_is_kept_as_png() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "notified"),
+    ("change", "message"),
     [
         ({"frame": np.zeros((4, 4), np.float32)}, "frame must be uint8"),
         ({"frame": np.zeros((4, 4, 2), np.uint8)}, "frame must be uint8"),
@@ -106,7 +106,7 @@ def test_a_two_tone_picture_is_kept_as_png() -> None:
     ],
 )
 def test_pictures_that_cannot_be_drawn_are_refused(
-    gallery: list[GalleryItem], change: dict[str, NDArray[np.generic]], notified: str
+    gallery: list[GalleryItem], change: dict[str, NDArray[np.generic]], message: str
 ) -> None:
-    with pytest.raises(DataError, match=f"test/open/92000014_02.png: {notified}"):
+    with pytest.raises(DataError, match=f"test/open/92000014_02.png: {message}"):
         replace(gallery[0], **change)

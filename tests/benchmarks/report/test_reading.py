@@ -28,7 +28,7 @@ def test_the_contracts_own_example_shape_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "notified"),
+    ("place", "value", "message"),
     [
         (("budget", "deadline_ms"), -3, "budget.deadline_ms"),
         (("budget", "miss_max"), 2, "budget.miss_max"),
@@ -42,14 +42,14 @@ def test_the_contracts_own_example_shape_is_taken() -> None:
         (("schema",), 2, "schema must be 1, got 2"),
     ],
 )
-def test_a_wrong_value_is_named(report: dict[str, Any], place: tuple[Any, ...], value: Any, notified: str) -> None:
+def test_a_wrong_value_is_named(report: dict[str, Any], place: tuple[Any, ...], value: Any, message: str) -> None:
     inner: Any = report
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
     with pytest.raises(DataError) as caught:
         checked_report(report, source="old/report.json")
-    assert notified in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith("old/report.json: ")
 
 

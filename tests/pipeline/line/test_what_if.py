@@ -127,18 +127,16 @@ def test_cameras_that_find_no_place_hold_at_no_speed(measured: Measured) -> None
 
 
 @pytest.mark.parametrize(
-    ("busy_ms", "line", "notified"),
+    ("busy_ms", "line", "message"),
     [
         ([20.0] * 4700, {"camera_to_ejector_mm": 6000.0}, "the throughput"),
         ([6.0] * 4700, {"cameras": 2}, "frames come unevenly"),
         ([2.0] * 3000 + [40.0] + [2.0] * 3700, {"part_pitch_mm": 20.0, "fixed_ms": {}}, "waiting behind slow frames"),
     ],
 )
-def test_each_limit_has_its_words(
-    measured: Measured, busy_ms: list[float], line: dict[str, Any], notified: str
-) -> None:
+def test_each_limit_has_its_words(measured: Measured, busy_ms: list[float], line: dict[str, Any], message: str) -> None:
     changed = Line.model_validate({**LINE.model_dump(), **line})
-    assert notified in what_if(measured(busy_ms), changed, GATE)["sentences"][1]
+    assert message in what_if(measured(busy_ms), changed, GATE)["sentences"][1]
 
 
 def run(*arguments: str) -> Any:
