@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from typing_extensions import Self
 
 from ..export.frame_check import require_frame
 from ..inspection.base.errors import DataError, StationError
+from ..inspection.base.validation import describe_validation
 from .frames import OfferedFrame
 from .outcomes import Answer, Standing
 from .service import Service
@@ -158,17 +160,19 @@ def open_inspector(
     spare: bool = False,
 ) -> Inspector:
     """Open a bundle as `beltline serve` does; see `beltline.open`."""
-    engine = EngineSettings(row=row, cpus=cpus, threads=threads, spare=spare)
-    return Inspector(
-        StationSettings(
+    try:
+        settings = StationSettings(
             bundle=bundle,
             key=key,
             allow_unsigned=allow_unsigned,
             deadline_ms=deadline_ms,
             late=late,
             queue=QueueSettings(frames=_QUEUE),
-            engine=engine,
+            engine=EngineSettings(row=row, cpus=cpus, threads=threads, spare=spare),
             http=None,
             drift=None,
         )
-    )
+    except ValidationError as error:
+        msg = f"beltline.open: {describe_validation(error)}"
+        raise StationError(msg) from error
+    return Inspector(settings)

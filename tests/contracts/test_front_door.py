@@ -172,6 +172,21 @@ def test_frames_under_way_are_answered_when_it_is_closed(bundle: Any, frames: li
     assert standings <= {"answered", "refused"}
 
 
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"deadline_ms": -1}, "beltline.open: deadline_ms: wanted a number > 0, got -1"),
+        ({"deadline_ms": float("nan")}, "beltline.open: deadline_ms: wanted a"),
+        ({"late": "later"}, "beltline.open: late: wanted 'pass' or 'reject', got \"later\""),
+        ({"threads": 0}, "beltline.open: threads: wanted a number >= 1, got 0"),
+    ],
+)
+def test_a_wrong_argument_is_one_sentence(argument: dict[str, Any], message: str) -> None:
+    with pytest.raises(StationError) as refused:
+        beltline.open("any.beltline", **argument)
+    assert str(refused.value).startswith(message)
+
+
 def test_a_bundle_that_is_not_what_was_signed_is_refused(bundle: Any, tmp_path: Path) -> None:
     forged = tmp_path / "forged.beltline"
     content = bytearray(bundle.path.read_bytes())
