@@ -116,7 +116,8 @@ def _require_contract(model: ModelProto, path: Path) -> tuple[int, int | None, i
 
 
 def _contract_error(path: Path, got: str) -> GraphError:
-    return GraphError(f"{path}: {_WANTED}; got {got}; wrap the model so and export it again")
+    way_out = "wrap the model so and export it again; around a teacher that is done here, where teacher.kind is written"
+    return GraphError(f"{path}: {_WANTED}; got {got}; {way_out}")
 
 
 def _stored_frame(model: ModelProto, path: Path) -> FrameSpec | None:

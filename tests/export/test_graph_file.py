@@ -94,6 +94,8 @@ def test_another_contract_is_answered_with_the_one_wanted(model: onnx.ModelProto
         open_graph(saved(model, tmp_path))
     assert "wanted input `frame` (uint8 [height, width, 1 or 3]) and outputs `score`" in str(caught.value)
 
+    assert str(caught.value).endswith("where teacher.kind is written")
+
 
 def test_half_precision_is_told_by_the_weights(tmp_path: Path) -> None:
     model = user_model(weights=np.full((1, 1, 3, 3), 1 / 9, np.float16))
