@@ -126,9 +126,9 @@ def test_latency_comes_first_and_only_the_promising_are_trained_whole(tmp_path: 
 def test_the_first_trials_are_the_warm_starts_and_none_is_tried_twice(tmp_path: Path) -> None:
     searched(tmp_path, Table(lambda _: None), trials=14)
     with open_ledger(tmp_path, SPACE, seed=0) as ledger:
-        message = [trial.message for trial in ledger.trials]
-    assert message[0] == "plain width 16 depth 2 stride 4, int8, open_vino, 2 threads"
-    assert len(set(message)) == 14
+        described = [trial.words for trial in ledger.trials]
+    assert described[0] == "plain width 16 depth 2 stride 4, int8, open_vino, 2 threads"
+    assert len(set(described)) == 14
 
 
 def better_later(task: Task) -> Answer | None:

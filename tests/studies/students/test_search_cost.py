@@ -14,7 +14,7 @@ def trial(number: int, p99_ms: float, escapes: int, **changes: Any) -> Trial:
     timing = Timing(engine_p99_ms=p99_ms, p50_ms=p99_ms, p99_ms=p99_ms, paced=True, trained=True)
     grade = Grade(epochs=9, escapes=escapes, defects=100, increase=0.0, auroc=0.9, size_bytes=1)
     facts = {"ending": "whole", "timing": timing, "grades": (grade,), "ended_s": 60.0 * (number + 1)}
-    return Trial(number=number, message="x", **{**facts, **changes})
+    return Trial(number=number, words="x", **{**facts, **changes})
 
 
 def test_the_moment_counts_when_the_best_was_nearly_reached() -> None:

@@ -64,7 +64,7 @@ def test_what_holds_stays_int8(quantized: onnx.ModelProto, given: onnx.ModelProt
     mixture = keep_escapes(quantized, given, replace(judge, allowed=0.99), ranked_on=6, progress=quiet)
     assert mixture.model is quantized
     assert mixture.floats == ()
-    assert "in float" not in mixture.message()
+    assert "in float" not in mixture.lineage()
     assert judge.asked == [] or set(judge.asked) == {None}
 
 
@@ -95,7 +95,7 @@ def test_the_broken_layer_stays_in_float_and_is_named(
     assert mixture.floats[0].name == name
     assert mixture.escapes.increase_upper <= mixture.limit
     assert len(mixture.floats) < mixture.rounded
-    assert f"in float: {name}" in mixture.message()
+    assert f"in float: {name}" in mixture.lineage()
     assert {"ranking layers", "leaving layers in float"} <= set(notified)
     assert rounded_nodes(mixture.model, given) == tuple(
         each for each in rounded_nodes(quantized, given) if each not in {layer.name for layer in mixture.floats}
