@@ -76,7 +76,8 @@ def test_large_frames_take_no_more_of_a_second(
             worked_s += took_s
             longest_s = max(longest_s, took_s)
         time.sleep(0.002)
-    assert worked_s <= (elapsed_s + 1) * ms_per_s / 1e3 + longest_s * 1.1
+    # a tenth for what the pauses round away; without a budget it would be busy all the time
+    assert worked_s <= 1.1 * ((elapsed_s + 1) * ms_per_s / 1e3 + longest_s)
 
 
 def test_rejects_that_took_too_long_are_counted(tmp_path: Path) -> None:
