@@ -67,7 +67,7 @@ def test_magnetic_tile_counts_as_its_readme_says(tmp_path: Path) -> None:
     assert _groups(dataset) == [100, 35, 35]
     assert dataset.channels == 1
     assert dataset.digest == "sha256:197766ba8a866f49a095dc85bea20f6b8c4041b4849c4d16465ed8b24f7aa0fe"
-    assert [note for note in dataset.notes if note.startswith("4 defective images have an all-black mask")]
+    assert [note for note in dataset.notes if note.startswith("4 defective images have a mask of one value")]
     with (dataset.root / "labels.csv").open() as stream:
         pixels = {row["path"]: row["mask_pixels"] for row in csv.DictReader(stream)}
     for sample in [sample for sample in dataset.samples if sample.mask][::40]:
