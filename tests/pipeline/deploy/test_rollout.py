@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parents[3]
 SCORES_TURNED_ROUND = """
 import sys
 
-if "install" in sys.orig_argv:
+if any("self_test" in word for word in sys.orig_argv):
     import onnxruntime
 
     truly = onnxruntime.IOBinding.copy_outputs_to_cpu
