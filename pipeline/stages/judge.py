@@ -121,11 +121,13 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
 
 def _doubted(verdict: Verdict, doubt: str) -> Verdict:
     """Let nothing fit that was compared with a teacher that may be useless."""
+    seen, _, advice = doubt.partition("; ")
+    sure = "Make sure of the teacher first: a run without --quick, and more defective parts in val"
     finding = Finding(
         outcome="inconclusive",
         lead=DOUBT,
-        seen=doubt,
-        next_step="Make sure of the teacher first: a run without --quick, and more defective parts in val.",
+        seen=seen,
+        next_step=f"{sure}; {advice}." if advice else f"{sure}.",
         title="A useful teacher",
     )
     outcome: Outcome = "inconclusive" if verdict.verdict == "fits" else verdict.verdict
