@@ -23,11 +23,18 @@ threads: 1
 
 
 @pytest.fixture(scope="session")
-def finished_line(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the report.json of a run whose teacher is the tiny checkpoint, and whose only row is its int8 form."""
-    folder = tmp_path_factory.mktemp("finished")
+def small_line(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a line file whose teacher is the tiny checkpoint, and whose only row is its int8 form."""
+    folder = tmp_path_factory.mktemp("small")
     write_synthetic_line(folder / "data", seed=4, parts=30, exposures=1)
     shutil.copyfile(tiny_checkpoint, folder / "tiny.safetensors")
     (folder / "line.yaml").write_text(LINE)
-    outcome = beltline.run(folder / "line.yaml", runs=folder / "runs", progress=io.StringIO())
+    return folder / "line.yaml"
+
+
+@pytest.fixture(scope="session")
+def finished_line(small_line: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the report.json of a run of `small_line`."""
+    runs = tmp_path_factory.mktemp("finished")
+    outcome = beltline.run(small_line, runs=runs, progress=io.StringIO())
     return Path(outcome.summary["report_json"])

@@ -6,7 +6,6 @@ import inspect
 import os
 import re
 import runpy
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,22 +20,11 @@ import numpy as np
 import pytest
 from beltline.export.contracts import Frame
 from beltline.inspection.base.errors import BundleError, DataError, StationError
-from beltline.inspection.synthetic.dataset import write_synthetic_line
 
 SOURCE = Path(__file__).parents[2]
 EXAMPLES = SOURCE / "examples" / "embed"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SOURCE / ".dev")}
 PLENTY_MS = 60_000.0
-LINE = """
-name: embedded
-line: {belt_speed_mm_s: 1500, part_pitch_mm: 150, camera_to_ejector_mm: 4500, fixed_ms: {plc: 5}}
-data: {root: data}
-teacher: {weights: tiny.safetensors}
-recipes:
-  - {name: int8, backend: onnx_runtime, steps: [{quantize: {frames: 8}}]}
-measure: {minutes: 0.05}
-threads: 1
-"""
 
 
 def ran(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -223,12 +211,9 @@ def test_a_device_opens_a_bundle_with_nothing_but_a_runtime(bundle: Any) -> None
 
 
 def test_the_examples_work_a_line_off(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    small_line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    write_synthetic_line(tmp_path / "data", seed=4, parts=30, exposures=1)
-    shutil.copyfile(tiny_checkpoint, tmp_path / "tiny.safetensors")
-    path, runs = tmp_path / "line.yaml", tmp_path / "runs"
-    path.write_text(LINE)
+    path, runs = small_line, tmp_path / "runs"
     example: Callable[..., int] = in_this_process
     assert example("load_a_line.py", path, monkeypatch=monkeypatch) == 0
     assert "int8 on onnx_runtime ['quantize frames=8']" in capfd.readouterr().out
@@ -238,10 +223,11 @@ def test_the_examples_work_a_line_off(
     assert "bench: " in printed
     assert example("run_a_line.py", path, runs, monkeypatch=monkeypatch) in (3, 4)
     assert "report.json: " in capfd.readouterr().out
-    assert (runs / "embedded" / "report.json").is_file()
-    path.write_text(LINE.replace("threads: 1", "thread: 1"))
+    assert (runs / "small" / "report.json").is_file()
+    wrong = tmp_path / "line.yaml"
+    wrong.write_text(path.read_text().replace("threads: 1", "thread: 1"))
     with pytest.raises(beltline.BeltlineError, match="unknown key; did you mean 'threads'"):
-        beltline.run(path, runs=runs)
+        beltline.run(wrong, runs=runs)
 
 
 @pytest.mark.parametrize("page", ["docs/embed.md", "api.py", "README.md"])
