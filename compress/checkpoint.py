@@ -87,7 +87,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{path}: the header is damaged or lacks {error}; write it again with `beltline train`"
         raise WeightsError(msg) from error
-    inspector = _filled(build_network(_untrained(network), frame.channels), frame, tensors, path)
+    built = build_network(_untrained(network), frame.planes, kinds=len(frame.kinds))
+    inspector = _filled(built, frame, tensors, path)
     return Checkpoint(network=network, frame=frame, lineage=lineage, inspector=inspector)
 
 
@@ -196,7 +197,7 @@ def require_reads_back(checkpoint: Checkpoint, step: str) -> None:
 
     inspector, frame = checkpoint.inspector, checkpoint.frame
     place = next(inspector.parameters()).device
-    pixels = torch.randn(1, frame.channels, frame.height, frame.width, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(1, frame.planes, frame.height, frame.width, generator=torch.Generator().manual_seed(0))
     training = inspector.training
     try:
         with TemporaryDirectory(prefix="beltline-reads-back-") as folder, torch.no_grad():

@@ -82,6 +82,7 @@ class ModuleContext:
         progress: Called often.
         timer: Times networks as the recipe goes on with them; None where there is no device to measure on.
         notify: Called with each message that a user should see.
+        weight_bits: As of `GraphContext`.
     """
 
     dataset: Dataset
@@ -93,6 +94,7 @@ class ModuleContext:
     progress: Progress
     timer: EngineTimer | None = None
     notify: Callable[[str], None] = _notify_nobody
+    weight_bits: int = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +103,16 @@ class GraphContext:
 
     Attributes:
         target_file: Where to write the new ONNX file.
-        calibration: Gives training frames, good and defective, uint8 `[height, width, channels]`; may be called again.
+        calibration: Gives training frames, good and defective, uint8 `[height, width, channels]`, or where the graph
+            compares each above its reference; may be called again.
         calibration_count: How many frames one pass gives.
         backend: Name of the backend that the recipe ends in.
         progress: Called often.
         judge: Says what a graph lets escape on val; None where nobody can.
+        reference: Whether the graph compares frames with references.
         notify: Called with a sentence that a user should know.
+        weight_bits: Bits of an int8 weight that every processor which runs the graph multiplies without an overflow, 7
+            or 8 (`targets.fingerprint.weight_bits`).
     """
 
     target_file: Path
@@ -115,7 +121,9 @@ class GraphContext:
     backend: str
     progress: Progress
     judge: EscapeJudge | None = None
+    reference: bool = False
     notify: Callable[[str], None] = _notify_nobody
+    weight_bits: int = 7
 
 
 class StepSettings(BaseModel):
@@ -134,6 +142,10 @@ class StepSettings(BaseModel):
     def wanted_ms(self) -> float | None:
         """Milliseconds in the engine that the step works towards: it gets `ModuleContext.timer`; None: no time."""
         return None
+
+    def made_for(self, weight_bits: int) -> dict[str, Any]:  # noqa: ARG002  for those that round weights
+        """Name what the step makes otherwise for processors with so many bits for a weight; empty: nothing."""
+        return {}
 
     @property
     def judged(self) -> bool:

@@ -14,6 +14,7 @@ from ..inspection.base.storage import digest_of_file
 from ..targets.fingerprint import BASE
 from ..targets.target import Target
 from .contracts import Artifact, Backend, BuildsOnDevice, Graph, RunsCheckpoint
+from .sessions import open_session
 
 
 def backends() -> Mapping[str, Backend]:
@@ -118,8 +119,9 @@ def require_runs(backend: Backend, artifact: Artifact) -> None:
         MissingPartError: The runtime is not installed.
     """
     spec = artifact.frame
-    frame = np.zeros((spec.frame_height or spec.height, spec.frame_width or spec.width, spec.channels), dtype=np.uint8)
-    with backend.load(artifact, threads=1) as session:
+    shape = spec.array_shape(spec.frame_height or spec.height, spec.frame_width or spec.width)
+    frame = np.zeros(shape, dtype=np.uint8)
+    with open_session(backend, artifact, threads=1) as session:
         try:
             decision = session.infer(frame)
         except RuntimeError as error:

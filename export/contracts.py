@@ -21,9 +21,10 @@ Frame = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """An exported inspector: ONNX with input `frame` and outputs `score` and `heatmap`.
+    """An exported inspector: ONNX with input `frame`, where it compares `reference`, and outputs `score` and `heatmap`.
 
-    `frame` is uint8 `[height, width, channels]`, `score` a float32 scalar in [0, 1], `heatmap` uint8
+    `frame` is uint8 `[height, width, channels]`, `reference` uint8 `[height, width, channels + 1]` (moved onto the
+    frame; the last channel is 255 where there is one, else 0), `score` a float32 scalar in [0, 1], `heatmap` uint8
     `[input height / stride, input width / stride]`. Resize, normalisation, sigmoid and pooling are in the graph.
 
     Attributes:
@@ -96,12 +97,19 @@ class Decision:
         heatmap: uint8 `[rows, columns]`, 255 = surely defective there; owned by the caller.
         engine_start_ns: Monotonic time (`time.perf_counter_ns`) when the engine was started: pre-processing ends here.
         engine_end_ns: Monotonic time when its results were complete: post-processing starts here.
+        alignment: How surely the reference was moved onto the frame, in [0, 1]; None: nothing was compared.
+        aligned: False: the reference could not be moved onto the frame; the score is then 1, the safe side.
+        kinds: uint8 `[kinds, rows, columns]`, the heatmap shared out among the kinds of defect; owned by the caller.
+            None: the model tells none apart.
     """
 
     score: float
     heatmap: NDArray[np.uint8]
     engine_start_ns: int
     engine_end_ns: int
+    alignment: float | None = None
+    aligned: bool = True
+    kinds: NDArray[np.uint8] | None = None
 
 
 class Session(Protocol):
@@ -119,6 +127,9 @@ class Session(Protocol):
 
     def infer(self, frame: Frame) -> Decision:
         """Decide on one frame, uint8 `[height, width, channels]`, C-contiguous; returns when all work is done.
+
+        Where the model compares, the frame above its reference as it was photographed, `[2 * height, width, channels]`:
+        `frame_check.graph_inputs` moves the one onto the other.
 
         Raises:
             DataError: The frame's shape or type is not what the model takes.

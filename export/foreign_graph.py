@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compress.graph_bytes import graph_bytes, with_lineage
+from ..compress.graph_bytes import graph_bytes, properties_of, with_lineage
 from ..compress.networks.base.output_settings import OutputSettings, shape_misfit, value_misfit
-from ..compress.teacher.frames import frame_spec
+from ..compress.teacher.frames import frame_size, frame_spec, shrinks, with_camera
 from ..compress.teacher.settings import TeacherSettings
 from ..inspection.base.errors import GraphError, MissingPartError
 from ..inspection.base.packages import missing_package
 from ..inspection.base.storage import digest_of_file, write_bytes
+from ..inspection.data.bayer import in_colour
 from ..inspection.data.dataset import Dataset, Sample, evenly
+from ..inspection.data.frame import is_input_size
+from ..inspection.data.preparation import resized
 from ..inspection.data.streaming import frames_of
-from .graph_file import open_graph
-from .graph_reading import parse_model, require_valid
+from .graph_file import FRAME_KEY, frame_text, open_graph
+from .graph_reading import parse_model, read_model, require_valid
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -46,7 +49,8 @@ class _Plan:
         element: ONNX's number of the input's type.
         channels_last: The graph takes `[N, h, w, channels]`.
         size: Height and width that it takes.
-        frame: Height and width of the camera's frames, None where they differ.
+        frame: Height and width of the frames that it is given, None where they differ.
+        shrinks: Frames are averaged over areas to `size` before the graph.
         mean: Per channel, RGB order.
         std: Likewise.
         reading: How the output is read.
@@ -61,6 +65,7 @@ class _Plan:
     channels_last: bool
     size: tuple[int, int]
     frame: tuple[int | None, int | None]
+    shrinks: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
     reading: OutputSettings
@@ -95,7 +100,30 @@ def wrap_graph(source: Path, settings: TeacherSettings, dataset: Dataset, target
     )
     wrapped = _wrapped(model, plan)
     write_bytes(target_file, graph_bytes(wrapped, properties=with_lineage({}, (line,))))
-    open_graph(target_file)
+    keep_frame(target_file, dataset, averaged=plan.shrinks)
+
+
+def keep_frame(file: Path, dataset: Dataset, *, averaged: bool = False) -> None:
+    """Write into a finished graph how the line's frames become what it is given, where it cannot show that itself.
+
+    Args:
+        file: An ONNX file that keeps the inspector contract; changed in place.
+        dataset: The line's frames.
+        averaged: Frames are averaged over areas to the size that the graph takes.
+
+    Raises:
+        GraphError: Another contract.
+    """
+    alone = frame = open_graph(file).frame
+    if averaged:
+        height, width = frame_size(dataset)
+        rows, columns = alone.frame_height or alone.height, alone.frame_width or alone.width
+        frame = replace(frame, height=rows, width=columns, frame_height=height, frame_width=width, resize="area")
+    frame = with_camera(frame, dataset)
+    if frame != alone:
+        model = read_model(file)
+        write_bytes(file, graph_bytes(model, properties={**properties_of(model), FRAME_KEY: frame_text(frame)}))
+        open_graph(file)
 
 
 def _prepared(model: ModelProto, source: Path) -> ModelProto:
@@ -144,13 +172,15 @@ def _planned(model: ModelProto, settings: TeacherSettings, dataset: Dataset, sou
     if settings.input_size is not None and size != settings.input_size:
         msg = f"{source}: it takes {list(size)} only, got input_size: {list(settings.input_size)}; drop it"
         raise GraphError(msg)
+    before = shrinks(dataset, *size) and is_input_size(*size)
     return _Plan(
         input=given.name,
         output=output.name,
         element=kind,
         channels_last=last,
         size=size,
-        frame=(measured.frame_height, measured.frame_width),
+        frame=size if before else (measured.frame_height, measured.frame_width),
+        shrinks=before,
         mean=mean,
         std=std,
         reading=settings.reading,
@@ -202,8 +232,10 @@ def _raw(
         session = onnxruntime.InferenceSession(
             _wrapped(model, plan, raw=True).SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        for frame in frames_of(dataset, samples):
-            yield np.asarray(session.run(None, {"frame": frame})[0], np.float32)
+        for raw in frames_of(dataset, samples):
+            frame = in_colour(raw, dataset.camera.bayer)
+            given = resized(frame, *plan.size) if plan.shrinks else frame
+            yield np.asarray(session.run(None, {"frame": given})[0], np.float32)
     except Exception as error:
         if not type(error).__module__.startswith("onnxruntime"):
             raise

@@ -20,7 +20,8 @@ FRAME_KEY = "beltline.frame"
 """Metadata property of an ONNX file that holds `FrameSpec.to_json()` as JSON."""
 
 _WANTED = (
-    "wanted input `frame` (uint8 [height, width, 1 or 3]) and outputs `score` (float32 scalar in [0, 1]) and "
+    "wanted input `frame` (uint8 [height, width, 1 or 3]), where it compares `reference` (uint8 [height, width, one "
+    "channel more]), and outputs `score` (float32 scalar in [0, 1]) and "
     "`heatmap` (uint8 [rows, columns]), with resize, normalisation and sigmoid inside the graph"
 )
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -44,10 +45,13 @@ def open_graph(path: Path, *, checkpoint: Path | None = None) -> Graph:
         MissingPartError: onnx is not installed.
     """
     model = read_model(path)
-    channels, height, width = _require_contract(model, path)
+    channels, height, width, reference = _require_contract(model, path)
     frame = _stored_frame(model, path) or derived_frame(model)
-    if frame.channels != channels or (frame.frame_height, frame.frame_width) != (height, width):
-        msg = f"{path}: its property {FRAME_KEY} wants {frame}, its input is [{height}, {width}, {channels}]"
+    given = frame.in_graph
+    found = (channels, height, width, reference)
+    if found != (given.channels, given.frame_height, given.frame_width, given.reference):
+        inputs = f"[{height}, {width}, {channels}]{' with a reference' if reference else ''}"
+        msg = f"{path}: its property {FRAME_KEY} wants {given}, its input is {inputs}"
         raise GraphError(msg)
     return Graph(
         path=path,
@@ -57,6 +61,11 @@ def open_graph(path: Path, *, checkpoint: Path | None = None) -> Graph:
         checkpoint=checkpoint,
         lineage=lineage_of(properties_of(model)),
     )
+
+
+def frame_text(frame: FrameSpec) -> str:
+    """Write a specification as the property `beltline.frame` holds it."""
+    return json.dumps(frame.to_json(), sort_keys=True)
 
 
 def precision_of(model: ModelProto) -> Precision:
@@ -77,7 +86,9 @@ def derived_frame(model: ModelProto) -> FrameSpec:
     size where even that is unknown); `mean` and `std` are 0 and 1: the graph normalises by itself, in its own way.
     They describe; nothing is computed from them.
     """
-    frame_height, frame_width, channels = _shape_of(model.graph.input[0])
+    initialized = {tensor.name for tensor in model.graph.initializer}
+    inputs = {each.name: each for each in model.graph.input if each.name not in initialized}
+    frame_height, frame_width, channels = _shape_of(inputs["frame"])
     height, width = _first_layer_size(model)
     return FrameSpec(
         height=_rounded_up(height or frame_height or 32),
@@ -87,23 +98,27 @@ def derived_frame(model: ModelProto) -> FrameSpec:
         std=(1.0,) * (channels or 0),
         frame_height=frame_height,
         frame_width=frame_width,
+        reference="reference" in inputs,
     )
 
 
-def _require_contract(model: ModelProto, path: Path) -> tuple[int, int | None, int | None]:
-    """Check inputs and outputs; give channels, frame height and frame width (None where it varies)."""
+def _require_contract(model: ModelProto, path: Path) -> tuple[int, int | None, int | None, bool]:
+    """Check inputs and outputs; give channels, height and width (None where it varies), and whether it compares."""
     from onnx import TensorProto
 
     initialized = {tensor.name for tensor in model.graph.initializer}
     inputs = {each.name: each for each in model.graph.input if each.name not in initialized}
     outputs = {each.name: each for each in model.graph.output}
-    if set(inputs) != {"frame"} or set(outputs) != {"score", "heatmap"}:
+    if set(inputs) not in ({"frame"}, {"frame", "reference"}) or set(outputs) - {"kinds"} != {"score", "heatmap"}:
         raise _contract_error(path, f"inputs {sorted(inputs)} and outputs {sorted(outputs)}")
     kinds = {
         "frame": (inputs["frame"], TensorProto.UINT8, 3),
         "score": (outputs["score"], TensorProto.FLOAT, 0),
         "heatmap": (outputs["heatmap"], TensorProto.UINT8, 2),
+        **({"kinds": (outputs["kinds"], TensorProto.UINT8, 3)} if "kinds" in outputs else {}),
     }
+    if "reference" in inputs:
+        kinds["reference"] = (inputs["reference"], TensorProto.UINT8, 3)
     for name, (value, kind, rank) in kinds.items():
         tensor = value.type.tensor_type
         if tensor.elem_type != kind or not tensor.HasField("shape") or len(tensor.shape.dim) != rank:
@@ -112,7 +127,9 @@ def _require_contract(model: ModelProto, path: Path) -> tuple[int, int | None, i
     height, width, channels = _shape_of(inputs["frame"])
     if channels not in (1, 3) or 0 in (height, width):
         raise _contract_error(path, f"`frame` as [{height}, {width}, {channels}]")
-    return channels, height, width
+    if "reference" in inputs and (shape := _shape_of(inputs["reference"])) != (height, width, channels + 1):
+        raise _contract_error(path, f"`reference` as {list(shape)} beside `frame` as [{height}, {width}, {channels}]")
+    return channels, height, width, "reference" in inputs
 
 
 def _contract_error(path: Path, got: str) -> GraphError:

@@ -25,7 +25,7 @@ from ..inspection.data.frame import FrameSpec
 from ..targets.target import Target
 from .artifacts import artifact_of, require_runs
 from .contracts import Artifact, Backend, Decision, Frame, Graph, Precision
-from .frame_check import require_frame
+from .frame_check import graph_inputs
 
 _LIST = "import openvino; print('\\n'.join(openvino.Core().available_devices))"
 _LISTING_TIMEOUT_S = 60
@@ -61,24 +61,28 @@ class OpenVinoSession:
         Raises:
             DataError: The frame is not what the model takes.
         """
-        require_frame(frame, self._spec)
-        self._fill_input(frame)
+        given = graph_inputs(frame, self._spec)
+        for name, array in given.arrays.items():
+            self._fill_input(name, array)
         started_ns = time.perf_counter_ns()
         self._request.infer()
         ended_ns = time.perf_counter_ns()
         return Decision(
-            score=float(self._request.get_tensor("score").data),
+            score=given.judged(float(self._request.get_tensor("score").data)),
             heatmap=np.array(self._request.get_tensor("heatmap").data),
             engine_start_ns=started_ns,
             engine_end_ns=ended_ns,
+            alignment=given.alignment,
+            aligned=given.aligned,
+            kinds=np.array(self._request.get_tensor("kinds").data) if self._spec.kinds else None,
         )
 
-    def _fill_input(self, frame: Frame) -> None:
+    def _fill_input(self, name: str, pixels: Frame) -> None:
         """Copy into the request's own input tensor; where frames differ in size it takes the frame's shape first."""
-        tensor = self._request.get_tensor("frame")
+        tensor = self._request.get_tensor(name)
         if not self._static:
-            tensor.shape = frame.shape
-        tensor.data[:] = frame
+            tensor.shape = pixels.shape
+        tensor.data[:] = pixels
 
 
 def built_ir(
@@ -113,12 +117,15 @@ def save_ir(graph: Graph, path: Path) -> None:
     """
     import openvino
 
-    height, width = graph.frame.frame_height, graph.frame.frame_width
+    frame = graph.frame.in_graph
+    height, width = frame.frame_height, frame.frame_width
     try:
         model = openvino.Core().read_model(graph.path)
         _simplify(model)
         if height is not None and width is not None:
-            model.reshape([height, width, graph.frame.channels])
+            depths = {"frame": frame.channels, "reference": frame.channels + 1}
+            names = [each.any_name for each in model.inputs]
+            model.reshape({name: [height, width, depths[name]] for name in names})
         openvino.save_model(model, path, compress_to_fp16=False)
     except RuntimeError as error:
         msg = f"{graph.path}: OpenVINO does not take it: {error}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..inspection.base.errors import GraphError
 from ..inspection.data.dataset import Dataset, Sample
 from ..inspection.data.streaming import frames_of
-from .contracts import Session
+from .contracts import Decision, Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ def score_samples(
     *,
     keep_heatmaps: Collection[int] = frozenset(),
     progress: Callable[[int], None] | None = None,
+    take: Callable[[int, Decision], None] | None = None,
 ) -> Scores:
     """Run every sample's image through the session; reading overlaps with inference.
 
@@ -44,6 +45,7 @@ def score_samples(
         samples: Any of the data set's samples.
         keep_heatmaps: Positions in `samples` whose heatmaps are wanted; the others are dropped at once.
         progress: Called after each frame with the number of frames done.
+        take: Called with each frame's position and what the session said of it.
 
     Raises:
         DataError: An image cannot be read; the message names it.
@@ -54,6 +56,8 @@ def score_samples(
     for position, frame in enumerate(frames_of(dataset, samples)):
         decision = session.infer(frame)
         scores[position] = _checked(decision.score, samples[position].path)
+        if take is not None:
+            take(position, decision)
         if position in keep_heatmaps:
             heatmaps[position] = decision.heatmap
         if progress is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +12,7 @@ from ..inspection.base.packages import missing_package
 from ..inspection.base.storage import write_bytes
 from ..inspection.data.frame import FrameSpec
 from .contracts import Graph
-from .graph_file import FRAME_KEY, open_graph
+from .graph_file import FRAME_KEY, frame_text, open_graph
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -24,7 +24,7 @@ _LARGEST_PIXELS = 16384
 def export_graph(checkpoint_path: Path, folder: Path) -> Graph:
     """Export a checkpoint to `model.onnx` and check the result as if a stranger had sent it.
 
-    Frame height and width stay open unless the checkpoint's `FrameSpec` fixes them.
+    Frame height and width stay open unless the checkpoint's `FrameSpec` fixes what the graph is given.
 
     Args:
         checkpoint_path: What `compress.checkpoint.save_checkpoint` wrote.
@@ -41,9 +41,9 @@ def export_graph(checkpoint_path: Path, folder: Path) -> Graph:
     from ..compress.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(checkpoint_path)
-    model = _exported(checkpoint.inspector.eval(), checkpoint.frame, checkpoint_path)
+    model = _exported(checkpoint.inspector.eval(), checkpoint.frame.in_graph, checkpoint_path)
     path = folder / "model.onnx"
-    properties = {FRAME_KEY: json.dumps(checkpoint.frame.to_json(), sort_keys=True)}
+    properties = {FRAME_KEY: frame_text(checkpoint.frame)}
     extended = with_lineage(properties, checkpoint.lineage)
     write_bytes(path, graph_bytes(model, properties=extended))
     return open_graph(path, checkpoint=checkpoint_path)
@@ -56,18 +56,26 @@ def _exported(inspector: Any, frame: FrameSpec, source: Path) -> ModelProto:
         frame.frame_height or frame.height + 1
     )  # no size of the network's own, lest the exporter takes it for fixed
     width = frame.frame_width or frame.width + 2
-    example = torch.zeros((height, width, frame.channels), dtype=torch.uint8)
+    names = ["frame", "reference"] if frame.reference else ["frame"]
+    depths = [frame.channels, frame.channels + 1]
+    examples = tuple(
+        torch.zeros((height, width, depth), dtype=torch.uint8) for depth, _ in zip(depths, names, strict=False)
+    )
+    open_dimensions = _open_dimensions(frame)
     try:
-        program = torch.onnx.export(
-            inspector,
-            (example,),
-            dynamo=True,
-            input_names=["frame"],
-            output_names=["score", "heatmap"],
-            dynamic_shapes={"frame": _open_dimensions(frame)},
-            opset_version=_OPSET,
-            verbose=False,
-        )
+        with warnings.catch_warnings():
+            # frame and reference have one size, and so one name for each axis, as is meant
+            warnings.filterwarnings("ignore", message="# The axis name: (height|width) will not be used")
+            program = torch.onnx.export(
+                inspector,
+                examples,
+                dynamo=True,
+                input_names=names,
+                output_names=["score", "heatmap", *(["kinds"] if frame.kinds else [])],
+                dynamic_shapes=dict.fromkeys(names, open_dimensions),
+                opset_version=_OPSET,
+                verbose=False,
+            )
     except torch.onnx.OnnxExporterError as error:
         cause = str(error.__cause__ or error).strip().splitlines()[0]
         msg = f"{source}: torch cannot say this network in ONNX: {cause}; choose another network or export it yourself"

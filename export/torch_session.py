@@ -16,7 +16,7 @@ from ..inspection.data.frame import FrameSpec
 from ..targets.target import Target
 from .artifacts import artifact_of, require_runs
 from .contracts import Artifact, Backend, Decision, Frame, Graph
-from .frame_check import require_frame
+from .frame_check import graph_inputs
 
 
 def build_checkpoint(backend: Backend, graph: Graph, target: Target, folder: Path) -> Artifact:
@@ -42,8 +42,8 @@ def build_checkpoint(backend: Backend, graph: Graph, target: Target, folder: Pat
 class TorchSession:
     """A network in memory. PyTorch's thread count belongs to the process: it is set on entry, put back on exit."""
 
-    def __init__(self, inspect: Callable[[Any], tuple[Any, Any]], spec: FrameSpec, threads: int) -> None:
-        """Take a function from a uint8 tensor `[height, width, channels]` to score and heatmap tensors."""
+    def __init__(self, inspect: Callable[..., tuple[Any, ...]], spec: FrameSpec, threads: int) -> None:
+        """Take a function from uint8 tensors of frame, and reference, to those of score, heatmap, and kinds if any."""
         self._inspect: Any = inspect
         self._spec = spec
         self._threads = threads
@@ -74,12 +74,21 @@ class TorchSession:
         """
         import torch
 
-        require_frame(frame, self._spec)
+        given = graph_inputs(frame, self._spec)
         with torch.inference_mode():
-            tensor = torch.from_numpy(frame if frame.flags.writeable else frame.copy())  # torch warns of read-only
+            tensors = [
+                torch.from_numpy(each if each.flags.writeable else each.copy())  # torch warns of read-only
+                for each in given.arrays.values()
+            ]
             started_ns = time.perf_counter_ns()
-            score, heatmap = self._inspect(tensor)
+            score, heatmap, *kinds = self._inspect(*tensors)
             ended_ns = time.perf_counter_ns()
             return Decision(
-                score=float(score), heatmap=heatmap.numpy(), engine_start_ns=started_ns, engine_end_ns=ended_ns
+                score=given.judged(float(score)),
+                heatmap=heatmap.numpy(),
+                engine_start_ns=started_ns,
+                engine_end_ns=ended_ns,
+                alignment=given.alignment,
+                aligned=given.aligned,
+                kinds=kinds[0].numpy() if kinds else None,
             )

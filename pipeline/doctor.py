@@ -13,11 +13,10 @@ from ..benchmarks.timing.timer import examine_timer
 from ..export.artifacts import runtime_packages
 from ..inspection.base.packages import missing_package
 from ..inspection.base.plugins import PLUGIN_FOLDERS, broken_plugins, constant_of, plugins, provider
-from ..targets.fingerprint import fingerprint
+from ..targets.fingerprint import INT8_DOT_PRODUCT, fingerprint, weight_bits
 from ..targets.profile import profiles
 
 _SEARCH = (("optuna", "search"), ("ray", "ray"))
-_INT8_FLAGS = {"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"}
 _GPU_TIMEOUT_S = 10
 _TIMED_FRAMES = 500
 _LATE_US = 100.0
@@ -141,8 +140,9 @@ def _timer_text(timer: dict[str, Any]) -> str:
 
 def _notes(machine: dict[str, Any]) -> list[str]:
     notes = []
-    if not _INT8_FLAGS & set(machine["isa"]):
-        notes.append("this CPU has no INT8 dot product (VNNI, AMX, dotprod): INT8 saves size, and little time")
+    if not INT8_DOT_PRODUCT.intersection(machine["isa"]):
+        narrow = "; its weights are made in 7 bits here, since 8 would overflow" if weight_bits(machine) < 8 else ""
+        notes.append(f"this CPU has no INT8 dot product (VNNI, AMX, dotprod): INT8 saves size, and little time{narrow}")
     if machine["governor"] not in (None, "performance"):
         notes.append(f"the governor is {machine['governor']}: for steady latency set it to performance")
     if machine["power"] == "battery":

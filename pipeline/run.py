@@ -17,6 +17,7 @@ from ..inspection.base.errors import RecipeError
 from ..inspection.base.storage import write_bytes, write_json
 from ..inspection.data.loading import load_dataset, splits_json
 from ..inspection.line.line import budget_of
+from ..inspection.statistics.usefulness import Doubt
 from .console import Console
 from .deploy.bundling import bundle_selected
 from .line.line_file import LineFile, lock_text
@@ -184,7 +185,11 @@ def _job(line_file: LineFile, folder: Path, console: Console, devices: tuple[Dev
     write_bytes(folder / "line.lock.yaml", lock_text(line_file).encode())
     with console.progress("data") as advance:
         dataset = load_dataset(
-            line_file.data, cache=folder / "index.sqlite", progress=lambda done, of: advance("files", done, of)
+            line_file.data,
+            camera=line_file.camera,
+            cache=folder / "index.sqlite",
+            progress=lambda done, of: advance("files", done, of),
+            needs_defects=not line_file.teacher.good_only,
         )
     for note in dataset.notes:
         console.notify(f"data: {note}")
@@ -282,9 +287,9 @@ def _interleaved(job: RunJob, results: Sequence[RowResult], *, rounds: int) -> l
     return [replace(result, compared=found.get(result.name)) for result in results]
 
 
-def _made(until: Until, paths: list[Path], *, doubt: str | None) -> Outcome:
+def _made(until: Until, paths: list[Path], *, doubt: Doubt | None) -> Outcome:
     files = list(dict.fromkeys(str(path) for path in paths))
-    cautions = [] if doubt is None else [f"{DOUBT}: {doubt}."]
+    cautions = [] if doubt is None else [f"{DOUBT}: {doubt.text}."]
     return Outcome(
         verdict="done",
         exit_code=0,

@@ -21,8 +21,7 @@ from ..export.contracts import Artifact
 from ..inspection.base.durations import describe_duration
 from ..inspection.base.errors import LineFileError
 from ..inspection.base.storage import write_json
-from ..inspection.data.dataset import evenly
-from ..inspection.data.streaming import frames_of
+from ..inspection.data.streaming import frames_of, held_together
 from .console import Console
 from .line.line_file import LineFile
 from .line.quick import quickened
@@ -57,7 +56,8 @@ def soak_row(
     if not any(target.ssh is None for target in asked.target):
         msg = "a soak runs on the machine that it is started on, but target names others only; log in there to soak"
         raise LineFileError(msg)
-    with open_job(asked, runs=runs, console=console, measures=False) as job:
+    for_processors = any(step.settings.made_for(7) for recipe in asked.recipes for step in recipe.steps)
+    with open_job(asked, runs=runs, console=console, measures=for_processors) as job:  # as the rows were made
         plan, artifact = _chosen(job, row)
         folder = soak_folder(job.folder, plan.name)
         stopped = _soaked(job, plan, artifact, folder, seconds)
@@ -96,7 +96,7 @@ def _named(plans: tuple[RowPlan, ...], name: str) -> RowPlan:
 def _soaked(job: RunJob, plan: RowPlan, artifact: Artifact, folder: Path, seconds: float) -> bool:
     """Run the belt until its time is reached; says whether the user stopped it first."""
     name = plan.name
-    samples = evenly(job.dataset.of("test"), _OFFERED_FRAMES)
+    samples = held_together(job.dataset, job.dataset.of("test"), _OFFERED_FRAMES)
     rate, so_far_s = job.budget.arrivals.frames_per_s, already_s(folder)
     if so_far_s:
         job.console.notify(f"{name}: {describe_duration(so_far_s)} are soaked already; going on from there")

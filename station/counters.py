@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
-from .outcomes import Outcome
+from .outcomes import NOT_ALIGNED, Outcome
 
 _LAST_INCIDENTS = 100
+_MOST_PRODUCTS = 20
+_OTHERS = "others"
 _NOTED_COUNTS = frozenset(10**power for power in range(18))
 
 
@@ -101,6 +103,8 @@ class Tally:
         faulty: Answered to the safe side because the photograph cannot be read.
         passed: Parts let through, of all of these.
         rejected: Parts thrown out, of all of these.
+        without_reference: Refused frames whose product has no reference, or one of another size.
+        not_aligned: Answered frames that their reference could not be moved onto; all were rejected.
         waiting: Frames in the queue now.
         most_waiting: The most there ever were.
         by_source: Frames offered by each source.
@@ -124,6 +128,8 @@ class Tally:
     faulty: int
     passed: int
     rejected: int
+    without_reference: int
+    not_aligned: int
     waiting: int
     most_waiting: int
     by_source: Mapping[str, int]
@@ -156,6 +162,7 @@ class Counters:
         self._restarts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._waiting = self._most_waiting = 0
         self._bundle = ""
@@ -180,6 +187,11 @@ class Counters:
                 self._scores.add(outcome.score)
             if outcome.engine_ms is not None:
                 self._engine_ms.add(outcome.engine_ms)
+            self._events["not aligned"] += outcome.because == NOT_ALIGNED
+            count = self._events["not aligned"]
+        if outcome.because == NOT_ALIGNED and count in _NOTED_COUNTS:
+            which = f"the reference of {outcome.product or 'the part'} could not be moved onto {count:,} frames so far"
+            self.note_incident("reference", f"{which}, the last is {outcome.name!r}: another product or another view?")
 
     def note_waiting(self, frames: int) -> None:
         """Say how many frames are in the queue now."""
@@ -199,6 +211,16 @@ class Counters:
             count = self._refused[kind]
         if count in _NOTED_COUNTS:
             self.note_incident("http", f"refused {count:,} requests so far ({kind}), the last from {peer[:60]}")
+
+    def note_without_reference(self, product: str, why: str) -> None:
+        """Count a frame that there is no reference for; the 1st, 10th, 100th, ... of a product is an incident."""
+        with self._lock:
+            known = product in self._unknown or len(self._unknown) < _MOST_PRODUCTS
+            key = product if known else _OTHERS
+            self._unknown[key] += 1
+            count = self._unknown[key]
+        if count in _NOTED_COUNTS:
+            self.note_incident("reference", f"{count:,} frames so far without a reference: {why}")
 
     def note_restart(self, part: str, text: str) -> None:
         """Count a part that was started anew, and say why."""
@@ -237,6 +259,8 @@ class Counters:
                 faulty=self._standings["faulty"],
                 passed=self._answers["pass"],
                 rejected=self._answers["reject"],
+                without_reference=self._unknown.total(),
+                not_aligned=self._events["not aligned"],
                 waiting=self._waiting,
                 most_waiting=self._most_waiting,
                 by_source=dict(self._sources),

@@ -13,9 +13,8 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Protocol
 
-import numpy as np
-
 from .engines.engine import Engine
+from .engines.sharing import Turn
 from .engines.slots import FrameSlots
 from .frames import AnyFrame, NoticedFrame, OfferedFrame
 from .in_flight import Finished, InFlight, Noticed
@@ -55,13 +54,17 @@ class Dispatcher:
         beat_ns: When its thread last looked around.
     """
 
-    def __init__(self, settings: StationSettings, slots: FrameSlots, engine: Engine, listener: Listener) -> None:
+    def __init__(
+        self, settings: StationSettings, slots: FrameSlots, engine: Engine, listener: Listener, turn: Turn
+    ) -> None:
         self.beat_ns = time.monotonic_ns()
         self._slots = slots
-        self._in_flight = InFlight(settings, slots, engine)
+        self._turn = turn
+        self._in_flight = InFlight(settings, slots, engine, turn)
         self._listener = listener
         self._lock = Lock()
         self._wake_up = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        turn.wake = self._wake
         self._armed_ns = 0
         self._stopped = False
 
@@ -85,7 +88,7 @@ class Dispatcher:
                 sooner, slot = self._enter(frame, future, slot, copied=False), None
             ended = self._in_flight.ended()
         if slot is not None:  # copied beside the lock: the engine's reply must not wait for it
-            np.copyto(self._slots.image(slot, frame.image.shape), frame.image)
+            self._copy(frame, slot)
             with self._lock:
                 sooner = self._enter(frame, future, slot, copied=True)
                 ended += self._in_flight.ended()
@@ -158,15 +161,20 @@ class Dispatcher:
 
     def close(self) -> None:
         """Free what it holds, once `run` has ended and nobody offers frames any more."""
+        self._turn.give_back()  # nobody wakes it any more
         os.close(self._wake_up)
 
     def _enter(self, frame: OfferedFrame, future: Future[Outcome] | None, slot: int, *, copied: bool) -> bool:
         """Let a frame wait or begin; whether its deadline comes before the thread looks around again."""
         if not copied:
-            np.copyto(self._slots.image(slot, frame.image.shape), frame.image)
+            self._copy(frame, slot)
         due_ns = self._in_flight.enter(frame, future, slot)
         self._in_flight.feed()
         return due_ns < self._armed_ns
+
+    def _copy(self, frame: OfferedFrame, slot: int) -> None:
+        """Copy what is inspected of a frame, once, with its reference and nothing else, to where the engine sees it."""
+        frame.copy_to(self._slots.image(slot, frame.shape))
 
     def _wake(self) -> None:
         os.eventfd_write(self._wake_up, 1)

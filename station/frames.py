@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from ..inspection.base.plugins import plugins
+from ..inspection.data.bayer import Bayer
+from ..inspection.data.camera import Region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,10 @@ class OfferedFrame:
         name: What people call the frame, such as a file's name; may be empty.
         image: uint8 `[height, width, channels]`, RGB or grey; nobody writes to it any more.
         captured_ns: When it was there, on the clock of `time.monotonic_ns`: its deadline counts from here.
+        region: The part of it that is inspected, inside it; None: all of it.
+        product: What it shows, where that was said; empty: nobody said so.
+        reference: What it is compared with, uint8 of the shape of `inspected`; None: nothing.
+        reference_digest: `sha256:<hex>` of the reference's file; empty: there is none.
     """
 
     number: int
@@ -31,6 +37,28 @@ class OfferedFrame:
     name: str
     image: NDArray[np.uint8]
     captured_ns: int
+    region: Region | None = None
+    product: str = ""
+    reference: NDArray[np.uint8] | None = None
+    reference_digest: str = ""
+
+    @property
+    def inspected(self) -> NDArray[np.uint8]:
+        """What the model is shown: a view of the image."""
+        return self.image if self.region is None else self.region.cut(self.image)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the array that the engine is given: the frame, above its reference where there is one."""
+        height, width, channels = self.inspected.shape
+        return (height if self.reference is None else 2 * height, width, channels)
+
+    def copy_to(self, array: NDArray[np.uint8]) -> None:
+        """Copy the frame, and its reference below it, to an array of `shape`."""
+        shown = self.inspected
+        np.copyto(array[: len(shown)], shown)
+        if self.reference is not None:
+            np.copyto(array[len(shown) :], self.reference)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +96,7 @@ class NoticedFrame:
         load: Decodes it to uint8 `[height, width, channels]`, in another thread; takes the most bytes that the decoded
             file may have, and raises DataError where it cannot be read.
         dismiss: Takes that it was answered before anybody decoded it.
+        product: As of `OfferedFrame`.
     """
 
     number: int
@@ -76,6 +105,25 @@ class NoticedFrame:
     captured_ns: int
     load: Callable[[int], NDArray[np.uint8]]
     dismiss: Callable[[], None] = _nothing
+    product: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelRule:
+    """How a camera's pixels, or a file's, become what the model takes: as they did when it was trained.
+
+    Attributes:
+        channels: 1 (grey, or a mosaic) or 3 (RGB).
+        bit_depth: Bits that values of 16 bits really use, 8 to 16; the upper 8 of them are kept. A camera's own pixel
+            format goes before.
+        window: Instead of `bit_depth`: levels of 16-bit values that become 0 and 255.
+        bayer: The model takes raw mosaics of this pattern, of one channel; None: it does not.
+    """
+
+    channels: int
+    bit_depth: int = 8
+    window: tuple[int, int] | None = None
+    bayer: Bayer | None = None
 
 
 AnyFrame = OfferedFrame | FaultyFrame | NoticedFrame
@@ -121,13 +169,13 @@ class SourceKind(Protocol):
         """Say what is not installed and how to get it, or None."""
         ...
 
-    def open(self, settings: Any, *, name: str, channels: int) -> Source:
+    def open(self, settings: Any, *, name: str, pixels: PixelRule) -> Source:
         """Open a source.
 
         Args:
             settings: Of `settings_type`.
             name: Goes into each frame's `source`.
-            channels: What the model takes: 1 (grey) or 3 (RGB).
+            pixels: What the model takes, and how values of 16 bits become 8.
 
         Raises:
             SourceError: It is not there or refuses.

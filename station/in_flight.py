@@ -5,17 +5,20 @@ Nothing here waits or locks: `dispatch` calls it under its lock, and notifies it
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .engines.engine import Engine
+from .engines.sharing import Turn
 from .engines.slots import FrameSlots
 from .engines.wire import Question, Reply
-from .frames import AnyFrame, NoticedFrame, OfferedFrame
+from .frames import AnyFrame, FaultyFrame, NoticedFrame, OfferedFrame
 from .outcomes import Answer, Outcome, Standing
 from .settings import StationSettings
 from .versions.at_work import AtWork
@@ -36,6 +39,7 @@ class Finished:
         heatmap: The model's, a copy.
         engine_ns: The engine's own time on it; None where there is no reply.
         detail: Why, where the answer is not the model's.
+        ruling: What becomes of the part and its findings, see `wire.ruling_bytes`; empty: the score alone decides.
     """
 
     frame: AnyFrame
@@ -47,14 +51,17 @@ class Finished:
     heatmap: NDArray[np.uint8] | None = None
     engine_ns: int | None = None
     detail: str = ""
+    ruling: bytes = b""
 
 
 def outcome_of(ended: Finished, *, number: int, safe: Answer) -> Outcome:
     """Turn a frame's end into its answer; all that the model did not decide in time goes to the safe side."""
     model = ended.at_work.model
     answer: Answer = safe
+    ruled: dict[str, Any] = json.loads(ended.ruling) if ended.ruling else {}
     if ended.score is not None:
-        answer = "reject" if ended.score >= model.threshold else "pass"
+        ejects = ended.score >= model.threshold and ruled.get("action") != "accept"
+        answer = "reject" if ejects else "pass"
     return Outcome(
         number=number,
         frame_number=ended.frame.number,
@@ -69,8 +76,30 @@ def outcome_of(ended: Finished, *, number: int, safe: Answer) -> Outcome:
         unix_ns=time.time_ns(),
         bundle=ended.at_work.version,
         detail=ended.detail,
+        product="" if isinstance(ended.frame, FaultyFrame) else ended.frame.product,
+        reference=ended.frame.reference_digest if isinstance(ended.frame, OfferedFrame) else "",
         engine_ms=None if ended.engine_ns is None else ended.engine_ns / 1e6,
+        review=ruled.get("action") == "review",
+        because=ruled.get("because", ""),
+        findings=_in_camera(ruled.get("findings", []), ended),
     )
+
+
+def origin_of(ended: Finished) -> tuple[int, int]:
+    """Say where what the model was shown lies in the camera's frame: columns left of it, rows above it."""
+    own = ended.frame.region if isinstance(ended.frame, OfferedFrame) else None
+    region = own or ended.at_work.model.frame.region
+    return (0, 0) if region is None else (region.left, region.top)
+
+
+def _in_camera(findings: list[dict[str, Any]], ended: Finished) -> tuple[dict[str, Any], ...]:
+    """Move findings where a source has a region of its own: the engine takes the model's for granted."""
+    model, (left, top) = ended.at_work.model.frame.region, origin_of(ended)
+    right, down = left - (0 if model is None else model.left), top - (0 if model is None else model.top)
+    for each in findings if right or down else ():
+        each["box"] = [each["box"][0] + right, each["box"][1] + down, *each["box"][2:]]
+        each["contour"] = [[x + right, y + down] for x, y in each["contour"]]
+    return tuple(findings)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -102,8 +131,9 @@ class InFlight:
         at_work: The bundle that it decides with, or the last one did.
     """
 
-    def __init__(self, settings: StationSettings, slots: FrameSlots, engine: Engine) -> None:
+    def __init__(self, settings: StationSettings, slots: FrameSlots, engine: Engine, turn: Turn) -> None:
         self.engine: Engine | None = engine
+        self._turn = turn
         self.at_work = engine.at_work
         self._slots = slots
         self._stuck_ns = int(settings.watchdog.engine_s * 1e9)
@@ -171,18 +201,21 @@ class InFlight:
         self._next = engine
 
     def feed(self) -> None:
-        """Ask the engine for the next frame, where it is idle; first comes an engine that takes over."""
+        """Ask the engine for the next frame, where it is idle and has the turn; first comes one that takes over."""
         if self._asked is not None:
             return
         if self._next is not None:
             self.engine, self._next = self._next, None
             self.at_work = self.engine.at_work
-        if self.engine is None or (item := self._waiting.next()) is None:
+        if self.engine is None or not self._waiting:
+            self._turn.give_back()
+            return
+        if not self._turn.take() or (item := self._waiting.next()) is None:
             return
         self._tokens += 1
         item.token, item.sent_ns = self._tokens, time.monotonic_ns()
         self._asked = item
-        self.engine.ask(Question(item.token, item.slot, *item.frame.image.shape))
+        self.engine.ask(Question(item.token, item.slot, *item.frame.shape))
 
     def take_reply(self) -> Loss | None:
         """Take what the engine has to say, if anything; gives it where it is gone."""
@@ -196,6 +229,7 @@ class InFlight:
         if reply is None or item is None or item.token != reply.token:
             return None
         self._asked = None
+        self._turn.give_back()
         if item.answered:
             self._free.append(item.slot)
         else:
@@ -212,7 +246,8 @@ class InFlight:
             self._finish(item, "late", why)
         asked = self._asked
         if asked is not None and not asked.answered and asked.due_ns <= now_ns:
-            asked.answered = True  # its slot stays the engine's
+            asked.answered = True  # its slot stays the engine's; the others wait no longer for it
+            self._turn.give_back()
             self.end(asked.frame, asked.future, "late", "the engine had not decided at its deadline")
 
     def stuck(self, now_ns: int) -> Loss | None:
@@ -226,6 +261,7 @@ class InFlight:
         """Kill the engine because it is too slow; the frame it works on is the next one for another engine."""
         engine, self.engine = self.engine, None
         item, self._asked = self._asked, None
+        self._turn.give_back()
         if engine is not None:
             engine.kill()
         if item is not None and item.answered:
@@ -273,6 +309,7 @@ class InFlight:
                 score=reply.score,
                 heatmap=self._heatmap(item, reply),
                 engine_ns=reply.ended_ns - reply.started_ns,
+                ruling=reply.ruling,
             )
         )
         self._free.append(item.slot)
@@ -285,6 +322,7 @@ class InFlight:
         """Go on without the engine; the frame it had is not given to another one: it may be what killed it."""
         engine, self.engine = self.engine, None
         item, self._asked = self._asked, None
+        self._turn.give_back()
         if item is not None and item.answered:
             self._free.append(item.slot)
         elif item is not None:

@@ -18,6 +18,7 @@ from typing_extensions import Self
 from ..export.frame_check import require_frame
 from ..inspection.base.errors import DataError, StationError
 from ..inspection.base.validation import describe_validation
+from ..inspection.decision.findings import Finding
 from .frames import OfferedFrame
 from .outcomes import Answer, Standing
 from .service import Service
@@ -46,6 +47,9 @@ class Decision:
         engine_ms: The model's own share of it; None where it did not answer.
         bundle: Version of the bundle that decided.
         detail: Why, where the answer is not the model's; else empty.
+        review: A person is to look at the part; it is ejected.
+        because: The limit that decided, in words; `score` where there are none.
+        findings: What was found on a part whose score reached the threshold, the largest first.
     """
 
     answer: Answer
@@ -57,6 +61,9 @@ class Decision:
     engine_ms: float | None
     bundle: str
     detail: str
+    review: bool = False
+    because: str = ""
+    findings: tuple[Finding, ...] = ()
 
     @property
     def rejected(self) -> bool:
@@ -95,15 +102,29 @@ class Inspector:
         return self._service.at_work.unpacked.manifest
 
     @property
+    def _pixels_per_mm(self) -> float | None:
+        judging = self.manifest.judging
+        return None if judging is None else judging.pixels_per_mm
+
+    @property
     def other_cpus(self) -> tuple[int, ...]:
         """CPUs that the engine leaves to the program, for `os.sched_setaffinity`; empty where it has none to itself."""
         return self._service.other_cpus
 
-    def inspect(self, frame: NDArray[np.uint8], *, name: str = "", captured_ns: int | None = None) -> Decision:
+    def inspect(
+        self,
+        frame: NDArray[np.uint8],
+        *,
+        reference: NDArray[np.uint8] | None = None,
+        name: str = "",
+        captured_ns: int | None = None,
+    ) -> Decision:
         """Decide on one frame; returns at its deadline at the latest.
 
         Args:
             frame: uint8 `[height, width, channels]`, C-contiguous, grey or RGB as the camera gives it.
+            reference: Good photograph of the same product, of the frame's shape; where the model compares, and only
+                there. It is moved onto the frame.
             name: What people call it, for messages.
             captured_ns: When it was captured, on the clock of `time.monotonic_ns`; None: now. The deadline counts from
                 here.
@@ -115,10 +136,24 @@ class Inspector:
         if self._closed:
             msg = "this inspector is closed; open the bundle again"
             raise StationError(msg)
-        require_frame(frame, self._service.at_work.model.frame)
+        spec = self._service.at_work.model.frame
+        require_frame(frame, spec.alone)
+        if (reference is None) is spec.reference:
+            how = "give that of the product, this model compares" if spec.reference else "this model compares nothing"
+            msg = f"reference: {how}"
+            raise DataError(msg)
+        if reference is not None:
+            require_frame(reference, spec.alone)
         moment_ns = time.monotonic_ns() if captured_ns is None else captured_ns
         future = self._service.offer(
-            OfferedFrame(number=next(self._numbers), source=_SOURCE, name=name, image=frame, captured_ns=moment_ns)
+            OfferedFrame(
+                number=next(self._numbers),
+                source=_SOURCE,
+                name=name,
+                image=frame,
+                captured_ns=moment_ns,
+                reference=reference,
+            )
         )
         try:
             outcome = future.result(self._service.at_work.deadline_ns / 1e9 + _PATIENCE_S)
@@ -138,6 +173,9 @@ class Inspector:
             engine_ms=outcome.engine_ms,
             bundle=outcome.bundle,
             detail=outcome.detail,
+            review=outcome.review,
+            because=outcome.because,
+            findings=tuple(Finding.from_json(each, pixels_per_mm=self._pixels_per_mm) for each in outcome.findings),
         )
 
     def close(self) -> None:

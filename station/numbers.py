@@ -28,6 +28,7 @@ class OutcomeNumbers:
     """Gives numbers from 1 on, or from where the folder says; `next` is for one thread at a time.
 
     Attributes:
+        folder: That remembers them; None: they begin at 1 each time.
         note_problem: Takes one sentence where numbers cannot be remembered; the line goes on all the same.
     """
 
@@ -41,6 +42,7 @@ class OutcomeNumbers:
         Raises:
             StorageError: The folder cannot be written, or another station uses it.
         """
+        self.folder = folder
         self._path = None if folder is None else folder / FILE
         self.note_problem = note_problem
         self._changed = Condition()

@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from ..inspection.base.plugins import plugins
+from ..inspection.data.bayer import Bayer
 
 Pixels = NDArray[np.uint8]
 Answer = Literal["pass", "reject"]
 Standing = Literal["answered", "late", "refused", "faulty"]
 """`answered`: by the model, in time. `late`: the deadline came first. `refused`: no room, or the engine failed on it.
 `faulty`: the photograph cannot be read or is not what the model takes. All but the first go to the safe side."""
+
+NOT_ALIGNED = "alignment"
+"""What decided on a part that its reference could not be moved onto: it is rejected, as it was in the measurement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,12 @@ class Outcome:
         bundle: Version of the bundle that was at work.
         detail: Why, where the answer is not the model's; else empty.
         engine_ms: The model's own time on the frame, of what was answered; else None.
+        review: A person is to look at the part: it is ejected, and not yet scrap.
+        because: The limit that decided, in words; `score` where there are no limits; `alignment` where the reference
+            could not be moved onto the part; empty where the score stayed below the threshold.
+        findings: What was found on a part whose score reached it, as `Finding.to_json`, the largest first.
+        product: What the frame shows, where frames are compared with references; else empty.
+        reference: `sha256:<hex>` of the reference that it was compared with; empty: with none.
     """
 
     number: int
@@ -56,6 +66,11 @@ class Outcome:
     bundle: str
     detail: str = ""
     engine_ms: float | None = None
+    review: bool = False
+    because: str = ""
+    findings: tuple[Mapping[str, Any], ...] = ()
+    product: str = ""
+    reference: str = ""
 
     @property
     def latency_ms(self) -> float:
@@ -70,12 +85,16 @@ class Seen:
     Attributes:
         outcome: The answer.
         image: uint8 `[height, width, channels]`; None where there was none to read, or none that the model takes.
+        origin: Camera pixels left of it and above it.
         heatmap: uint8 `[rows, columns]`, 255 = surely defective there; None where the model did not say in time.
+        bayer: Pattern of the image where it is a raw mosaic; None: it is none.
     """
 
     outcome: Outcome
     image: NDArray[np.uint8] | None
     heatmap: NDArray[np.uint8] | None
+    origin: tuple[int, int] = (0, 0)
+    bayer: Bayer | None = None
 
 
 class Sink(Protocol):
@@ -128,7 +147,8 @@ def outcome_facts(outcome: Outcome) -> dict[str, Any]:
     Returns:
         JSON-able: `number`, `frame_number`, `source`, `name`, `answer`, `standing`, `score` (None: the model did not
         say in time), `threshold`, `latency_ms`, `engine_ms` (the model's own part), `decided` (ISO 8601, UTC),
-        `bundle`, `detail`.
+        `bundle`, `detail`, `review`, `because`, `findings` (each with `kind`, `box`, sizes in px and mm); where
+        products are told apart `product` and `reference`, the digest of what it was compared with.
     """
     return {
         "number": outcome.number,
@@ -144,6 +164,10 @@ def outcome_facts(outcome: Outcome) -> dict[str, Any]:
         "decided": moment_of(outcome.unix_ns),
         "bundle": outcome.bundle,
         "detail": outcome.detail,
+        "review": outcome.review,
+        "because": outcome.because,
+        "findings": [dict(each) for each in outcome.findings],
+        **({"product": outcome.product, "reference": outcome.reference or None} if outcome.product else {}),
     }
 
 

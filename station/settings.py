@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 from typing_extensions import Self
 
 from ..inspection.base.errors import MissingPartError
 from ..inspection.base.plugins import chosen_plugin
+from ..inspection.data.camera import Region
 from .outcomes import Answer
 from .watching.drift import DriftSettings
 
 Milliseconds = Annotated[float, Field(gt=0, le=120_000, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0.05, le=86_400, allow_inf_nan=False)]
+ProductName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 _CLOSED = ConfigDict(frozen=True, extra="forbid")
 ChosenT = TypeVar("ChosenT", bound="Choice")
 
@@ -55,6 +58,8 @@ class EngineSettings(BaseModel):
     Attributes:
         row: Model of the bundle to run, by its row; None: the first whose runtime is here.
         threads: Of the runtime; None: as measured, as far as this machine has CPUs.
+        memory_mb: So much memory of its own it may take, in MB (10^6 bytes); above, it is killed. None: 4 GiB, or three
+            quarters of a smaller machine's.
         spare: Keep a second one loaded that takes over at once where the first is lost; it takes as much memory again.
         realtime: Give it, and the threads that take frames in and answers out, real-time priority, where the system
             allows it and a CPU is left over for everything else.
@@ -66,6 +71,7 @@ class EngineSettings(BaseModel):
     model_config = _CLOSED
     row: str | None = None
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    memory_mb: Annotated[float, Field(ge=16, le=1_000_000)] | None = None
     spare: bool = True
     realtime: bool = True
     ready_us: Annotated[float, Field(ge=0, le=10_000)] = 300.0
@@ -203,15 +209,61 @@ class ResultChoice(Choice):
     example = "json_lines: {path: results.jsonl}"
 
 
+class ChangeoverChoice(Choice):
+    """One partner that says which product comes."""
+
+    folder = "station.changeovers"
+    example = "mqtt: {host: 192.168.0.20, topic: line7/product}"
+
+
+class ReferenceSettings(BaseModel):
+    """The products of a station whose model compares each frame with a good photograph.
+
+    Attributes:
+        folder: Holds `<product>.png`; `beltline reference add` fills it, also while the station runs.
+        product: Regular expression whose first group, found in a frame's name, is its product, such as `^([^_]+)_`.
+        sources: Product of the frames of a source that do not say so themselves, by its name (`aravis-2`, `http`).
+        changeover: Who says which product comes from now on, such as a PLC; while nobody answers the last one stays.
+        default: Product of frames that say nothing, until another one is told (`POST /product?name=...`).
+    """
+
+    model_config = _CLOSED
+    folder: Path
+    product: Annotated[str, Field(max_length=500)] | None = None
+    sources: dict[str, ProductName] = Field(default_factory=dict)
+    changeover: tuple[ChangeoverChoice, ...] = ()
+    default: ProductName | None = None
+
+    @field_validator("product")
+    @classmethod
+    def _names_a_product(cls, product: str | None) -> str | None:
+        try:
+            groups = 1 if product is None else re.compile(product).groups
+        except re.error as error:
+            msg = f"wanted a regular expression such as '^([^_]+)_', got {product!r}: {error}"
+            raise ValueError(msg) from error
+        if groups != 1:
+            msg = f"wanted a regular expression with one group in round brackets, such as '^([^_]+)_', got {product!r}"
+            raise ValueError(msg)
+        return product
+
+
 class StationSettings(BaseModel):
     """The whole of station.yaml; every key has a default.
 
     Attributes:
+        name: Of one inspector among several: of its sources, messages and numbers.
+        inspectors: Several belts on this machine, each with a bundle, sources, results and a deadline of its own;
+            beside it only `admit` and `state` stand in the file.
+        admit: Inspectors that share CPUs are taken in if the traces in their bundles fit together: `proven`, by the
+            bound of each one's late frames; `seen`, by their share alone; `anyway`: without being asked.
         bundle: A bundle file, or the folder that versions are installed in; None: the default one of this user.
         key: Public key that a bundle file must be signed with; None: the one remembered by `beltline install`; where
             there is none, its digests are checked alone.
         allow_unsigned: Take a bundle file that nobody signed, or that the remembered key does not vouch for.
         sources: Where frames come from; HTTP needs no entry.
+        regions: By a source's name (`aravis-2`, `http`): the rectangle of its frames that is inspected, if its camera
+            stands otherwise than the one that the model was made with; as large as the bundle's.
         results: Where outcomes go.
         deadline_ms: From frame to decision; None: the bundle's.
         late: What a frame is answered with that the model did not decide in time, was refused, or cannot be read.
@@ -223,6 +275,7 @@ class StationSettings(BaseModel):
         watchdog: What counts as stuck.
         switch: Going to a new bundle.
         http: The server; None: no server.
+        references: Good photographs of the products, where the model compares; None: there are none.
         ring: The last rejected frames; None: none are kept.
         drift: When parts count as other than those that the model was set up on; None: nobody looks.
         state: Folder for what must survive a restart, the number of the last outcome; it belongs to one station alone.
@@ -230,10 +283,14 @@ class StationSettings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Beltline station file")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")] | None = None
+    inspectors: Annotated[tuple[StationSettings, ...], Field(max_length=16)] = ()
+    admit: Literal["proven", "seen", "anyway"] = "proven"
     bundle: Path | None = None
     key: Path | None = None
     allow_unsigned: bool = False
     sources: tuple[SourceChoice, ...] = ()
+    regions: dict[str, Region] = Field(default_factory=dict)
     results: tuple[ResultChoice, ...] = ()
     deadline_ms: Milliseconds | None = None
     late: Answer = "reject"
@@ -244,9 +301,58 @@ class StationSettings(BaseModel):
     watchdog: WatchdogSettings = WatchdogSettings()
     switch: SwitchSettings = SwitchSettings()
     http: HttpSettings | None = HttpSettings()
+    references: ReferenceSettings | None = None
     ring: RingSettings | None = None
     drift: DriftSettings | None = DriftSettings()
     state: Path | None = None
+
+    @model_validator(mode="after")
+    def _inspectors_apart(self) -> Self:
+        names = [*(name for name, _ in named_choices(self.sources)), "http"]
+        of_references = {} if self.references is None else self.references.sources
+        for key, named in (("regions", self.regions), ("references.sources", of_references)):
+            if unknown := sorted(named.keys() - {*names}):
+                msg = f"{key}: wanted the name of a source ({', '.join(names)}), got {unknown[0]!r}"
+                raise ValueError(msg)
+        if not self.inspectors:
+            return self
+        if wrong := _misplaced(self) or _not_apart(self.inspectors):
+            raise ValueError(wrong)
+        return self
+
+
+_OF_ALL = frozenset({"inspectors", "admit", "state"})
+
+
+def _misplaced(station: StationSettings) -> str:
+    """Say which keys stand where they mean nothing, if any."""
+    if above := sorted(station.model_fields_set - _OF_ALL):
+        return f"beside `inspectors`, {', '.join(above)} belongs to one of them; write it below its name"
+    for each in station.inspectors:
+        if each.name is None:
+            return "an inspector has no name; write `name: left`"
+        if below := sorted(each.model_fields_set & _OF_ALL):
+            return f"{each.name}: {', '.join(below)} is for all inspectors; write it beside `inspectors`"
+    return ""
+
+
+def _not_apart(inspectors: Sequence[StationSettings]) -> str:
+    """Say what two inspectors would both use, if anything."""
+    names = Counter(each.name for each in inspectors)
+    served = Counter((each.http.host, each.http.port) for each in inspectors if each.http and each.http.port)
+    folders = Counter(each.ring.folder for each in inspectors if each.ring is not None)
+    for what, found, instead in (
+        ("name", names, "give each a name of its own"),
+        ("address of http", served, "give each a port of its own, or `http: null`"),
+        ("folder of the ring", folders, "give each a folder of its own"),
+    ):
+        if twice := [each for each, count in found.items() if count > 1]:
+            return f"two inspectors have the same {what} ({_shown(twice[0])}); {instead}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def named_choices(choices: Sequence[ChosenT]) -> list[tuple[str, ChosenT]]:

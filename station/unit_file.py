@@ -108,6 +108,7 @@ def systemd_unit(command: list[str], *, writable: tuple[Path, ...] = ()) -> str:
 def writable_by(settings: StationSettings) -> tuple[Path, ...]:
     """Name the folders that a station writes to: state, results, rejects, watched folders that it empties."""
     folders = [] if settings.state is None else [settings.state]
+    folders += [folder for each in settings.inspectors for folder in writable_by(each)]
     folders += [] if settings.ring is None else [settings.ring.folder]
     folders += [each.settings.path.parent for each in settings.results if hasattr(each.settings, "path")]
     folders += [each.settings.path for each in settings.sources if getattr(each.settings, "then", "") == "remove"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ _X86 = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw
 _X86_NEWER = ("avx512_fp16", "amx_tile", "amx_int8", "amx_bf16")
 _ARM = ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2")
 _ISA = frozenset(_X86 + _X86_NEWER + _ARM)
+INT8_DOT_PRODUCT = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"})
+"""Instructions that multiply int8 and add up in 32 bits."""
 
 
 def fingerprint(packages: Iterable[str] = BASE, *, root: Path = Path("/")) -> dict[str, Any]:
@@ -51,6 +53,26 @@ def fingerprint(packages: Iterable[str] = BASE, *, root: Path = Path("/")) -> di
         "versions": versions_of(packages),
         "conditions": conditions(root=root),
     }
+
+
+def weight_bits(*machines: Mapping[str, Any]) -> int:
+    """Say how many bits of an int8 weight every one of some machines multiplies without an overflow: 8, or 7.
+
+    An x86 processor without VNNI adds two products of 8 x 8 bits in 16 (VPMADDUBSW), and what does not fit is cut off;
+    with 7 bits it fits (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). ARM adds up in
+    32 bits with and without a dot product.
+
+    Args:
+        machines: Their fingerprints; an empty one stands for a machine that is not known, which may overflow.
+
+    >>> weight_bits({"architecture": "x86_64", "isa": ["avx2"]}), weight_bits({}), weight_bits({"isa": ["avx_vnni"]})
+    (7, 7, 8)
+    """
+    exact = (
+        facts.get("architecture") == "aarch64" or INT8_DOT_PRODUCT.intersection(facts.get("isa", ()))
+        for facts in machines
+    )
+    return 8 if all(exact) else 7
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> tuple[str, ...]:

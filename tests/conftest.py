@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from beltline.benchmarks.timing.measurement import Measurement
-from beltline.compress.checkpoint import Checkpoint, save_checkpoint
 from beltline.export.contracts import Frame, Graph
 from beltline.inspection.data.frame import FrameSpec
 from beltline.inspection.line.arrivals import Arrivals
@@ -23,13 +22,12 @@ if TYPE_CHECKING:
     from beltline.export.bundles.writing import BundleParts
 from chromium import browser
 from loopback import device, make_device
+from tiny_inspector import write_tiny_checkpoint
 
 __all__ = ["browser", "device", "make_device"]
 
 # A suite started in the background inherits an ignored Ctrl-C; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-NETWORK = {"family": "plain", "width": 8, "depth": 1}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -107,8 +105,24 @@ def fixed_size(bundle: MadeBundle, frames: list[Frame], tmp_path_factory: pytest
     return folder / "fixed.beltline"
 
 
-def bundle_parts(graph: Graph, frames: list[Frame], folder: Path) -> BundleParts:
-    """Build for ONNX Runtime, score the frames, cut between them."""
+@pytest.fixture(scope="session")
+def openvino_parts(tiny_graph: Graph, frames: list[Frame], tmp_path_factory: pytest.TempPathFactory) -> BundleParts:
+    """What that bundle is made of, on OpenVINO."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    folder = tmp_path_factory.mktemp("openvino")
+    return bundle_parts(tiny_graph, frames, folder, backend="open_vino", package="openvino")
+
+
+@pytest.fixture(scope="session")
+def parts_of_bundle() -> Callable[..., BundleParts]:
+    """Give a function that builds a graph for a runtime and makes a bundle's parts of it and of frames."""
+    return bundle_parts
+
+
+def bundle_parts(
+    graph: Graph, frames: list[Frame], folder: Path, *, backend: str = "onnx_runtime", package: str = "onnxruntime"
+) -> BundleParts:
+    """Build for a runtime, score the frames, cut between them."""
     from beltline.export.artifacts import backends, runtime_packages
     from beltline.export.bundles.golden import GoldenFrame, golden_of
     from beltline.export.bundles.manifest import BudgetFacts, DeviceFacts
@@ -116,12 +130,12 @@ def bundle_parts(graph: Graph, frames: list[Frame], folder: Path) -> BundleParts
     from beltline.export.bundles.writing import BundleModel, BundleParts
 
     machine = fingerprint(runtime_packages())
-    artifact = backends()["onnx_runtime"].build(graph, Target(name="local", threads=1, cpus=(0,)), folder)
-    with backends()["onnx_runtime"].load(artifact, threads=1) as session:
+    artifact = backends()[backend].build(graph, Target(name="local", threads=1, cpus=(0,)), folder)
+    with backends()[backend].load(artifact, threads=1) as session:
         scores = [session.infer(frame).score for frame in frames]
     threshold = sum(sorted(scores)[5:7]) / 2
     model = BundleModel(
-        row="tiny", artifact=artifact, threshold=threshold, verdict="fits", relies_on=(), runtime={"onnxruntime": "1"}
+        row="tiny", artifact=artifact, threshold=threshold, verdict="fits", relies_on=(), runtime={package: "1"}
     )
     named = [GoldenFrame(file=f"golden/{at:03d}.pgm", label="good", source=f"{at}.png") for at in range(len(frames))]
     return BundleParts(
@@ -138,32 +152,13 @@ def bundle_parts(graph: Graph, frames: list[Frame], folder: Path) -> BundleParts
         budget=BudgetFacts(period_ms=20, deadline_ms=40),
         gates=Gates(),
         cautions=(),
-        golden=golden_of(named, {"onnx_runtime": scores}, {"onnx_runtime": threshold}),
+        golden=golden_of(named, {backend: scores}, {backend: threshold}),
         frames=frames,
         report=b"{}\n",
         licence=b"a licence\n",
         parts_list=parts_list("tiny", [model]),
         packed=False,
     )
-
-
-def write_tiny_checkpoint(path: Path, frame: FrameSpec) -> Path:
-    import torch
-    from beltline.compress.networks.base.families import build_network
-    from beltline.compress.networks.base.inspector import Inspector
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        inspector = Inspector(build_network(NETWORK, frame.channels), frame).eval()
-        for module in inspector.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_var.uniform_(0.05, 0.2)
-                module.running_mean.uniform_(-0.2, 0.2)
-        inspector.network.head.logits.weight.data.mul_(30.0)
-        inspector.network.head.logits.bias.data.fill_(-3.0)
-    checkpoint = Checkpoint(network=NETWORK, frame=frame, lineage=("made for a test",), inspector=inspector)
-    save_checkpoint(path, checkpoint)
-    return path
 
 
 def _frame(rng: np.random.Generator) -> Frame:

@@ -255,8 +255,8 @@ def _highest_factor(case: Case, *, proven: bool) -> float:
     return holds
 
 
-def _keeps_up(case: Case, factor: float) -> bool:
-    """Whether the mean work is surely below the mean interval; a short run may end before a backlog shows.
+def mean_work_ns(case: Case) -> float:
+    """Give an upper bound of the mean work on a frame; a short run may end before a backlog shows.
 
     The mean is bounded by batch means, which bear correlated frames (A. M. Law, Simulation Modeling and Analysis,
     2015, section 9.5.3).
@@ -266,7 +266,12 @@ def _keeps_up(case: Case, factor: float) -> bool:
     means = np.array([block.mean() for block in np.array_split(case.busy, min(_BLOCKS, case.busy.size))])
     spread = float(means.std(ddof=1) / math.sqrt(means.size)) if means.size > 1 else 0.0
     sure = float(t.ppf(case.gate.confidence, max(1, means.size - 1))) * spread
-    return float(case.busy.mean()) + sure < case.interval_ns / factor
+    return float(case.busy.mean()) + sure
+
+
+def _keeps_up(case: Case, factor: float) -> bool:
+    """Whether the mean work is surely below the mean interval."""
+    return mean_work_ns(case) < case.interval_ns / factor
 
 
 def _quantile(found: Replay, share: float) -> float | None:

@@ -8,7 +8,7 @@ from math import ceil
 from ...inspection.line.gates import EscapeGate
 from ...inspection.statistics.bounds import frames_needed
 from ...inspection.statistics.paired import parts_needed
-from ...inspection.statistics.quality import Paired, Rate
+from ...inspection.statistics.quality import Paired, Portion, Rate
 from ..proof.gate import FEW, WORST_FIRST, Evidence, Finding, Gate, percent
 from ..proof.miss_rate import Outcome
 from .overkill import more_parts
@@ -43,7 +43,11 @@ _LEADS: dict[Outcome, str] = {
 
 def _judge(evidence: Evidence, gate: EscapeGate) -> Finding:
     rate, paired = evidence.quality.escape, evidence.quality.paired
+    if not rate.of:
+        return _without_defects(gate)
     parts = [_of_all(rate, gate), *([] if paired is None else [_over_the_teacher(paired, rate, gate)])]
+    rises_part = parts[-1]
+    parts += [_of_kind(each, gate) for each in evidence.quality.gated_kinds]
     outcome = min((part.outcome for part in parts), key=WORST_FIRST.index)
     deciding = [part for part in parts if part.outcome == outcome]
     few = outcome == "inconclusive" and rate.different < FEW
@@ -52,7 +56,7 @@ def _judge(evidence: Evidence, gate: EscapeGate) -> Finding:
         seen += (
             f", {paired.new_escapes:,} that the {paired.against} finds; {paired.recovered:,} are found that it misses"
         )
-    rises = paired is not None and len(deciding) == 1 and deciding[0] is parts[-1]
+    rises = paired is not None and len(deciding) == 1 and deciding[0] is rises_part
     return Finding(
         title="Defects caught" if gate.max <= _MOST_CALLED_CAUGHT else f"At most {percent(gate.max)} escape",
         outcome=outcome,
@@ -61,6 +65,19 @@ def _judge(evidence: Evidence, gate: EscapeGate) -> Finding:
         proven=f"with {percent(gate.confidence)} confidence {' and '.join(part.proven for part in deciding)}",
         next_step=_least(gate, paired) if few else _next_step(deciding),
         scale=_rise_scale(paired, gate) if rises and paired else (rate.share, rate.upper, gate.max),
+    )
+
+
+def _without_defects(gate: EscapeGate) -> Finding:
+    needed = frames_needed(gate.max, confidence=gate.confidence)
+    return Finding(
+        title="Defects caught",
+        outcome="inconclusive",
+        lead="Without a defect nothing proves that defects are caught",
+        seen="the test has no defective part",
+        proven="any share of them may escape",
+        next_step=f"Collect defective parts for the test: {needed:,} different ones, all rejected, prove that at most "
+        f"{percent(gate.max)} escape.",
     )
 
 
@@ -80,6 +97,21 @@ def _of_all(rate: Rate, gate: EscapeGate) -> _Part:
         return _Part(outcome=outcome, proven=proven, more=more)
     step = "Train on more defects of the kinds that escape: as many as were seen to escape are at the limit already."
     return _Part(outcome=outcome, proven=proven, next_step=step)
+
+
+def _of_kind(portion: Portion, gate: EscapeGate) -> _Part:
+    kind, rate, most = portion.name, portion.rate, gate.kinds[portion.name].max
+    outcome, allowed = rate.held_against(most), f"(allowed are {percent(most)})"
+    if outcome == "fits":
+        return _Part(outcome=outcome, proven=f"of {kind} at most {percent(rate.upper)} {allowed}")
+    if outcome == "misses":
+        step = f"Train a better teacher first, on more defects of the kind {kind}."
+        return _Part(outcome=outcome, proven=f"of {kind} at least {percent(rate.lower)} {allowed}", next_step=step)
+    least = frames_needed(most, confidence=gate.kind_confidence)
+    step = f"Put at least {least:,} different parts with {kind} into the test split: {rate.different:,} are there."
+    if rate.different >= least:
+        step = f"Train on more defects of the kind {kind}, or put more of them into the test split."
+    return _Part(outcome=outcome, proven=f"of {kind} up to {percent(rate.upper)} {allowed}", next_step=step)
 
 
 def _over_the_teacher(paired: Paired, rate: Rate, gate: EscapeGate) -> _Part:

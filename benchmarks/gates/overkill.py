@@ -12,7 +12,52 @@ from ..proof.gate import FEW, Evidence, Finding, Gate, percent
 _MOST_PARTS = 10_000_000
 
 
+_STRICTER = 0.02
+
+
 def _judge(evidence: Evidence, gate: OverkillGate) -> Finding:
+    guarantee = evidence.guarantee
+    if guarantee is not None and evidence.quality.overkill.lower <= gate.max:
+        return _of_good_parts(guarantee, evidence.quality.overkill, gate)
+    return _of_test(evidence, gate)
+
+
+def _of_good_parts(guarantee: Rate, tested: Rate, gate: OverkillGate) -> Finding:
+    """Judge by the threshold's rank among the good parts that set it: how many there are decides, not their scores.
+
+    What test shows is said beside it; only where it contradicts surely, test decides.
+    """
+    needed = frames_needed(gate.max, confidence=gate.confidence)
+    holds = guarantee.upper <= gate.max
+    bound = f"with {percent(gate.confidence)} confidence at most {percent(guarantee.upper)} of good parts are rejected"
+    return Finding(
+        title="Good parts kept",
+        outcome="fits" if holds else "inconclusive",
+        lead="Overkill holds" if holds else "Not enough good parts to be sure",
+        seen=f"the threshold rejects {guarantee.count:,} of the {guarantee.of:,} good parts that set it, and "
+        f"{tested.count:,} of {tested.of:,} good photographs in the test",
+        proven=f"{bound} (allowed are {percent(gate.max)}), if parts come as these did",
+        next_step="" if holds else _more_to_set_it(needed - guarantee.of, gate),
+        detail=_for_less(guarantee.of, gate),
+        scale=(guarantee.share, guarantee.upper, gate.max),
+    )
+
+
+def _more_to_set_it(more: int, gate: OverkillGate) -> str:
+    return (
+        f"Photograph at least {more:,} more good parts for val (some {2 * more:,} in all, if half of them go there): "
+        f"then overkill is at most {percent(gate.max)} with {percent(gate.confidence)} confidence."
+    )
+
+
+def _for_less(parts: int, gate: OverkillGate) -> str:
+    needed = frames_needed(_STRICTER, confidence=gate.confidence)
+    if gate.max <= _STRICTER or parts >= needed:
+        return ""
+    return f"For at most {percent(_STRICTER)}, val needs {needed - parts:,} more good parts."
+
+
+def _of_test(evidence: Evidence, gate: OverkillGate) -> Finding:
     rate, sure = evidence.quality.overkill, f"with {percent(gate.confidence)} confidence"
     allowed, step = f"allowed are {percent(gate.max)}", ""
     if rate.upper <= gate.max:

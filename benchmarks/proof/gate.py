@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from ...inspection.line.gates import Gates
-from ...inspection.statistics.quality import Quality
+from ...inspection.statistics.quality import Quality, Rate
 from ..timing.measurement import Measurement
 from .miss_rate import Outcome, Proof
 from .steadiness import Steadiness
@@ -51,6 +51,8 @@ class Evidence:
         size_bytes: What a device must store; None: not known.
         counts: `parameters` and `macs`, where they are known.
         belt: Every frame of the run; None where only its proof is known.
+        guarantee: Of a threshold that was set by good parts of val alone, each counted once: how many of them it
+            rejects, and what that bounds for every part that comes as they did. None: the test split is what counts.
     """
 
     run: Run
@@ -58,6 +60,7 @@ class Evidence:
     size_bytes: int | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     belt: Measurement | None = None
+    guarantee: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

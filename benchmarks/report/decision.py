@@ -105,7 +105,7 @@ def row_cautions(row: Row, teacher: Row | None) -> list[str]:
         f"On the test parts {named(each.name)} may sort no better than a coin toss: its AUROC is "
         f"{auroc(each.quality.auroc)}, and {_CHANCE} is a coin toss. Nothing compared with it means much."
         for each in compared
-        if each.quality is not None and each.quality.auroc_interval[0] <= _CHANCE
+        if each.quality is not None and each.quality.auroc is not None and each.quality.auroc_interval[0] <= _CHANCE
     ]
     if row.quality is not None and row.quality.escape.rate >= _MANY_ESCAPES:
         escape = row.quality.escape
@@ -127,6 +127,8 @@ def comparison(report: Report) -> list[tuple[str, str, str, str]]:
         lines.append(("Size", size(teacher.size_bytes), size(row.size_bytes), _gain(ratio, "smaller", "larger")))
     if teacher.quality and row.quality:
         before, after = teacher.quality.auroc, row.quality.auroc
+        if before is None or after is None:
+            return lines
         lines.append(("Sorting (AUROC)", auroc(before), auroc(after), minus(f"{after - before:+.3f}")))
     return lines
 

@@ -40,6 +40,7 @@ class GalleryItem:
         frame: The photograph, uint8 of shape `[height, width]` or `[height, width, 1 or 3]`, RGB.
         heatmap: Where the model looked, uint8 of shape `[h, w]`, any size; it covers the whole frame.
         mask: Where the defect is, bool of shape `[height, width]`; None where that is not known.
+        reference: What the frame was compared with, moved onto it, of the frame's shape; None: with nothing.
     """
 
     path: str
@@ -49,6 +50,7 @@ class GalleryItem:
     frame: Pixels
     heatmap: Pixels
     mask: NDArray[np.bool_] | None = None
+    reference: Pixels | None = None
 
     def __post_init__(self) -> None:
         """Refuse pictures that cannot be drawn."""
@@ -79,6 +81,7 @@ class Card:
     threshold: str
     gauge: str
     described: str
+    reference: str | None = None
 
 
 def cards(items: Sequence[GalleryItem], *, threshold: float, new_paths: Sequence[str] = ()) -> list[Card]:
@@ -100,7 +103,7 @@ def cards(items: Sequence[GalleryItem], *, threshold: float, new_paths: Sequence
         if not room[item.kind]:
             continue
         card = _card(item, threshold, is_new=item.path in new_paths)
-        left_bytes -= len(card.frame) + len(card.overlay)
+        left_bytes -= len(card.frame) + len(card.overlay) + len(card.reference or "")
         if left_bytes < 0:
             break
         room[item.kind] -= 1
@@ -168,6 +171,7 @@ def _card(item: GalleryItem, threshold: float, *, is_new: bool) -> Card:
         threshold=limit,
         gauge=score_gauge(item.score, threshold),
         described=_described(item, close_up=close_up),
+        reference=None if item.reference is None else data_uri(_rgb(_scaled(item.reference[window], _SIDE_PX))),
     )
 
 

@@ -17,6 +17,7 @@ from ..soak.schema import SoakSummary
 from ..timing.measurement import Measurement
 from .decision import overall_verdict, shown_row, teacher_of
 from .gallery import GalleryItem
+from .inspected_view import InspectedView
 from .schema import Report, Row
 from .schema_parts import VerdictWord
 
@@ -32,12 +33,14 @@ class Page:
         traces: Measurements by row name; charts without one are left out.
         gallery: The shown row's escapes and overkills.
         soak: Of the row shown, if there was one.
+        inspected: What of the camera's frames is inspected; None: all of them, or nobody knows.
     """
 
     report: Report
     traces: Mapping[str, Measurement]
     gallery: Sequence[GalleryItem] = ()
     soak: SoakSummary | None = None
+    inspected: InspectedView | None = None
 
     @property
     def row(self) -> Row:

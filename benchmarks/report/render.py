@@ -17,6 +17,7 @@ from . import wording
 from .charts.gauge import gauge
 from .decision import GATE_LABELS, HEADINGS, lead_sentence
 from .gallery import GalleryItem
+from .inspected_view import InspectedView
 from .page import Page, Section
 from .reading import checked_report
 from .schema import GateFinding
@@ -26,7 +27,7 @@ from .table import summary_rows, table_rows
 _TEMPLATES = Path(__file__).parent / "templates"
 _HEAD_CHARACTERS = 1000
 _WORDINGS = ("ms", "percent", "count", "plural", "size", "speed", "auroc", "moment", "named", "tied")
-_MACROS = '{% from "macros.html.j2" import chart, sign, cells_of %}'
+_MACROS = '{% from "macros.html.j2" import chart, sign, cells_of, table %}'
 
 
 def sections() -> list[Section]:
@@ -62,6 +63,7 @@ def render_report(
     traces: Mapping[str, Measurement] | None = None,
     *,
     soak: SoakSummary | None = None,
+    inspected: InspectedView | None = None,
 ) -> str:
     """Render the page.
 
@@ -70,6 +72,7 @@ def render_report(
         gallery: The shown row's escapes and overkills; as many as there is room for are shown.
         traces: Measurements by row name; charts without one are left out.
         soak: Of the row shown, if there was one.
+        inspected: What of the camera's frames is inspected; None: all of them.
 
     Returns:
         A whole HTML document, under 5 MB.
@@ -78,7 +81,7 @@ def render_report(
         DataError: The report is not one of schema 1.
     """
     checked = checked_report(report)
-    page = Page(report=checked, traces=traces or {}, gallery=gallery, soak=soak)
+    page = Page(report=checked, traces=traces or {}, gallery=gallery, soak=soak, inspected=inspected)
     html = environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
     html.filters.update(svg=Markup, gauge=_gauge)
     drawn = [html.from_string(_MACROS + section.html).render(shown).strip() for section, shown in shown_sections(page)]

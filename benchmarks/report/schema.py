@@ -112,10 +112,86 @@ class Portion(Rate):
     name: str
 
 
-class Quality(Part):
-    """How well a row sorts the test split; `by_group` holds the groups with an escape."""
+class SizeClass(Part):
+    """Escapes among the parts whose largest defect is `from_px` camera pixels long, up to twice that."""
 
-    auroc: Unit
+    from_px: int
+    escape: Rate
+
+
+class Design(Part):
+    """Escapes and overkill of one group of many photographs, with exact intervals for that group alone."""
+
+    name: str
+    escape: Rate
+    overkill: Rate
+
+
+class Decided(Part):
+    """How often one limit decided over photographs of the test split: of defective parts and of good ones."""
+
+    limit: str
+    action: Literal["accept", "reject", "review"]
+    defective: Count
+    good: Count
+
+
+class Limits(Part):
+    """What the line's limits did; `tolerated`: photographs whose marked defects they allow, counted as good."""
+
+    decided: list[Decided] = []
+    reviewed: Count = 0
+    tolerated: Count = 0
+    of: Count = 0
+
+
+class Confused(Part):
+    """How many marked defects of a kind were taken for which; `taken_for` is `(missed)` where nothing was found."""
+
+    kind: str
+    taken_for: str
+    count: Count
+
+
+class Detectability(Part):
+    """Probability of detection by size (MIL-HDBK-1823A): `a90_95` bounds the size that is found nine times in ten."""
+
+    defects: Count
+    found: Count
+    smallest: NonNegative | None = None
+    largest_missed: NonNegative | None = None
+    a90: NonNegative | None = None
+    a90_95: NonNegative | None = None
+    unit: Literal["mm", "px"]
+    why_not: str = ""
+
+
+class AveragePrecision(Part):
+    """Mean average precision of boxes over kinds, at IoU from 0.33 and from 0.5 on (pycocotools)."""
+
+    at_33: Unit
+    at_50: Unit
+
+
+class Findings(Part):
+    """Findings against what people marked; `f1` is at IoU > 0.33, `side_error` the median of boxes' sides."""
+
+    confusion: list[Confused] = []
+    kinds_right: Unit | None = None
+    false_findings: Count = 0
+    f1: Unit = 0.0
+    side_error: NonNegative | None = None
+    detectability: Detectability
+    average_precision: AveragePrecision | None = None
+
+
+class Quality(Part):
+    """How well a row sorts the test split, after limits where there are any; `by_group`: the groups with an escape.
+
+    `auroc` is None, and its interval [0, 1], where the split has no defect.
+    """
+
+    auroc: Unit | None
     auroc_interval: Annotated[list[Unit], Field(min_length=2, max_length=2)]
     threshold: Finite
     escape: Rate
@@ -123,6 +199,11 @@ class Quality(Part):
     paired: Paired | None = None
     by_kind: list[Portion] = []
     by_group: list[Portion] = []
+    by_size: list[SizeClass] = []
+    by_design: list[Design] = []
+    gated_kinds: list[Portion] = []
+    limits: Limits | None = None
+    findings: Findings | None = None
 
 
 class OnVal(Part):

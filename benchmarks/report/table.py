@@ -111,7 +111,7 @@ def _late(latency: Latency | None) -> Cell:
 
 
 def _auroc(quality: Quality | None) -> Cell:
-    if quality is None:
+    if quality is None or quality.auroc is None:
         return Cell(heading="AUROC")
     low, high = quality.auroc_interval
     return Cell(heading="AUROC", main=auroc(quality.auroc), detail=f"{auroc(low)}\N{EN DASH}{auroc(high)}")

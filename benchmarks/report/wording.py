@@ -118,13 +118,13 @@ def times(ratio: float) -> str:
     return f"{ratio:,.0f}\u00d7" if ratio >= 10 else f"{ratio:.1f}\u00d7"
 
 
-def auroc(value: float) -> str:
-    """Give an area under the ROC curve with three digits after the point.
+def auroc(value: float | None) -> str:
+    """Give an area under the ROC curve with three digits after the point; a dash where there was no defect.
 
     >>> auroc(0.9714)
     '0.971'
     """
-    return f"{value:.3f}"
+    return "\N{EN DASH}" if value is None else f"{value:.3f}"
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ...export.artifacts import backend_packages, runtime_packages
 from ...export.contracts import Frame, Session
+from ...export.sessions import open_session
 from ...inspection.base.errors import MeasurementError
 from ...inspection.base.storage import write_json
 from ...inspection.line.arrivals import Arrivals, schedule_ns
@@ -163,7 +164,7 @@ def run(job_file: str, channel: Channel) -> int:
         handle, recorder = start_recorder(orders, channel.handle)
         sink = PipeSink(handle=handle, end_ns=0, parent=os.getppid())
         try:
-            with given.backend.load(job.artifact, threads=job.threads) as session, undisturbed():
+            with open_session(given.backend, job.artifact, threads=job.threads) as session, undisturbed():
                 _note_start(job, orders, warm_up(session, given.frames, job), given.timer)
                 sink.end_ns = time.perf_counter_ns() + int(left_s * 1e9) + _LEAD_NS
                 _soak(session, given.frames, job.arrivals, sink, given.timer)

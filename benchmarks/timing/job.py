@@ -19,7 +19,7 @@ from ..proof.interim_looks import InterimLook
 from .measurement import Mode
 
 _NEVER_NS = 1 << 62
-_MOST_FRAME_BYTES = 1 << 30
+_MOST_FRAME_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ...export.artifacts import backends, runtime_packages
 from ...export.contracts import Backend, Frame, Session, executing_device
+from ...export.sessions import open_session
 from ...inspection.base.errors import MeasurementError
 from ...inspection.line.arrivals import schedule_ns
 from ...targets.conditions import conditions
@@ -143,7 +144,7 @@ def run(job_file: str, channel: Channel) -> int:
     job = read_job(Path(job_file))
     with (
         prepared(job, channel) as given,
-        given.backend.load(job.artifact, threads=job.threads) as session,
+        open_session(given.backend, job.artifact, threads=job.threads) as session,
         undisturbed(),
     ):
         before = fingerprint(runtime_packages())

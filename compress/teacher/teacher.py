@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ...inspection.base.errors import WeightsError
+from ...inspection.base.errors import LineFileError, WeightsError
 from ...inspection.data.dataset import Dataset
+from ...inspection.data.frame import MOST_KINDS
 from ..checkpoint import Checkpoint, load_checkpoint, read_header, save_checkpoint
 from ..networks.base.families import build_network, origin_of_network, with_moments
 from ..networks.base.inspector import Inspector
@@ -15,7 +16,7 @@ from ..recipe import Progress
 from ..training.devices import torch_device
 from ..training.loop import History, Job, fit
 from ..training.losses import label_loss
-from .frames import frame_spec
+from .frames import frame_spec, with_camera
 from .settings import TeacherSettings
 
 
@@ -34,15 +35,27 @@ def train_teacher(
 
     Returns:
         How training went.
+
+    Raises:
+        LineFileError: The network is to judge the frame as a whole and has no pretrained backbone.
     """
     import torch
+
+    from ..networks.base.pyramid import learned_part
+    from .whole_frame import with_whole_frame
 
     torch.manual_seed(seed)
     measured = frame_spec(dataset, settings.input_size)
     origin = origin_of_network(settings.network, measured.channels)
-    frame = with_moments(measured, origin)
-    inspector = Inspector(build_network(settings.network, frame.channels), frame)
-    teacher = Checkpoint(network=settings.network, frame=frame, lineage=(), inspector=inspector)
+    frame = replace(with_moments(measured, origin), kinds=_kinds_of(dataset) if settings.kinds else ())
+    network = settings.network
+    judges_whole = bool(network.get("whole_frame")) and not frame.kinds
+    if judges_whole and origin is None:
+        msg = "teacher.network: whole_frame judges by what a backbone learned elsewhere; write pretrained: true too"
+        raise LineFileError(msg)
+    local = {**network, "whole_frame": False} if network.get("whole_frame") else network
+    inspector = Inspector(build_network(local, frame.planes, kinds=len(frame.kinds)), frame)
+    teacher = Checkpoint(network=local, frame=frame, lineage=(), inspector=inspector)
     job = Job(
         name="teacher",
         inspector=inspector,
@@ -53,10 +66,17 @@ def train_teacher(
         seed=seed,
         partial=partial,
         progress=progress,
+        learned=learned_part(inspector.network, origin),
         as_checkpoint=lambda: teacher,
     )
     history = fit(job)
-    trained = (f"teacher {settings.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}",)
+    trained: tuple[str, ...] = (
+        f"teacher {settings.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}",
+    )
+    if judges_whole:
+        judged = with_whole_frame(inspector, network, dataset, job.device, progress)
+        teacher = replace(teacher, inspector=judged.inspector, network=judged.network)
+        trained = (*trained, judged.line)
     lineage = trained if origin is None else (origin.line, *trained)
     save_checkpoint(target_file, replace(teacher, lineage=lineage))
     return history
@@ -95,7 +115,29 @@ def take_teacher(
         load_checkpoint(settings.weights) if own else bring_teacher(settings, dataset, learns=learns, notify=notify)
     )
     check_channels(checkpoint, dataset, settings.weights)
-    save_checkpoint(target_file, checkpoint)
+    if checkpoint.frame.tiles != dataset.camera.tiles:
+        msg = (
+            f"{settings.weights}: it was trained for tiles {checkpoint.frame.tiles}, camera.tiles is "
+            f"{dataset.camera.tiles}; write the same, or train it again"
+        )
+        raise WeightsError(msg)
+    save_checkpoint(target_file, replace(checkpoint, frame=with_camera(checkpoint.frame, dataset)))
+
+
+def _kinds_of(dataset: Dataset) -> tuple[str, ...]:
+    """Give the kinds of defect that a network can learn to tell apart.
+
+    Raises:
+        LineFileError: There are not several, or more than a network tells apart.
+    """
+    kinds = tuple(sorted({kind for sample in dataset.of("train") for kind in sample.kinds}))
+    if not 2 <= len(kinds) <= MOST_KINDS:
+        msg = (
+            f"teacher.kinds: wanted 2 to {MOST_KINDS} kinds of defect in train, got {len(kinds)} "
+            f"({', '.join(kinds[:5])}); leave kinds out, or label the kinds apart"
+        )
+        raise LineFileError(msg)
+    return kinds
 
 
 def _refuse_code(weights: Path) -> None:

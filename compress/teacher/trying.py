@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...inspection.base.errors import WeightsError
 from ...inspection.data.dataset import Dataset, evenly
-from ...inspection.data.streaming import frames_of
+from ...inspection.data.streaming import prepared_frames_of
 from ..networks.base.inspector import Inspector
 from ..networks.base.output_settings import shape_misfit, value_misfit
 from .adapter import AdaptedNetwork, chosen_output, failure
@@ -55,7 +55,8 @@ def _frames(inspector: Inspector, dataset: Dataset) -> Tensor:
     train = dataset.of("train")
     kinds = ([sample for sample in train if sample.defective is kind] for kind in (False, True))
     chosen = [sample for samples in kinds for sample in evenly(samples, _EACH)]
-    frames = (torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0) for frame in frames_of(dataset, chosen))
+    seen = prepared_frames_of(dataset, chosen, inspector.frame)
+    frames = (torch.from_numpy(frame).permute(2, 0, 1).unsqueeze(0) for frame in seen)
     with torch.no_grad():
         return torch.cat([inspector.prepare(frame) for frame in frames])
 

@@ -113,7 +113,7 @@ def _made_by(inspector: Inspector) -> list[FeaturePlace]:
     handles = [module.register_forward_hook(note(name)) for name, module in own]
     network.eval()
     try:
-        network(torch.zeros(1, frame.channels, frame.height, frame.width, device=inspector.scale.device))
+        network(torch.zeros(1, frame.planes, frame.height, frame.width, device=inspector.scale.device))
     finally:
         for handle in handles:
             handle.remove()

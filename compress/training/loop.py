@@ -7,8 +7,9 @@ import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import chain
-from math import isfinite
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,17 @@ from .augmentation import Augmenter, View
 from .devices import short_floats
 from .fit_settings import FitSettings
 from .losses import Batch
-from .sampling import batch_of, draw, shown, views_for
+from .memory import free_bytes, require_room, step_bytes
+from .prepared_cache import PreparedCache
+from .processes import Team, check_processes, device_of, train_together
+from .sampling import batch_of, epoch_steps, largest_view, shown, views_for
 from .scores import judged_on_val
 
 LAST_GOOD = "last_good.safetensors"
 """The best weights before a training broke down, as a checkpoint, in the folder that outlives the run."""
+
+_LEAST_RATE = 1e-6
+"""Of what stays as it is: a schedule wants a rate above 0."""
 
 Loss = Callable[[Tensor, Batch], Tensor]
 """Logits `[N, 1, rows, columns]` and their batch to a scalar."""
@@ -52,6 +59,8 @@ class Job:
         seed: Of everything random.
         partial: Folder for the state that a killed run goes on from, or None.
         progress: Called after every step.
+        learned: The part of the inspector's network whose weights were learned elsewhere, trained as
+            `FitSettings.backbone` says; None: there is none.
         alongside: What the loss learns itself, such as adapters: trained and resumed with the inspector, then left.
         as_checkpoint: Gives the checkpoint that the inspector's weights make: of a training that breaks down the best
             ones are kept as such a file.
@@ -66,6 +75,7 @@ class Job:
     seed: int
     partial: Path | None
     progress: Progress
+    learned: nn.Module | None = None
     alongside: nn.Module = field(default_factory=nn.Module)
     as_checkpoint: Callable[[], Checkpoint] | None = None
 
@@ -93,11 +103,14 @@ class History:
     hardness: list[float] = field(default_factory=list)
 
     def take(self, loss: float, area: float, escapes: int | None) -> bool:
-        """Add an epoch; says whether it is the best so far: fewest escapes, then the largest AUROC."""
+        """Add an epoch; says whether it is the best so far: fewest escapes, then the largest AUROC.
+
+        Without an AUROC, since val has no defect, the latest epoch counts as the best.
+        """
         self.epoch += 1
         self.rows.append((self.epoch, loss, area))
         self.escapes += [] if escapes is None else [escapes]
-        better = not self.best_epoch or (-(escapes or 0), area) > (-self.best_escapes, self.best_auroc)
+        better = not self.best_epoch or isnan(area) or (-(escapes or 0), area) > (-self.best_escapes, self.best_auroc)
         if better:
             self.best_epoch, self.best_auroc, self.best_escapes = self.epoch, area, escapes or 0
         return better
@@ -105,7 +118,7 @@ class History:
     def best(self) -> str:
         """Say how good the best epoch is."""
         passed = f", {self.best_escapes} escapes" if self.escapes else ""
-        return f"val AUROC {self.best_auroc:.4f}{passed}"
+        return "the latest" if isnan(self.best_auroc) else f"val AUROC {self.best_auroc:.4f}{passed}"
 
 
 def fit(job: Job) -> History:
@@ -118,9 +131,24 @@ def fit(job: Job) -> History:
             the job says what checkpoint they make.
         StorageError: The state cannot be written.
     """
+    if (processes := job.settings.processes) == 1:
+        return _fitted(job, Team())
+    check_processes(processes, job.device)
+    ours, *others = (replace(job, device=device_of(job.device, rank)) for rank in range(processes))
+    sent = [replace(other, progress=_untold, as_checkpoint=None) for other in others]
+    found: History = train_together(_fitted, ours, sent, device=job.device, name=job.name)
+    return found
+
+
+def _untold(_what: str, _done: int, _of: int) -> None:
+    """Progress of a process that does not lead: the leading one tells it."""
+
+
+def _fitted(job: Job, team: Team) -> History:
+    """Train with the others of the team."""
     torch.manual_seed(job.seed)
     cv2.setNumThreads(1)  # OpenCV's own pool fights torch's for the cores: ten times slower steps on two cores
-    trainer = _Trainer(job)
+    trainer = _Trainer(job if team.leads else copy.deepcopy(job), team)
     trainer.resume()
     while trainer.wants_more():
         trainer.epoch()
@@ -131,9 +159,10 @@ def fit(job: Job) -> History:
 class _Trainer:
     """The moving parts of one `fit`."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        views = views_for(job.dataset, job.settings.augmentation)
+    def __init__(self, job: Job, team: Team) -> None:
+        self.team = team
+        views = views_for(job.dataset, job.settings.augmentation, job.inspector.frame)
+        self.job = job = replace(job, settings=job.settings.model_copy(update={"augmentation": views}))
         self.samples = shown(job.dataset.of("train"), views)
         self.history = History(hardness=[0.5] * len(self.samples))
         self.maker = Augmenter(
@@ -141,21 +170,39 @@ class _Trainer:
             frame=job.inspector.frame,
             settings=views,
             grounds=tuple(sample for sample in self.samples if not sample.defective),
+            cache=None if job.partial is None else PreparedCache(job.partial / f"prepared-{team.rank}"),
         )
+        self.whole_maker = replace(self.maker, settings=views.model_copy(update={"crop": None}))
+        self._require_room()
         self.model = job.inspector.to(job.device).to(memory_format=torch.channels_last)
         self.alongside = job.alongside.to(job.device)
         self.average = copy.deepcopy(self.model)
         self.best = _state_of(self.model)
         settings = job.settings
         self.steps = settings.steps_of(len(self.samples))
-        groups = _groups((self.model, self.alongside), settings.weight_decay)
+        groups = _groups((self.model, self.alongside), job.learned, settings)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
-        total = self.steps * settings.epochs + 1
+        self.total = self.steps * settings.epochs + 1
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, settings.learning_rate, total_steps=total, pct_start=0.15, cycle_momentum=False
+            self.optimizer,
+            [group["peak"] for group in groups],
+            total_steps=self.total,
+            pct_start=0.15,
+            cycle_momentum=False,
         )
         self.short = short_floats(job.device)
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=self.short is torch.float16)
+
+    def _require_room(self) -> None:
+        """Refuse a step that does not fit into memory, all processes of a CPU together, before any is tried."""
+        job, share = self.job, len(self.team.share(self.job.settings.batch))
+        frame = job.inspector.frame
+        size = largest_view(job.settings.augmentation, frame)
+        needed = step_bytes(job.inspector.network, frame.planes, size, batch=share)
+        together = self.team.count if job.device.type == "cpu" else 1
+        require_room(
+            needed and needed * together, free_bytes(job.device), name=job.name, size=size, batch=job.settings.batch
+        )
 
     def wants_more(self) -> bool:
         """Whether another epoch may still help."""
@@ -177,11 +224,13 @@ class _Trainer:
                 raise RecipeError(self._broken_down(value, f"epoch {number}, step {step} of {self.steps}"))
             total += value
             self.job.progress(self._label(number), step, self.steps)
-        area, escapes = judged_on_val(
-            self.average, self.job.dataset, self.job.device, overkill=self.job.settings.stop_at_overkill
-        )
+        area, escapes = self.team.agreed(self._judged, self.job.device)
         if self.history.take(total / self.steps, area, escapes):
             self.best = _state_of(self.average)
+
+    def _judged(self) -> tuple[float, int | None]:
+        overkill = self.job.settings.stop_at_overkill
+        return judged_on_val(self.average, self.job.dataset, self.job.device, overkill=overkill)
 
     def _label(self, number: int) -> str:
         best = f", best {self.history.best()}" if self.history.best_epoch else ""
@@ -189,14 +238,18 @@ class _Trainer:
 
     def _step(self, chosen: NDArray[np.int64], batch: Batch) -> float:
         """Take one step and give its loss; where that is no number, no weight is changed."""
-        self.model.train()
-        with torch.autocast(self.job.device.type, dtype=self.short, enabled=self.short is not None):
+        self._to_train()
+        shortened = partial(torch.autocast, self.job.device.type, dtype=self.short, enabled=self.short is not None)
+        with self.team.forward(), shortened():
             logits = self.model.network(batch.pixels)
-            loss = self.job.loss(logits.float(), batch)
+        logits, batch = self.team.whole(logits.float(), batch)
+        with shortened():
+            loss = self.job.loss(logits, batch)
         if not isfinite(value := float(loss.detach())):
             return value
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch's own stub lacks it
+        self.team.sum_gradients((self.model, self.alongside))
         self.scaler.unscale_(self.optimizer)
         for trained in (self.model, self.alongside):
             nn.utils.clip_grad_norm_(list(trained.parameters()), 2.0)
@@ -204,9 +257,22 @@ class _Trainer:
         self.scaler.update()
         self.schedule.step()
         self._average()
-        for index, score in zip(chosen, torch.sigmoid(score_logits(logits.detach().float())).tolist(), strict=True):
+        for index, score in zip(chosen, torch.sigmoid(score_logits(logits.detach())).tolist(), strict=True):
             self.history.hardness[index] += 0.5 * (score - self.history.hardness[index])
         return value
+
+    def _to_train(self) -> None:
+        """Set what learns to learn; of a part that was learned elsewhere, what is to stay stays."""
+        self.model.train()
+        if (learned := self.job.learned) is None:
+            return
+        settings = self.job.settings.backbone
+        awake = settings.rate > 0 and self.schedule.last_epoch >= settings.frozen_share * self.total
+        learned.requires_grad_(awake)
+        if settings.batch_norm == "frozen" or not awake:
+            for module in learned.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001  torch's only name for all of them
+                    module.eval()
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -220,12 +286,14 @@ class _Trainer:
 
     def _batches(self, number: int) -> Iterator[tuple[NDArray[np.int64], Batch]]:
         settings, seed = self.job.settings, self.job.seed
-        order = draw(self.samples, self.history.hardness, self.steps * settings.batch, seed, number)
-        chunks = order.reshape(self.steps, settings.batch)
+        plan = epoch_steps(self.samples, self.history.hardness, settings, self.steps, seed=seed, epoch=number)
 
         def load(step: int) -> list[View]:
-            generator = np.random.default_rng([seed, number, step])
-            return [self.maker.view(self.samples[index], generator) for index in chunks[step]]
+            maker, drawn = self.whole_maker if plan[step].whole else self.maker, plan[step].samples
+            return [
+                maker.view(self.samples[drawn[place]], np.random.default_rng([seed, number, step, place]))
+                for place in self.team.share(settings.batch)
+            ]
 
         with ThreadPoolExecutor(1) as reader:
             ahead = reader.submit(load, 0)
@@ -234,7 +302,7 @@ class _Trainer:
                 if step + 1 < self.steps:
                     ahead = reader.submit(load, step + 1)
                 done = (number - 1 + step / self.steps) / settings.epochs
-                yield chunks[step], batch_of(views, self.model, done=done)
+                yield plan[step].samples, batch_of(views, self.model, done=done)
 
     def resume(self) -> None:
         """Go on from the state that a killed run left, if there is one."""
@@ -254,7 +322,7 @@ class _Trainer:
 
     def keep(self) -> None:
         """Write the state, whole or not at all."""
-        if self.job.partial is None:
+        if self.job.partial is None or not self.team.leads:
             return
         state = {
             "model": self.model.state_dict(),
@@ -273,6 +341,8 @@ class _Trainer:
 
     def finish(self) -> History:
         """Leave the best weights in the job's inspector."""
+        if self.maker.cache is not None:
+            self.maker.cache.remove()
         self.model.load_state_dict(self.best)
         self.model.to("cpu").to(memory_format=torch.contiguous_format).eval()
         return self.history
@@ -308,12 +378,20 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _groups(modules: tuple[nn.Module, ...], weight_decay: float) -> list[dict[str, Any]]:
-    """Decay weights, but neither biases nor norms."""
-    parameters = list(chain.from_iterable(module.parameters() for module in modules))
-    decayed = [parameter for parameter in parameters if parameter.ndim > 1]
-    free = [parameter for parameter in parameters if parameter.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+def _groups(modules: tuple[nn.Module, ...], learned: nn.Module | None, settings: FitSettings) -> list[dict[str, Any]]:
+    """Decay weights, but neither biases nor norms; what was learned elsewhere has a rate of its own."""
+    ours = {id(parameter) for parameter in (learned.parameters() if learned is not None else ())}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in chain.from_iterable(module.parameters() for module in modules):
+        groups.setdefault((id(parameter) in ours, parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "weight_decay": settings.weight_decay if decays else 0.0,
+            "peak": settings.learning_rate * (max(settings.backbone.rate, _LEAST_RATE) if of_learned else 1),
+        }
+        for (of_learned, decays), parameters in sorted(groups.items(), reverse=True)
+    ]
 
 
 def _state_of(model: nn.Module) -> dict[str, Tensor]:

@@ -95,9 +95,12 @@ class Ramps(BaseModel):
 
 
 class DistillWeights(BaseModel):
-    """How much the teacher's word counts beside the labels (weight 1).
+    """How much the teacher's word and the labels count.
 
     Attributes:
+        labels: Of the labels themselves; 0: the teacher alone is learned from.
+        logits: Of the squared difference of heatmap and score in logits (J. Ba, R. Caruana, arXiv 1312.6184): keeps
+            the order of frames that are all sure to be good, which a memory of good parts tells apart.
         score: Of the softened score (Hinton et al. 2015, arXiv 1503.02531).
         heatmap: Of the softened heatmap: cell by cell, and as a distribution over the frame (CWD, arXiv 2011.13256).
         temperature: Softens both; 1 = as they are.
@@ -106,6 +109,8 @@ class DistillWeights(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    labels: float = Field(default=1.0, ge=0)
+    logits: float = Field(default=0.0, ge=0)
     score: float = Field(default=1.0, ge=0)
     heatmap: float = Field(default=1.0, ge=0)
     temperature: float = Field(default=2.0, gt=0, le=20)
@@ -115,7 +120,14 @@ class DistillWeights(BaseModel):
     @property
     def silent(self) -> bool:
         """Whether the teacher has nothing to say."""
-        return self.score == self.heatmap == 0 and self.features is None
+        return self.score == self.heatmap == self.logits == 0 and self.features is None
+
+    @model_validator(mode="after")
+    def _teaches_something(self) -> DistillWeights:
+        if self.silent and self.labels == 0:
+            msg = "labels and all of the teacher's terms have weight 0: nothing would be learned; give one a weight"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -120,7 +120,8 @@ def _loss(teacher: Inspector, student: Inspector, weights: DistillWeights, devic
                 ]
                 pixels = torch.nn.functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
             seen = teacher.network(pixels).float()
-        return label_loss(logits, batch) + teacher_loss(logits, seen.clone(), weights, done=batch.done)
+        told = teacher_loss(logits, seen.clone(), weights, done=batch.done)
+        return weights.labels * label_loss(logits, batch) + told if weights.labels else told
 
     return loss
 

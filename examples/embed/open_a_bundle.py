@@ -16,7 +16,7 @@ def main(bundle: str, key: str | None = None) -> None:
         for caution in inspector.manifest.cautions:
             print("caution:", caution)
         expected = inspector.manifest.models[0].frame
-        shape = (expected.frame_height or 80, expected.frame_width or 100, expected.channels)
+        shape = (expected.frame_height or 80, expected.frame_width or 100, expected.frame_channels)
         decision = inspector.inspect(np.zeros(shape, np.uint8), name="a dark frame")
         print(decision.answer, decision.standing, decision.score, "cut at", decision.threshold)
         print(f"{decision.latency_ms:.1f} ms by {decision.bundle}")

@@ -14,7 +14,7 @@ def main(bundle: str) -> None:
     """Let each camera's thread ask the same inspector; frames are answered in the order in which they come."""
     with beltline.open(bundle, deadline_ms=10_000) as inspector:
         spec = inspector.manifest.models[0].frame
-        shape = (spec.frame_height or 80, spec.frame_width or 100, spec.channels)
+        shape = (spec.frame_height or 80, spec.frame_width or 100, spec.frame_channels)
 
         def camera(number: int) -> Counter[str]:
             photographs = np.random.default_rng(number).integers(0, 256, (FRAMES, *shape), np.uint8)

@@ -26,7 +26,7 @@ from ...inspection.data.frame import FrameSpec
 from ...targets.target import Target
 from ..artifacts import artifact_of, require_installed, require_intact, require_runs
 from ..contracts import Artifact, Decision, Frame, Graph, Session
-from ..frame_check import require_frame
+from ..frame_check import graph_inputs
 
 _PROVIDERS = ["CPUExecutionProvider"]
 _FATAL_ONLY = 4  # ort.SessionOptions.log_severity_level; errors are raised, once is enough
@@ -84,6 +84,7 @@ class OnnxRuntimeSession:
         self._engine = engine
         self._binding = engine.io_binding()
         self._spec = spec
+        self._outputs = (*_OUTPUTS, "kinds") if spec.kinds else _OUTPUTS
 
     def __enter__(self) -> Self:
         """Give the session itself."""
@@ -101,19 +102,23 @@ class OnnxRuntimeSession:
         Raises:
             DataError: The frame is not what the model takes.
         """
-        require_frame(frame, self._spec)
-        self._binding.bind_cpu_input("frame", frame)
-        for output in _OUTPUTS:
+        given = graph_inputs(frame, self._spec)
+        for name, array in given.arrays.items():
+            self._binding.bind_cpu_input(name, array)
+        for output in self._outputs:
             self._binding.bind_output(output, "cpu")
         started_ns = time.perf_counter_ns()
         self._engine.run_with_iobinding(self._binding)
         ended_ns = time.perf_counter_ns()
-        score, heatmap = self._binding.copy_outputs_to_cpu()
+        score, heatmap, *kinds = self._binding.copy_outputs_to_cpu()
         return Decision(
-            score=float(score),
+            score=given.judged(float(score)),
             heatmap=cast("NDArray[np.uint8]", heatmap),
             engine_start_ns=started_ns,
             engine_end_ns=ended_ns,
+            alignment=given.alignment,
+            aligned=given.aligned,
+            kinds=cast("NDArray[np.uint8]", kinds[0]) if kinds else None,
         )
 
 

@@ -66,7 +66,8 @@ def require_one_size(graph: Graph) -> None:
     Raises:
         GraphError: They do.
     """
-    if graph.frame.frame_height is None or graph.frame.frame_width is None:
+    frame = graph.frame.in_graph
+    if frame.frame_height is None or frame.frame_width is None:
         msg = (
             f"{graph.path}: the NPU takes frames of one size only, this model takes any; give all frames one size "
             "and train again, or write backend: open_vino_gpu"

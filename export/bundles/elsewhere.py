@@ -136,7 +136,11 @@ def _written(new: Path, unpacked: Unpacked, model: ModelFacts, name: str) -> dic
         "verdict": model.verdict,
         "frame": model.frame.to_json(),
         "input": {"name": "frame", "type": "uint8", "layout": "HWC", "shape": _shape(model)},
-        "outputs": {"score": "float32, a number in [0, 1]", "heatmap": "uint8, HW, 255 = surely defective there"},
+        "outputs": {
+            "score": "float32, a number in [0, 1]",
+            "heatmap": "uint8, HW, 255 = surely defective there",
+            **({"kinds": f"uint8, CHW, heatmaps of {', '.join(model.frame.kinds)}"} if model.frame.kinds else {}),
+        },
         "measured_with": dict(model.runtime),
     }
 
@@ -162,14 +166,20 @@ def _name(manifest: Manifest, model: ModelFacts, *, alone: bool) -> str:
 
 
 def _shape(model: ModelFacts) -> list[int]:
-    """Give height, width and channels of a frame; -1: any."""
-    return [model.frame.frame_height or -1, model.frame.frame_width or -1, model.frame.channels]
+    """Give height, width and channels of what the graph is given; -1: any."""
+    frame = model.frame.in_graph
+    return [frame.frame_height or -1, frame.frame_width or -1, frame.channels]
 
 
 def _triton_config(model: ModelFacts, name: str, golden: Golden) -> str:
     """Write a model's configuration (Triton, model_configuration.md); a score is a scalar, which Triton reshapes."""
     dims = ", ".join(map(str, _shape(model)))
     about = f"{len(golden.frames)} golden frames, rejects from {model.threshold!r}"
+    kinds = (
+        f',\n  {{ name: "kinds" data_type: TYPE_UINT8 dims: [ {len(model.frame.kinds)}, -1, -1 ] }}'
+        if model.frame.kinds
+        else ""
+    )
     return f"""\
 # {model.row}, {model.precision}: one frame a request, no batches; {about}.
 name: "{name}"
@@ -178,7 +188,7 @@ max_batch_size: 0
 input [ {{ name: "frame" data_type: TYPE_UINT8 dims: [ {dims} ] }} ]
 output [
   {{ name: "score" data_type: TYPE_FP32 dims: [ 1 ] reshape {{ shape: [ ] }} }},
-  {{ name: "heatmap" data_type: TYPE_UINT8 dims: [ -1, -1 ] }}
+  {{ name: "heatmap" data_type: TYPE_UINT8 dims: [ -1, -1 ] }}{kinds}
 ]
 instance_group [ {{ kind: KIND_CPU count: 1 }} ]
 """

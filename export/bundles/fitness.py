@@ -11,12 +11,12 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 from ...inspection.base.errors import BundleError
+from ...targets.fingerprint import INT8_DOT_PRODUCT, weight_bits
 from ..artifacts import built_where_it_runs
 from ..contracts import Precision
 from .manifest import Manifest, ModelFacts
 from .proof import runtime_missing
 
-_INT8 = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm"})
 _FLOAT = frozenset({"avx2", "avx512f", "asimd", "sve", "sve2"})
 
 
@@ -26,7 +26,7 @@ def relied_on(precision: Precision, isa: Iterable[str]) -> tuple[str, ...]:
     >>> relied_on("int8", ["avx2", "avx512_vnni", "f16c"]), relied_on("fp32", ["avx2", "avx512_vnni"])
     (('avx512_vnni',), ('avx2',))
     """
-    dots = sorted(_INT8 & set(isa)) if precision == "int8" else []
+    dots = sorted(INT8_DOT_PRODUCT & set(isa)) if precision == "int8" else []
     return tuple(dots or sorted(_FLOAT & set(isa)))
 
 
@@ -97,9 +97,11 @@ def _of_model(model: ModelFacts, machine: Mapping[str, Any]) -> list[str]:
     absent = [each for each in model.relies_on if each not in machine["isa"]]
     sentences = []
     if absent:
+        overflows = model.precision == "int8" and weight_bits(machine) < 8
+        strays = ", and its scores to differ if its weights have 8 bits" if overflows else ""
         sentences.append(
             f"{model.row} is {model.precision} and was measured with {', '.join(absent)}, which this processor lacks: "
-            "expect it to be slower than the report says; measure on this machine"
+            f"expect it to be slower than the report says{strays}; measure on this machine"
         )
     for package, wanted in model.runtime.items():
         found = machine["versions"].get(package)

@@ -23,6 +23,7 @@ FRAMES = 48
 _NEAREST = 16
 _MAX_BYTES = 64 << 20
 _LEAST_FRAMES = 6
+_HUGE_BYTES = 128 << 20
 ROUNDING = 1e-4
 """Another processor may round a score by so much; a frame that near to the threshold would prove nothing."""
 
@@ -86,7 +87,7 @@ def choose_golden(
         scores: Shape `[frames]`.
         defective: For each of them.
         threshold: Of the model.
-        size_bytes: Of one frame: large frames are fewer, 64 MiB in all, but never below 6.
+        size_bytes: Of one frame: large frames are fewer, 64 MiB in all, but never below 6; above 128 MiB each 2.
         margin: Frames nearer to the threshold than this are left out: another runtime may score them on its other side.
 
     Returns:
@@ -95,7 +96,8 @@ def choose_golden(
     >>> choose_golden(np.array([0.1, 0.4, 0.6, 0.9]), [False, False, True, True], threshold=0.5, size_bytes=1)
     [0, 1, 2, 3]
     """
-    count = min(FRAMES, max(_LEAST_FRAMES, _MAX_BYTES // max(1, size_bytes)))
+    least = 2 if size_bytes > _HUGE_BYTES else _LEAST_FRAMES
+    count = min(FRAMES, max(least, _MAX_BYTES // max(1, size_bytes)))
     distance = np.abs(scores - threshold)
     usable = np.flatnonzero(distance >= margin)
     near = [int(each) for each in usable[np.argsort(distance[usable], kind="stable")]]

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
@@ -20,12 +21,16 @@ from pydantic import (
 from ...inspection.base.errors import BundleError
 from ...inspection.base.validation import describe_validation
 from ...inspection.data.frame import FrameSpec
+from ...inspection.decision.judging import Judging
 from ...inspection.line.gates import Gates
 from ..contracts import Precision
 
 MANIFEST, SIGNATURE, GOLDEN, REPORT = "manifest.json", "signature.json", "golden.json", "report.json"
 REFERENCE = "reference.json"
 """What a station compares with; bundles made before it came into being have none."""
+
+TRACE = "trace.json"
+"""The run behind the verdict, for stations with several inspectors; likewise."""
 
 LICENCE, PARTS_LIST = "LICENSE", "sbom.cdx.json"
 FORMAT: Final = 1
@@ -103,7 +108,7 @@ class ModelFacts(_Part):
     digest: Digest
     size_bytes: Size
     built_for: Sentence
-    frame: FrameSpec
+    frame: Annotated[FrameSpec, PlainSerializer(FrameSpec.to_json)]
     threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     verdict: Literal["fits", "misses", "inconclusive"]
     relies_on: tuple[Word, ...]
@@ -127,6 +132,20 @@ class BudgetFacts(_Part):
     deadline_ms: Positive
 
 
+class DepthFacts(_Part):
+    """How grey levels of 16-bit photographs become 8 bits, as `data.bit_depth` and `data.window` said at training."""
+
+    bit_depth: Annotated[int, Field(ge=8, le=16)]
+    window: tuple[Annotated[int, Field(ge=0, le=65_535)], Annotated[int, Field(ge=0, le=65_535)]] | None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DepthFacts:
+        if self.window is not None and self.window[0] >= self.window[1]:
+            msg = "window: wanted black below white"
+            raise ValueError(msg)
+        return self
+
+
 class Manifest(_Part):
     """The whole of manifest.json.
 
@@ -142,6 +161,8 @@ class Manifest(_Part):
         device: What they were measured on.
         budget: The belt they were measured for.
         gates: What was asked for.
+        depth: Of 16-bit photographs; None: there are none.
+        judging: Scale, zones and limits: how findings decide; None: the score alone does.
         cautions: Sentences that every reader must see, such as that the row does not fit.
         files: Every file but the manifest and its signature, sorted by name.
     """
@@ -157,6 +178,8 @@ class Manifest(_Part):
     device: DeviceFacts
     budget: BudgetFacts
     gates: Gates
+    depth: DepthFacts | None = None
+    judging: Judging | None = None
     cautions: tuple[Sentence, ...] = ()
     files: Annotated[tuple[FileFacts, ...], Field(min_length=1)]
 
@@ -178,6 +201,13 @@ class Manifest(_Part):
             msg = f"wanted files of at most {MOST_BYTES} bytes together, got more"
             raise ValueError(msg)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not: a bundle of 8 bits and without limits is written as it always was."""
+        written: dict[str, Any] = write(self)
+        absent = {name for name in ("depth", "judging") if getattr(self, name) is None}
+        return {name: value for name, value in written.items() if name not in absent}
 
     @property
     def installed_bytes(self) -> int:

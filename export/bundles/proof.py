@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from ...inspection.base.errors import BeltlineError, BundleError, MissingPartError, ParityError, TooSlowError
 from ...inspection.statistics.quantile import quantile
+from ...targets.fingerprint import fingerprint, weight_bits
 from ..artifacts import backends, built_where_it_runs
 from ..contracts import Frame, Session
+from ..sessions import open_session
 from .golden import frame_of
 from .manifest import ModelFacts
 from .reading import Unpacked
@@ -59,7 +61,8 @@ def prove_models(unpacked: Unpacked, *, threads: int) -> tuple[Proven, ...]:
 
 def prove(unpacked: Unpacked, model: ModelFacts, *, threads: int) -> Proven:
     """Load one model and run the golden frames through it; see `prove_models`."""
-    with _notified(model), backends()[model.backend].load(unpacked.artifact(model), threads=threads) as session:
+    backend = backends()[model.backend]
+    with _notified(model), open_session(backend, unpacked.artifact(model), threads=threads) as session:
         return prove_open(session, unpacked, model)
 
 
@@ -80,11 +83,20 @@ def prove_open(session: Session, unpacked: Unpacked, model: ModelFacts) -> Prove
             f"model {model.row} on {model.backend}: wanted the decisions it was measured with, got {len(flipped)} "
             f"flipped of {len(scores)} golden frames (first {golden.frames[first].file}: score {scores[first]:.4f} "
             f"instead of {wanted:.4f}, threshold {model.threshold:.4f}); "
-            "do not use it on this machine: its runtime computes something else"
+            f"do not use it on this machine: {_reason(model)}"
         )
         raise ParityError(msg)
     largest = max(abs(score - wanted) for score, wanted in zip(scores, golden.scores[model.backend], strict=True))
     return Proven(row=model.row, backend=model.backend, frames=len(scores), max_abs=largest)
+
+
+def _reason(model: ModelFacts) -> str:
+    if model.precision == "int8" and weight_bits(fingerprint(())) < 8:
+        return (
+            "its processor has no VNNI, and sums of weights with 8 bits overflow there; measure on it, or write "
+            "quantize: {reduce_range: true} and bundle again"
+        )
+    return "its runtime computes something else"
 
 
 def runtime_missing(model: ModelFacts) -> str | None:
@@ -172,7 +184,7 @@ def measure_models(unpacked: Unpacked, *, threads: int) -> tuple[Speed, ...]:
 def _measured(unpacked: Unpacked, model: ModelFacts, threads: int) -> Speed:
     names = [frame.file for frame in unpacked.golden().frames]
     frames = [frame_of((unpacked.folder / name).read_bytes(), name=name) for name in names]
-    with backends()[model.backend].load(unpacked.artifact(model), threads=threads) as session:
+    with open_session(backends()[model.backend], unpacked.artifact(model), threads=threads) as session:
         times_ms = timed(session, frames)
     speed = Speed(
         row=model.row,

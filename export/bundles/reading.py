@@ -16,10 +16,11 @@ from ..artifacts import require_intact
 from ..contracts import Artifact
 from .container import MAX_BYTES, Member, copy_member, read_member, read_members, require_apart
 from .golden import Golden, Reference
-from .manifest import GOLDEN, MANIFEST, MAX_JSON_BYTES, REFERENCE, SIGNATURE, Manifest, ModelFacts, read_part
+from .manifest import GOLDEN, MANIFEST, MAX_JSON_BYTES, REFERENCE, SIGNATURE, TRACE, Manifest, ModelFacts, read_part
 from .model_files import require_self_contained
 from .packing import unpacking
 from .signing import Signer, check_signature
+from .trace import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,15 @@ class Unpacked:
         path = self.folder / REFERENCE
         listed = any(each.path == REFERENCE for each in self.manifest.files)
         return read_part(path.read_bytes(), Reference, name=REFERENCE) if listed else None
+
+    def trace(self) -> Trace | None:
+        """Read the run behind its verdict; None: it was made without.
+
+        Raises:
+            BundleError: It is damaged.
+        """
+        listed = any(each.path == TRACE for each in self.manifest.files)
+        return read_part((self.folder / TRACE).read_bytes(), Trace, name=TRACE) if listed else None
 
     def require_sound(self, model: ModelFacts) -> None:
         """Refuse a model that is not the one named, or that takes weights from elsewhere.

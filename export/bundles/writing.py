@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...inspection.base.storage import digest_of_file, write_chunks
+from ...inspection.decision.judging import Judging
 from ...inspection.line.gates import Gates
 from ..artifacts import files_of
 from ..contracts import Artifact, Frame
@@ -23,7 +25,9 @@ from .manifest import (
     REFERENCE,
     REPORT,
     SIGNATURE,
+    TRACE,
     BudgetFacts,
+    DepthFacts,
     DeviceFacts,
     FileFacts,
     Manifest,
@@ -33,6 +37,10 @@ from .manifest import (
 )
 from .packing import packed
 from .signing import sign
+from .trace import Trace
+
+_AT_ONCE = 4
+"""Files coded side by side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,7 @@ class BundleParts:
         device: What they were measured on.
         budget: The belt they were measured for.
         gates: What was asked for.
+        depth: How 16-bit photographs become 8 bits; None: there are none.
         cautions: What every reader must know.
         golden: Golden frames and what is expected of them.
         frames: Their pixels, in the same order.
@@ -83,6 +92,8 @@ class BundleParts:
         licence: Its text.
         parts_list: Content of the software bill of materials.
         reference: Scores and appearance of good parts; None: a station cannot tell whether its parts drift away.
+        trace: The run behind the verdict; None: it cannot be told whether it fits beside other inspectors.
+        judging: Scale, zones and limits; None: the score alone decides.
         packed: Whether files that shrink by it are coded for the way; they are installed bit by bit as they were.
     """
 
@@ -99,9 +110,12 @@ class BundleParts:
     licence: bytes
     parts_list: bytes
     reference: Reference | None = None
+    trace: Trace | None = None
+    judging: Judging | None = None
     packed: bool = True
     line: str | None = None
     product: str | None = None
+    depth: DepthFacts | None = None
     number: int = 0
     expires: str | None = None
 
@@ -137,6 +151,8 @@ def _contents(parts: BundleParts) -> dict[str, bytes | Path]:
     }
     if parts.reference is not None:
         contents[REFERENCE] = canonical(parts.reference)
+    if parts.trace is not None:
+        contents[TRACE] = canonical(parts.trace)
     for golden, frame in zip(parts.golden.frames, parts.frames, strict=True):
         contents[golden.file] = frame_bytes(frame)
     for model in parts.models:
@@ -145,10 +161,16 @@ def _contents(parts: BundleParts) -> dict[str, bytes | Path]:
 
 
 def _coded(contents: Mapping[str, bytes | Path]) -> dict[str, bytes]:
-    """Code what shrinks by it; what is read before anything is unpacked stays as it is."""
+    """Code what shrinks by it; what is read before anything is unpacked stays as it is.
+
+    The largest come first: a model that was coded for the report is still remembered then.
+    """
     later = {name: content for name, content in contents.items() if name not in (GOLDEN, REFERENCE)}
     raw = {name: each if isinstance(each, bytes) else each.read_bytes() for name, each in later.items()}
-    return {name: coded for name, each in raw.items() if (coded := packed(each)) is not None}
+    names = sorted(raw, key=lambda name: -len(raw[name]))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:  # liblzma works outside the interpreter's lock
+        found = dict(zip(names, pool.map(lambda name: packed(raw[name]), names), strict=True))
+    return {name: coded for name in raw if (coded := found[name]) is not None}
 
 
 def _manifest(parts: BundleParts, contents: Mapping[str, bytes | Path], coded: Mapping[str, bytes]) -> Manifest:
@@ -164,6 +186,8 @@ def _manifest(parts: BundleParts, contents: Mapping[str, bytes | Path], coded: M
         device=parts.device,
         budget=parts.budget,
         gates=parts.gates,
+        depth=parts.depth,
+        judging=parts.judging,
         cautions=parts.cautions,
         files=tuple(_file_facts(name, content, coded.get(name)) for name, content in contents.items()),
     )

@@ -54,6 +54,9 @@ def freeze(graph: Graph, target: Target, folder: Path, *, options: RecipeOptions
         GraphError: No TensorRT that Beltline knows takes the graph, or the options do not suit it; nothing is built.
         MissingPartError: onnx is not installed.
     """
+    if graph.frame.reference:
+        msg = f"{graph.path}: TensorRT engines take one input here, this model takes two; use open_vino or onnx_runtime"
+        raise GraphError(msg)
     path = folder / "model.onnx"
     model = parse_model(graph.path)
     cast_pixels_first(model)

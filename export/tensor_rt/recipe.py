@@ -96,7 +96,8 @@ class BuildRecipe(BaseModel):
 
 
 def frames_of_spec(spec: FrameSpec) -> FrameRange:
-    """Give the frame sizes that a model takes: one, or where it leaves that open everything from 32 to 4096 pixels."""
+    """Give the frame sizes that a graph takes: one, or where it leaves that open everything from 32 to 4096 pixels."""
+    spec = spec.in_graph
     most = (max(_MOST_PIXELS, spec.height), max(_MOST_PIXELS, spec.width))
     return FrameRange(
         least=(spec.frame_height or _LEAST_PIXELS, spec.frame_width or _LEAST_PIXELS),

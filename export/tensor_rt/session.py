@@ -44,7 +44,8 @@ class TensorRtSession:
         self._spec, self._cuda = spec, cuda
         self._fixed = _only_shape(self._engine)
         self._stream, self._graph = cuda.stream(), 0
-        self._memory = {name: TensorMemory(cuda, trt.nptype(self._engine.get_tensor_dtype(name))) for name in _TENSORS}
+        tensors = (*_TENSORS, "kinds") if spec.kinds else _TENSORS
+        self._memory = {name: TensorMemory(cuda, trt.nptype(self._engine.get_tensor_dtype(name))) for name in tensors}
         self._shape: tuple[int, ...] = ()
 
     def __enter__(self) -> Self:
@@ -95,6 +96,7 @@ class TensorRtSession:
             heatmap=self._memory["heatmap"].host.copy(),
             engine_start_ns=started_ns,
             engine_end_ns=ended_ns,
+            kinds=self._memory["kinds"].host.copy() if "kinds" in self._memory else None,
         )
 
     def _take_shape(self, shape: tuple[int, ...]) -> None:
@@ -115,6 +117,8 @@ class TensorRtSession:
             raise GpuError(msg)
         self._memory["score"].to_host(self._stream)
         self._memory["heatmap"].to_host(self._stream)
+        if "kinds" in self._memory:
+            self._memory["kinds"].to_host(self._stream)
 
     def _capture(self) -> None:
         """Capture a frame's work, after it has run once as TensorRT asks for; what cannot be captured is not."""
@@ -141,7 +145,7 @@ def _only_shape(engine: Any) -> tuple[int, ...] | None:
 def _require_tensors(trt: Any, engine: Any) -> None:
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-    if inputs != ["frame"] or set(names) != set(_TENSORS):
+    if inputs != ["frame"] or set(names) - {"kinds"} != set(_TENSORS):
         msg = f"engine: wanted input `frame` and outputs `score` and `heatmap`, got {names}; build the artifact again"
         raise GraphError(msg)
 

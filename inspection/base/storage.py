@@ -70,6 +70,30 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
         raise
 
 
+def copy_file(source: Path, target: Path, *, advice: str) -> None:
+    """Copy a whole file or nothing: temporary name, fsync, rename; an older one is replaced.
+
+    Args:
+        source: The file.
+        target: Its folder is made where there is none.
+        advice: What to do after freeing space, for the message.
+
+    Raises:
+        StorageError: The file cannot be read, or the disk is full or cannot be written.
+    """
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, temporary)
+        sync(temporary)
+        temporary.replace(target)
+        sync(target.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        msg = f"cannot copy {source} to {target}: {error.strerror}; free some space, {advice}"
+        raise StorageError(msg) from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON, whole or not at all; see `write_bytes`."""
     write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())

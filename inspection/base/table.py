@@ -51,6 +51,15 @@ def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] =
     return rows
 
 
+def columns_of(path: Path) -> list[str]:
+    """Give the names in a table's header line.
+
+    Raises:
+        DataError: The file is missing, no UTF-8 or over 256 MiB.
+    """
+    return [name.strip() for name in next(_lines(path), (1, []))[1]]
+
+
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     text = _text(path)
     header = text.lstrip("\r\n").partition("\n")[0]

@@ -102,7 +102,8 @@ def _described(place: _Place) -> str:
 
 
 def _places(root: Path, listings: Sequence[Listing], unlabelled: Sequence[str]) -> Iterator[_Place]:
-    used = {path for listing in listings for path in (listing.path, listing.mask) if path is not None}
+    paths = (path for each in listings for path in (each.path, each.mask, each.reference))
+    used = {path for path in paths if path is not None}
     apart = {str(PurePosixPath(folder)) for folder in unlabelled}
     for place, folders, names in os.walk(root):
         folder = Path(place).relative_to(root).as_posix()

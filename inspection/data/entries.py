@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -15,15 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import DataError
-from .headers import palette_of
-from .images import decode_with_header, read_bytes, require_whole_jpeg
+from .headers import Header, palette_of
+from .images import checked_header, decoded, has_colour, read_bytes, require_whole_jpeg
 
 THUMBNAIL = 24
 COLOUR = 1 << 24
 """Added to red << 16 | green << 8 | blue where a mask's pixel is not grey."""
 
+_COUNTED = 1 << 18
 _FEW = 64
 _CROP = 512
+_LARGE_BYTES = 128 << 20
+_ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +95,19 @@ class MaskValues:
 
 
 def entry_of(file: Path) -> Entry:
-    """Open one image.
+    """Open one image; of those above 128 MiB decoded, only one at a time, however many threads there are.
 
     Raises:
         DataError: It is missing, truncated or no image; the message names it.
     """
     content = read_bytes(file)
-    header, pixels = decode_with_header(file, content)
+    header = checked_header(file, content)
+    with _ONE_AT_A_TIME if header.decoded_bytes > _LARGE_BYTES else nullcontext():
+        return _entry_of(file, content, header)
+
+
+def _entry_of(file: Path, content: bytes, header: Header) -> Entry:
+    pixels = decoded(file, content, header)
     require_whole_jpeg(file, content, pixels)
     grey = pixels if pixels.ndim == 2 else pixels[:, :, 1]
     low, high = _ends(_sample(grey))
@@ -109,7 +120,7 @@ def entry_of(file: Path) -> Entry:
         width=pixels.shape[1],
         orientation=header.orientation,
         pages=header.pages,
-        colour=_in_colour(pixels),
+        colour=has_colour(pixels),
         channels=1 if pixels.ndim == 2 else pixels.shape[2],
         bits=8 * pixels.dtype.itemsize,
         peak=int(pixels.max() if pixels.ndim == 2 else pixels[:, :, :3].max()),
@@ -192,16 +203,28 @@ def _mask_values(content: bytes, pixels: NDArray[Any]) -> str:
     """Look at every pixel, but build the plane of a large photograph, which is no mask, only of some."""
     opaque = pixels.ndim == 2 or pixels.shape[2] < 4
     counts: dict[int, int] = {}
-    if opaque and len(np.unique(plane_of(content, _sample(pixels)))) > _FEW:
+    if opaque and len(_values_of(plane_of(content, _sample(pixels)))[0]) > _FEW:
         strength = pixels if pixels.ndim == 2 else _largest_channel(pixels)
     else:
         plane = plane_of(content, pixels)
-        values, numbers = np.unique(plane, return_counts=True)
+        values, numbers = _values_of(plane)
         if len(values) <= _FEW:
             counts = {int(value): int(number) for value, number in zip(values, numbers, strict=True)}
         strength = strength_of(plane)
     bright = float((strength > np.iinfo(pixels.dtype).max // 2).mean())
     return json.dumps([counts, bright, float((strength > 0).mean())])
+
+
+def _values_of(plane: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Give the values that occur, in order, and how often; bytes are counted, which is ten times as fast as sorting."""
+    if plane.dtype != np.uint8:
+        values, numbers = np.unique(plane, return_counts=True)
+        return values, numbers
+    flat, counts = plane.ravel(), np.zeros(256, np.int64)
+    for start in range(0, flat.size, _COUNTED):  # counting takes eight bytes for each of them
+        counts += np.bincount(flat[start : start + _COUNTED], minlength=256)
+    values = np.flatnonzero(counts)
+    return values, counts[values]
 
 
 def _largest_channel(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -223,13 +246,6 @@ def _sample(plane: NDArray[Any]) -> NDArray[Any]:
     """At most some 400,000 pixels, evenly spread."""
     step = max(1, int((plane.shape[0] * plane.shape[1] / 400_000) ** 0.5))
     return plane[::step, ::step]
-
-
-def _in_colour(pixels: NDArray[Any]) -> bool:
-    if pixels.ndim == 2:
-        return False
-    blue, green, red = (pixels[:, :, channel] for channel in range(3))
-    return not (np.array_equal(blue, green) and np.array_equal(green, red))
 
 
 def _noise(image: NDArray[np.float32]) -> float:

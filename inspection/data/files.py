@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from filecmp import cmp
 from pathlib import Path
 
 from ..base.errors import DataError
@@ -13,6 +14,7 @@ from ..base.errors import DataError
 IMAGE_SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
 MASK_FOLDERS = frozenset({"annotation", "annotations", "groundtruth", "gt", "mask", "masks", "segmentation"})
 _MARK = re.compile(r"[ _.-]+(?:ground_?truth|gt|masks?|labels?|seg|segmentation|annotation)$", re.IGNORECASE)
+_COPY = re.compile(r"(?: ?\((?:copy|kopie|copie|\d+)\)| - (?:copy|kopie|copie))$", re.IGNORECASE)
 _MAX_DEPTH = 20
 _MOST_FOLDERS = 20_000
 _REFUSED = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -61,6 +63,17 @@ def unmarked(stem: str) -> str:
     ('007', 'Part0', '007')
     """
     return _MARK.sub("", stem) or stem
+
+
+def without_copies(files: Sequence[Path]) -> list[Path]:
+    """Leave out files that are called a copy, such as `a (copy).png`, and lie beside their original, byte for byte."""
+    there = {file.name for file in files}
+    return [file for file in files if not _is_copy(file, there)]
+
+
+def _is_copy(file: Path, there: set[str]) -> bool:
+    original = _COPY.sub("", file.stem) + file.suffix
+    return original != file.name and original in there and cmp(file, file.with_name(original), shallow=False)
 
 
 def plain_name(name: str) -> str:

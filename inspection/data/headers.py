@@ -18,6 +18,9 @@ from typing import Literal
 
 from ..base.errors import DataError
 
+MOST_PIXELS = 1 << 28
+"""Of an image or an annotation: as many as the largest line scans have, 16384 x 16384."""
+
 Kind = Literal["png", "jpeg", "bmp", "tiff", "webp", "jp2", "pnm"]
 KINDS = "PNG, JPEG, BMP, TIFF, WebP, JPEG 2000 or PGM/PPM"
 

@@ -19,18 +19,21 @@ _FEWEST_STEMS = 3
 _PARTS = re.compile(r"^(.*?\D?\d+)[ _.-]+[^ _.-]+$")
 
 
-def file_notes(listings: Sequence[Listing], entries: Sequence[Entry], *, scaled: bool) -> list[str]:
+def file_notes(
+    listings: Sequence[Listing], entries: Sequence[Entry], *, scaled: bool, mosaics: bool = False
+) -> list[str]:
     """Name images that are more than they show: turned, of several pages, raw mosaics, of two depths.
 
     Args:
         listings: Usable images.
         entries: One for each listing.
         scaled: Whether the user said which grey levels of 16-bit files are black and white.
+        mosaics: Whether the user said that images are raw mosaics.
     """
     pairs = list(zip(listings, entries, strict=True))
     several = [listing.path for listing, entry in pairs if entry.pages > 1]
     turned = [f"{listing.path} (tag {entry.orientation})" for listing, entry in pairs if entry.orientation != 1]
-    mosaics = [listing.path for listing, entry in pairs if entry.mosaic]
+    raw = [] if mosaics else [listing.path for listing, entry in pairs if entry.mosaic]
     deep = [listing.path for listing, entry in pairs if entry.bits == 16]
     notes = []
     if several:
@@ -40,10 +43,10 @@ def file_notes(listings: Sequence[Listing], entries: Sequence[Entry], *, scaled:
             f"{len(turned)} images carry an orientation tag, such as {turned[0]}: their pixels are taken as they are "
             "stored, as cameras send them; masks drawn in a viewer that turns them do not fit"
         )
-    if mosaics:
+    if raw:
         notes.append(
-            f"{len(mosaics)} grey images look like raw colour mosaics (Bayer) of a sensor, such as {mosaics[0]}; "
-            "convert them to colour, at the camera too"
+            f"{len(raw)} grey images look like raw colour mosaics (Bayer) of a sensor, such as {raw[0]}: write "
+            "camera.bayer: rggb, or the order that its data sheet names; or convert them to colour, at the camera too"
         )
     if not scaled and 0 < len(deep) < len(pairs):
         shallow = next(listing.path for listing, entry in pairs if entry.bits == 8)

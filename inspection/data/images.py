@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.errors import DataError
-from .headers import Header, header_of, unturned
+from .headers import MOST_PIXELS, Header, header_of, unturned
 
-MAX_PIXELS = 100_000_000
+MOST_DECODED_BYTES = 1 << 30
+"""That an image may take decoded, with its own channels and depth."""
+
 _MAX_BYTES = 1 << 30
+_NO_MEMORY = -4  # cv::Error::StsNoMem
 _BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})  # of JPEG: no length follows
 _FURTHER = bytes((37 * at + 11) % 251 for at in range(256))  # no 0xFF: coded data without a marker
 
@@ -37,7 +40,8 @@ def read_frame(
         orientation tags are followed in no kind of file. Of several pages, the first.
 
     Raises:
-        DataError: The file is missing, truncated, damaged or above 100 megapixels, or has values above `bit_depth`.
+        DataError: The file is missing, truncated, damaged or larger than `decode_with_header` takes, or has values
+            above `bit_depth`.
     """
     return frame_of_content(path, read_bytes(path), channels=channels, bit_depth=bit_depth, window=window)
 
@@ -50,6 +54,7 @@ def frame_of_content(
     bit_depth: int = 8,
     window: tuple[int, int] | None = None,
     most_bytes: int | None = None,
+    mosaic: bool = False,
 ) -> NDArray[np.uint8]:
     """Read an image file that is in memory already; everything is as for `read_frame`.
 
@@ -59,7 +64,8 @@ def frame_of_content(
         channels: As of `read_frame`.
         bit_depth: As of `read_frame`.
         window: As of `read_frame`.
-        most_bytes: That the file may take decoded, with its own channels and depth; None: 100 megapixels are the limit.
+        most_bytes: That the file may take decoded, with its own channels and depth; None: 1 GiB.
+        mosaic: The camera's raw mosaic is wanted, and a picture in colour refused.
 
     Raises:
         DataError: As for `read_frame`.
@@ -71,7 +77,10 @@ def frame_of_content(
     pixels = decode_with_header(path, content)[1]
     require_whole_jpeg(path, content, pixels)
     pixels = _without_transparency(pixels)
-    pixels = _to_8_bits(path, pixels, bit_depth) if window is None else _windowed(pixels, window)
+    if mosaic and has_colour(pixels):
+        msg = f"{path}: the model takes raw mosaics (bayer), got a picture in colour; give it what the camera sends"
+        raise DataError(msg)
+    pixels = _to_8_bits(path, pixels, bit_depth) if window is None else windowed(pixels, window)
     if pixels.ndim == 2:
         return np.ascontiguousarray(np.repeat(pixels[:, :, None], channels, axis=2))
     converted = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY if channels == 1 else cv2.COLOR_BGR2RGB)
@@ -108,16 +117,38 @@ def decode_with_header(path: Path, content: bytes) -> tuple[Header, NDArray[Any]
         Its header, and uint8 or uint16, (height, width) or (height, width, 3 or 4) in BGR order, then transparency.
 
     Raises:
-        DataError: Truncated, damaged, above 100 megapixels, or of another pixel type.
+        DataError: Truncated, damaged, above 16384 x 16384 pixels or 1 GiB decoded, or of another pixel type.
+    """
+    header = checked_header(path, content)
+    return header, decoded(path, content, header)
+
+
+def checked_header(path: Path, content: bytes) -> Header:
+    """Read an image file's header, which says what decoding it will take.
+
+    Raises:
+        DataError: Truncated, damaged, or larger than is decoded; nothing was decoded yet.
     """
     header = _header(path, content)
-    if header.height * header.width > MAX_PIXELS:
-        msg = f"{path}: wanted at most {MAX_PIXELS:,} pixels, got {header.width} x {header.height}"
+    if header.height * header.width > MOST_PIXELS or header.decoded_bytes > MOST_DECODED_BYTES:
+        msg = (
+            f"{path}: wanted at most {MOST_PIXELS:,} pixels, such as 16384 x 16384, and {MOST_DECODED_BYTES:,} bytes "
+            f"decoded, got {header.width} x {header.height} of {header.pixel_bytes} bytes; cut it, or let the camera "
+            "gather fewer lines"
+        )
         raise DataError(msg)
+    return header
+
+
+def decoded(path: Path, content: bytes, header: Header) -> NDArray[Any]:
+    """Decode an image file of which `checked_header` gave the header; all else is as for `decode_with_header`."""
     stored = unturned(content) if header.kind == "tiff" and header.orientation != 1 else content
     try:
-        pixels = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
+        if error.code == _NO_MEMORY:
+            msg = f"{path}: no memory is left to decode {header.width} x {header.height} pixels; free some, or cut it"
+            raise DataError(msg) from error
         msg = f"{path}: damaged {header.kind.upper()}: {error.err}"
         raise DataError(msg) from error
     if pixels is None or pixels.shape[:2] != (header.height, header.width):
@@ -126,7 +157,7 @@ def decode_with_header(path: Path, content: bytes) -> tuple[Header, NDArray[Any]
     if pixels.dtype not in (np.uint8, np.uint16):
         msg = f"{path}: wanted 8- or 16-bit pixels, got {pixels.dtype}; convert the file"
         raise DataError(msg)
-    return header, pixels
+    return pixels
 
 
 def require_whole_jpeg(path: Path, content: bytes, pixels: NDArray[Any]) -> None:
@@ -211,6 +242,14 @@ def _header(path: Path, content: bytes) -> Header:
         raise DataError(msg) from error
 
 
+def has_colour(pixels: NDArray[Any]) -> bool:
+    """Whether any pixel is not grey, of `(height, width)` or `(height, width, 3 or 4)`."""
+    if pixels.ndim == 2:
+        return False
+    blue, green, red = (pixels[:, :, channel] for channel in range(3))
+    return not (np.array_equal(blue, green) and np.array_equal(green, red))
+
+
 def _without_transparency(pixels: NDArray[Any]) -> NDArray[Any]:
     if pixels.ndim == 2:
         return pixels
@@ -230,9 +269,14 @@ def _to_8_bits(path: Path, pixels: NDArray[Any], bit_depth: int) -> NDArray[np.u
     return (pixels >> (bit_depth - 8)).astype(np.uint8)
 
 
-def _windowed(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.uint8]:
-    windowed: NDArray[np.uint8] = pixels if pixels.dtype == np.uint8 else _window_table(window)[pixels]
-    return windowed
+def windowed(pixels: NDArray[Any], window: tuple[int, int]) -> NDArray[np.uint8]:
+    """Map grey levels of 16 bits to 8: the window's ends become 0 and 255, what lies outside is clipped; 8 bits stay.
+
+    >>> windowed(np.array([90, 100, 1000, 4000], np.uint16), (100, 1000)).tolist()
+    [0, 0, 255, 255]
+    """
+    mapped: NDArray[np.uint8] = pixels if pixels.dtype == np.uint8 else _window_table(window)[pixels]
+    return mapped
 
 
 @lru_cache(maxsize=4)

@@ -12,16 +12,22 @@ from typing import Any
 
 from ..base.errors import DataError
 from ..readers import reader_for
+from .camera import WHOLE_FRAME, CameraSettings
 from .census import census
 from .dataset import SPLITS, Dataset, Listing, MaskRule, Sample, Split
 from .depth import depth_of
 from .entries import Entry, MaskValues, together
 from .files import as_stored, entries_of, locate
+from .good_areas import with_good_areas
 from .grouping import contradictions, group_listings, units_of
 from .hints import file_notes, name_notes, shortcut_notes
+from .ignoring import read_ignored
 from .indexing import Index, Progress, index_files
 from .labels import counts_text, settle_labels
-from .masks import covering, files_of, mask_rule, share_of
+from .marking import fit_areas, label_by_areas, label_by_masks, require_marks_apart
+from .masks import covering, files_of, kinds_in, mask_rule, share_of
+from .referencing import check_references, require_references, with_references
+from .runs import Runs
 from .settings import DataSettings
 from .splitting import check_splits, deal_splits, plan_splits
 
@@ -30,14 +36,23 @@ _SHOWN = 3
 _TURNED_BY_A_QUARTER = frozenset({5, 6, 7, 8})
 
 
-def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress: Progress | None = None) -> Dataset:
+def load_dataset(
+    settings: DataSettings,
+    *,
+    camera: CameraSettings = WHOLE_FRAME,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    needs_defects: bool = True,
+) -> Dataset:
     """Load a data set's facts; images themselves are read again when they are needed.
 
     Args:
         settings: The `data:` part of line.yaml.
+        camera: Its `camera:` part.
         cache: Database file that remembers digests by path, size and time of change, so that a second run opens
             only what has changed; None: every image is opened.
         progress: Called with the number of files opened and of all files, masks included.
+        needs_defects: Whether every split must hold defective parts too; False for a teacher of good parts alone.
 
     Returns:
         All usable images with their splits; `notes` say what was skipped, grouped, dealt, left over or assumed.
@@ -48,16 +63,27 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
     """
     root = _root(settings.root, settings.source)
     listings = _listings(root, settings)
-    left_over = census(root, listings, unlabelled=settings.unlabelled)
+    if needs_defects and all(listing.label is not None for listing in listings):
+        _require_both_classes(root, listings, f"as {reader_for(root, settings.reader).name} reads it")
+    left_over = census(root, listings, unlabelled=settings.no_samples)
+    listings = _without(listings, settings.leave_out)
     entries, unreadable = _opened(root, listings, settings, cache, progress)
-    listings, notes = _readable(root, listings, unreadable, skip=settings.skip_unreadable)
-    listings, masks, described, large = _with_true_masks(listings, entries, settings)
+    listings, fitting, problems = fit_areas(listings, entries, camera.region)
+    problems |= {each.path: each.problem for each in listings if each.problem is not None}
+    listings, notes = _readable(root, listings, unreadable | problems, skip=settings.skip_unreadable)
+    _require_alike(listings, entries)
+    listings, masks, described, large = _with_true_masks(label_by_areas(listings), entries, settings)
     listed = [entries[listing.path] for listing in listings]
     bit_depth, deep = depth_of(listings, listed, settings)
-    listings, torn, dealt = _in_splits(listings, listed, settings)
+    if needs_defects:
+        _require_both_classes(
+            root, listings, "; ".join(["as their masks show", *described, *large]), by_areas=not large
+        )
+    listings, torn, dealt = _in_splits(listings, listed, settings, needs_defects=needs_defects)
     scaled = settings.bit_depth is not None or settings.window is not None
     cautions = [
         *notes,
+        *fitting,
         *left_over,
         *large,
         *deep,
@@ -65,34 +91,80 @@ def load_dataset(settings: DataSettings, *, cache: Path | None = None, progress:
         *contradictions(listings, listed),
         *torn,
     ]
-    notes = [*cautions, *described, *file_notes(listings, listed, scaled=scaled), *dealt]
+    notes = [
+        *cautions,
+        *described,
+        *file_notes(listings, listed, scaled=scaled, mosaics=camera.bayer is not None),
+        *dealt,
+    ]
     dataset = Dataset(
         name=root.name,
         root=root,
-        channels=settings.channels or (3 if any(entry.colour for entry in listed) else 1),
+        channels=_channels(settings, camera, listings, listed),
         bit_depth=bit_depth,
-        samples=tuple(_sample(listing, entries) for listing in listings),
+        samples=tuple(_sample(listing, entries, masks, camera) for listing in listings),
         masks=masks,
         window=settings.window,
+        camera=camera,
+        ignore=_ignored(camera, listed),
         notes=tuple(notes),
         cautions=tuple(cautions),
     )
-    check_splits(dataset)
+    if all(sample.defective for sample in dataset.samples):
+        _require_single(settings)
+        dataset = with_good_areas(dataset)
+    check_splits(dataset, needs_defects=needs_defects)
     if settings.decide == "any":
         _check_parts(dataset)
-    return dataset
+    return _with_checked_references(dataset) if dataset.referenced else dataset
+
+
+def _with_checked_references(dataset: Dataset) -> Dataset:
+    notes, cautions = check_references(dataset)
+    return replace(dataset, notes=(*dataset.notes, *cautions, *notes), cautions=(*dataset.cautions, *cautions))
+
+
+def _channels(
+    settings: DataSettings, camera: CameraSettings, listings: Sequence[Listing], listed: Sequence[Entry]
+) -> int:
+    """Say how many channels the network is shown."""
+    coloured = next((each.path for each, entry in zip(listings, listed, strict=True) if entry.colour), None)
+    if camera.bayer is None:
+        return settings.channels or (1 if coloured is None else 3)
+    if coloured is not None or settings.channels == 1:
+        got = "data.channels: 1" if coloured is None else f"{coloured}, which is in colour already"
+        msg = f"camera.bayer: {camera.bayer}: wanted raw mosaics, to be shown in colour, got {got}; drop one of the two"
+        raise DataError(msg)
+    return 3
+
+
+def _ignored(camera: CameraSettings, listed: Sequence[Entry]) -> Runs | None:
+    """Read what is never judged, where frames have the one size that it can be said for."""
+    sizes = sorted({(entry.height, entry.width) for entry in listed})
+    if camera.ignore is not None and len(sizes) > 1:
+        got = ", ".join(f"{width} x {height}" for height, width in sizes[:_SHOWN])
+        msg = f"camera.ignore: wanted frames of one size, got {len(sizes)} sizes ({got}, ...); leave ignore out"
+        raise DataError(msg)
+    return read_ignored(camera, *sizes[0])
 
 
 def _in_splits(
-    listings: Sequence[Listing], listed: Sequence[Entry], settings: DataSettings
+    listings: Sequence[Listing], listed: Sequence[Entry], settings: DataSettings, *, needs_defects: bool
 ) -> tuple[list[Listing], list[str], list[str]]:
     """Give every listing its group and its split; with notes on names that splits tear apart, and on what was done."""
     named = any(listing.group is not None for listing in listings)
-    planned, plan = plan_splits(listings)
+    planned, plan = plan_splits(listings, needs_defects=needs_defects)
     near_duplicates = settings.near_duplicates and settings.decide == "each"
     grouped, notes = group_listings(planned, listed, near_duplicates=near_duplicates)
     dealt = deal_splits(grouped, units_of(grouped, listed), plan)
     return dealt, [] if named else name_notes(dealt), [*filter(None, [plan.note]), *notes]
+
+
+def _require_single(settings: DataSettings) -> None:
+    """Refuse to judge whole parts where no photograph is good: each part would be rejected."""
+    if settings.decide == "any":
+        msg = "data.decide: any: wanted photographs of good parts, got defective ones only; add some, or leave it out"
+        raise DataError(msg)
 
 
 def _check_parts(dataset: Dataset) -> None:
@@ -142,17 +214,56 @@ def _listings(root: Path, settings: DataSettings) -> list[Listing]:
     """Read the tree, settle names, labels and groups, and refuse early what no image could change."""
     chosen = reader_for(root, settings.reader)
     listings = chosen.read(root)
-    stored = as_stored(root, [path for each in listings for path in (each.path, each.mask) if path is not None])
+    stored = as_stored(root, [path for each in listings for path in _paths(each)])
     listings = [
         replace(each, path=stored.get(each.path, each.path), mask=each.mask and stored.get(each.mask, each.mask))
         for each in listings
     ]
-    listings = sorted(settle_labels(listings, settings.good), key=lambda listing: listing.path)
+    require_marks_apart(listings)
+    listings = _labelled(settle_labels(listings, settings.good), settings, chosen.name)
+    listings.sort(key=lambda listing: listing.path)
     if settings.group is not None:
         listings = _grouped_by_name(listings, settings.group)
-    if all(listing.label is not None for listing in listings):
-        _require_both_classes(root, listings, f"as {chosen.name} reads it")
+    if settings.reference is not None:
+        listings = _referenced(root, listings, settings.reference, skip=settings.skip_unreadable)
     return listings
+
+
+def _referenced(root: Path, listings: Sequence[Listing], wanted: str, *, skip: bool) -> list[Listing]:
+    found = with_references(root, listings, wanted)
+    if not skip:
+        require_references(found, wanted)
+    stored = as_stored(root, [each.reference for each in found if each.reference is not None])
+    kept = [each for each in found if each.reference is not None]
+    return [replace(each, reference=each.reference and stored.get(each.reference, each.reference)) for each in kept]
+
+
+def _paths(listing: Listing) -> list[str]:
+    return [path for path in (listing.path, listing.mask, listing.reference) if path is not None]
+
+
+def _labelled(listings: Sequence[Listing], settings: DataSettings, reader: str) -> list[Listing]:
+    """Settle what images without an annotation are: good, no samples, or not known, which is refused."""
+    bare = {each.path for each in listings if each.label is each.mask is each.problem is None and not each.areas}
+    if settings.unlabelled == "good":
+        return [replace(each, label="good") if each.path in bare else each for each in listings]
+    apart = tuple(f"{folder.strip('/')}/" for folder in settings.no_samples)
+    unknown = sorted(path for path in bare if not path.startswith(apart))
+    if unknown and settings.unlabelled != "skip":
+        msg = (
+            f"this looks like {reader}: {len(listings) - len(bare)} images are annotated and {len(unknown)} are not, "
+            f"such as {unknown[0]}; if images without an annotation show good parts, write data.unlabelled: good; to "
+            "leave them out write data.unlabelled: skip; or name their folder in data.unlabelled, or annotate them"
+        )
+        raise DataError(msg)
+    return [each for each in listings if each.path not in bare]
+
+
+def _without(listings: Sequence[Listing], paths: Sequence[str]) -> list[Listing]:
+    if strange := sorted({*paths} - {listing.path for listing in listings}):
+        msg = f"data.leave_out: {_first_few(strange)} are no images of the data set; correct or remove them"
+        raise DataError(msg)
+    return [listing for listing in listings if listing.path not in paths]
 
 
 def _grouped_by_name(listings: Sequence[Listing], pattern: str) -> list[Listing]:
@@ -165,14 +276,18 @@ def _grouped_by_name(listings: Sequence[Listing], pattern: str) -> list[Listing]
     return [replace(each, group="/".join(filter(None, match.groups()))) for each, match in found if match is not None]
 
 
-def _require_both_classes(root: Path, listings: Sequence[Listing], how: str) -> None:
+def _require_both_classes(root: Path, listings: Sequence[Listing], how: str, *, by_areas: bool = True) -> None:
+    marked = by_areas and any(listing.mask is not None or listing.areas for listing in listings)
     for defective, kind in ((False, "good"), (True, "defective")):
+        if not defective and marked:
+            continue  # what lies outside of the marks is good
         if not any(listing.defective == defective for listing in listings):
             seen = counts_text(Counter(str(listing.label) for listing in listings)) or "none"
+            way_out = "; where there is no defect yet, write teacher: {kind: memory}" if defective else ""
             msg = (
                 f"{root} has {len(listings)} images and no {kind} one ({how}); labels seen: {seen}; inspection is "
                 "learnt and judged on both: good parts are labelled `good` or as data.good says, defective ones by "
-                "their defect"
+                f"their defect{way_out}"
             )
             raise DataError(msg)
 
@@ -180,8 +295,8 @@ def _require_both_classes(root: Path, listings: Sequence[Listing], how: str) -> 
 def _opened(
     root: Path, listings: Sequence[Listing], settings: DataSettings, cache: Path | None, progress: Progress | None
 ) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Open images and masks; both results are by path relative to the root."""
-    paths = [path for each in listings for path in (each.path, each.mask) if path is not None]
+    """Open images, masks and references; both results are by path relative to the root."""
+    paths = [path for each in listings if not each.problem for path in _paths(each)]
     located = locate(root, paths, follow_links=settings.follow_links)
     files = {path: _files(root, path, place, settings) for path, place in located.items()}
     index = index_files(list(dict.fromkeys(file for each in files.values() for file in each)), cache, progress)
@@ -209,15 +324,16 @@ def _readable(
 ) -> tuple[list[Listing], list[str]]:
     if not unreadable:
         return list(listings), []
+    described = {each.path for each in listings if each.problem is not None}
     if not skip:
-        missing = [path for path in unreadable if not (root / path).exists()]
+        missing = [path for path in unreadable if not (root / path).exists() and path not in described]
         reasons = [unreadable[path] for path in [*missing, *(path for path in unreadable if path not in missing)]]
         cut = any(word in reason for reason in reasons for word in ("truncated", "damaged"))
         mended = "copy them again, take them out" if cut else "put right what they are, take them out"
         way_out = f"correct the names{_nearest(root, missing[0])}" if missing else mended
         msg = f"{_first_few(reasons, sep='; ')}: {way_out}, or set data.skip_unreadable: true to go on without them"
         raise DataError(msg)
-    kept = [each for each in listings if each.path not in unreadable and each.mask not in unreadable]
+    kept = [each for each in listings if not unreadable.keys() & set(_paths(each))]
     names = _first_few(sorted(unreadable))
     return kept, [f"{len(listings) - len(kept)} of {len(listings)} images were skipped as unreadable: {names}"]
 
@@ -239,18 +355,16 @@ def _with_true_masks(
         The listings, the rule, notes, and cautions on masks that mark more than half of their image.
     """
     masks = {each.mask: entries[each.mask] for each in listings if each.mask is not None}
-    rule, notes = mask_rule(masks, settings.mask)
-    shares = {path: share_of(MaskValues.from_json(mask.mask_values), rule) for path, mask in masks.items()}
+    unnamed = bool(masks) and all(each.label is None for each in listings if each.mask is not None)
+    named = dict(pair for each in listings[:1] for pair in each.mask_kinds) if unnamed else None
+    rule, notes = mask_rule(masks, settings.mask, named=named)
+    values = {path: MaskValues.from_json(mask.mask_values) for path, mask in masks.items()}
+    shares = {path: share_of(each, rule) for path, each in values.items()}
     marking, large = {path for path, share in shares.items() if share > 0}, covering(shares)
     for listing in listings:
         if listing.mask is not None:
             _require_fitting(listing, entries[listing.path], entries[listing.mask], marks=listing.mask in marking)
-    decided = [
-        each if each.label is not None else replace(each, label="defect" if each.mask in marking else "good")
-        for each in listings
-    ]
-    if any(each.label is None for each in listings):
-        _require_both_classes(settings.root, decided, "; ".join(["as their masks show", *notes, *large]))
+    decided = label_by_masks(listings, {path: kinds_in(values[path], rule) or ("defect",) for path in marking})
     blamed = [each.path for each in decided if each.defective and each.mask is not None and each.mask not in marking]
     if blamed:
         notes.append(
@@ -258,6 +372,21 @@ def _with_true_masks(
             f"{_first_few(blamed)}"
         )
     return [each if each.mask in marking else replace(each, mask=None) for each in decided], rule, notes, large
+
+
+def _require_alike(listings: Sequence[Listing], entries: Mapping[str, Entry]) -> None:
+    """Refuse references of another size than their image."""
+    for listing in listings:
+        if listing.reference is None:
+            continue
+        image, reference = entries[listing.path], entries[listing.reference]
+        if (image.height, image.width) != (reference.height, reference.width):
+            msg = (
+                f"{listing.reference}: wanted the size of the image that it is compared with, {listing.path}, "
+                f"{image.width} x {image.height}, got {reference.width} x {reference.height}; photograph it as the "
+                "line does, or cut it to the same region"
+            )
+            raise DataError(msg)
 
 
 def _require_fitting(listing: Listing, image: Entry, mask: Entry, *, marks: bool) -> None:
@@ -280,11 +409,14 @@ def _require_fitting(listing: Listing, image: Entry, mask: Entry, *, marks: bool
         raise DataError(msg)
 
 
-def _sample(listing: Listing, entries: Mapping[str, Entry]) -> Sample:
-    entry = entries[listing.path]
+def _sample(listing: Listing, entries: Mapping[str, Entry], rule: MaskRule, camera: CameraSettings) -> Sample:
+    entry, region = entries[listing.path], camera.region
+    if region is not None:
+        region.require_within(entry.height, entry.width, source=listing.path)
     if listing.split is None or listing.group is None or listing.label is None:
         msg = f"{listing.path}: split, group and label must be settled, got {listing}"
         raise DataError(msg)
+    mask = entries[listing.mask] if listing.mask else None
     return Sample(
         path=listing.path,
         label=listing.label,
@@ -293,9 +425,13 @@ def _sample(listing: Listing, entries: Mapping[str, Entry]) -> Sample:
         group=listing.group,
         split=listing.split,
         digest=entry.digest,
-        height=entry.height,
-        width=entry.width,
-        mask_digest=entries[listing.mask].digest if listing.mask else None,
+        height=entry.height if region is None else region.height,
+        width=entry.width if region is None else region.width,
+        mask_digest=mask.digest if mask else None,
+        areas=listing.areas,
+        kinds=() if mask is None else kinds_in(MaskValues.from_json(mask.mask_values), rule),
+        reference=listing.reference,
+        reference_digest=entries[listing.reference].digest if listing.reference else None,
     )
 
 

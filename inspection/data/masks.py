@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,34 @@ def read_mask(file: Path, rule: MaskRule) -> NDArray[np.bool_]:
     return whole
 
 
+def read_kinds(file: Path, rule: MaskRule) -> dict[str, NDArray[np.bool_]]:
+    """Read a mask whose values are kinds of defect: bool `[height, width]` for each kind that it marks.
+
+    Args:
+        file: As for `read_mask`.
+        rule: As `Dataset.masks`, with `kinds`.
+
+    Raises:
+        DataError: As for `read_mask`.
+    """
+    found: dict[str, NDArray[np.bool_]] = {}
+    for each in files_of(file):
+        content = read_bytes(each)
+        plane = plane_of(content, decode_with_header(each, content)[1])
+        for value, kind in rule.kinds:
+            if (marked := plane == value).any():
+                found[kind] = found[kind] | marked if kind in found else marked
+    return found
+
+
 def _marked(file: Path, rule: MaskRule) -> NDArray[np.bool_]:
     content = read_bytes(file)
     pixels = decode_with_header(file, content)[1]
     plane = plane_of(content, pixels)
     if not rule.soft:
-        classes: NDArray[np.bool_] = (plane != rule.background) & ~np.isin(plane, rule.ignore)
+        classes: NDArray[np.bool_] = plane != rule.background
+        for value in rule.ignore:
+            classes &= plane != value
         return classes
     deep = 257 if pixels.dtype == np.uint16 else 1
     marked: NDArray[np.bool_] = strength_of(plane) > deep * rule.above
@@ -85,18 +108,27 @@ def files_of(mask: Path) -> list[Path]:
     return found
 
 
-def mask_rule(masks: Mapping[str, Entry], settings: MaskSettings) -> tuple[MaskRule, list[str]]:
+def kinds_in(values: MaskValues, rule: MaskRule) -> tuple[str, ...]:
+    """Name the kinds that a mask's values stand for, sorted; none where values are no kinds."""
+    return tuple(sorted({kind for value, kind in rule.kinds if values.counts.get(value)}))
+
+
+def mask_rule(
+    masks: Mapping[str, Entry], settings: MaskSettings, *, named: Mapping[int, str] | None = None
+) -> tuple[MaskRule, list[str]]:
     """Find out how the masks of a data set are to be read.
 
     Args:
         masks: By path, every mask of the data set.
         settings: What the user wrote.
+        named: Kinds by value, as the data set names them; empty: values are kinds only where the user names some.
+            None: an image's label is its kind.
 
     Returns:
         The rule, and notes on what was assumed.
 
     Raises:
-        DataError: A value to ignore is in no mask.
+        DataError: A value to ignore, or a value that is named, is in no mask.
     """
     values = {path: MaskValues.from_json(entry.mask_values) for path, entry in masks.items()}
     seen: Counter[int] = Counter()
@@ -105,14 +137,21 @@ def mask_rule(masks: Mapping[str, Entry], settings: MaskSettings) -> tuple[MaskR
     lossy = any(entry.kind in _LOSSY for entry in masks.values())
     if lossy or len(seen) > _FEW or not all(each.counts for each in values.values()):
         return _soft_rule(values, settings), []
-    _require_seen(seen, settings.ignored)
-    return _rule_of_classes(seen, settings)
+    _require_seen(seen, settings.ignored, "ignore")
+    _require_seen(seen, list(settings.kinds), "kinds")
+    rule, notes = _rule_of_classes(seen, settings)
+    marks = [value for value in sorted(seen) if value not in (rule.background, *rule.ignore)]
+    names = settings.kinds or named or {}
+    if names or (named is not None and len(marks) > 1):
+        rule = replace(rule, kinds=tuple((value, names.get(value, f"value_{_name(value)}")) for value in marks))
+    return rule, notes
 
 
 def _soft_rule(values: Mapping[str, MaskValues], settings: MaskSettings) -> MaskRule:
-    if settings.ignored:
+    if settings.ignored or settings.kinds:
+        what = f"ignore: {settings.ignored[0]}" if settings.ignored else f"kinds: {next(iter(settings.kinds))}"
         msg = (
-            f"data.mask: ignore: {settings.ignored[0]} cannot be told from soft edges: the masks hold more than {_FEW} "
+            f"data.mask: {what} cannot be told from soft edges: the masks hold more than {_FEW} "
             "different values or are JPEG, WebP or JPEG 2000; export them as PNG without smoothing"
         )
         raise DataError(msg)
@@ -142,10 +181,10 @@ def _rule_of_classes(seen: Mapping[int, int], settings: MaskSettings) -> tuple[M
     return MaskRule(background=background, ignore=settings.ignored), notes
 
 
-def _require_seen(seen: Mapping[int, int], ignored: Sequence[int]) -> None:
-    absent = [value for value in ignored if value not in seen]
+def _require_seen(seen: Mapping[int, int], values: Sequence[int], key: str) -> None:
+    absent = [value for value in values if value not in seen]
     if seen and absent:
-        msg = f"data.mask: ignore: no mask holds {absent[0]}; they hold {_names(sorted(seen))}"
+        msg = f"data.mask: {key}: no mask holds {absent[0]}; they hold {_names(sorted(seen))}"
         raise DataError(msg)
 
 

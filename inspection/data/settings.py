@@ -30,12 +30,15 @@ class MaskSettings(BaseModel):
     Attributes:
         ignore: A value, or several, that says nothing about the part, such as 255 around objects; it marks nothing.
         inverted: White, or the largest value, means good and all else marks a defect.
+        kinds: Kinds of defect by the value that marks them, such as {1: crack, 2: stain}; a value that is not named is
+            its own kind, `value_3`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ignore: Level | tuple[Level, ...] = ()
     inverted: bool = False
+    kinds: dict[Level, _Name] = Field(default_factory=dict, max_length=64)
 
     @property
     def ignored(self) -> tuple[int, ...]:
@@ -62,7 +65,13 @@ class DataSettings(BaseModel):
         decide: `any`: photographs with one group show one part, which is rejected if any of them is; parts are counted,
             not photographs. `each`: every photograph is decided by itself.
         follow_links: Follow symbolic links that lead out of the root, into a store of images.
-        unlabelled: Folders below the root whose files are no samples and no masks on purpose, such as references.
+        unlabelled: `good`: images without an annotation, beside annotated ones, show good parts. `skip`: they are left
+            out. Or folders below the root whose files are no samples and no masks on purpose, such as references.
+        reference: Where each image's reference lies, a photograph of a good part of the same product, with which it is
+            compared: a pattern such as `reference/{group}.png` (`{group}`, `{name}`: the file's name, `{stem}`: without
+            suffix, `{path}`: the whole path), a column of labels.csv, or a folder that holds `{path}`, `{name}` or one
+            image called as the group. None: frames are not compared.
+        leave_out: Images that are no samples, by their path below the root: such as good ones that are not good.
         source: Where the data comes from; shown to those who do not have it.
     """
 
@@ -80,8 +89,15 @@ class DataSettings(BaseModel):
     near_duplicates: bool = True
     decide: Literal["each", "any"] = "each"
     follow_links: bool = False
-    unlabelled: tuple[_Name, ...] = ()
+    unlabelled: Literal["good", "skip"] | tuple[_Name, ...] = ()
+    reference: _Name | None = None
+    leave_out: tuple[_Name, ...] = ()
     source: Annotated[str, Field(max_length=500)] | None = None
+
+    @property
+    def no_samples(self) -> tuple[str, ...]:
+        """The folders that `unlabelled` names."""
+        return () if isinstance(self.unlabelled, str) else self.unlabelled
 
     @field_validator("group")
     @classmethod

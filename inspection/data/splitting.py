@@ -13,6 +13,9 @@ from .dataset import SPLITS, Dataset, Listing, Split
 
 _ALL: Mapping[Split, int] = {"train": 60, "val": 20, "test": 20}
 _FROM_TRAIN: Mapping[Split, int] = {"train": 80, "val": 20}
+_ALL_GOOD: Mapping[Split, int] = {"train": 40, "val": 50, "test": 10}
+_GOOD_TRAIN: Mapping[Split, int] = {"train": 50, "val": 50}
+"""Without defects val alone sets the threshold and bounds overkill: it gets as much as the teacher."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +33,27 @@ class Plan:
     note: str
 
 
-def plan_splits(listings: Sequence[Listing]) -> tuple[list[Listing], Plan]:
+def plan_splits(listings: Sequence[Listing], *, needs_defects: bool = True) -> tuple[list[Listing], Plan]:
     """Decide what is left to split.
+
+    Args:
+        listings: Good and defective ones, or good ones only.
+        needs_defects: False where the teacher learns from good parts alone: a train split without defects then stays.
 
     Returns:
         The listings, without their splits if all are dealt anew, and the plan for `deal_splits`.
 
     Raises:
-        DataError: Some images have a split and some have none, or train or test is missing.
+        DataError: Some images have a split and some have none, or train is missing.
     """
     given = {listing.split for listing in listings}
+    good_only = not any(listing.defective for listing in listings)
+    if given == {None} and good_only and not needs_defects:
+        note = (
+            "no split was given: good parts were dealt 40/50/10 to train, val and test by group; half of them, val, "
+            "set the threshold"
+        )
+        return list(listings), Plan(dealt=None, shares=_ALL_GOOD, note=note)
     if given == {None}:
         note = "no split was given: images were dealt 60/20/20 to train, val and test by group"
         return list(listings), Plan(dealt=None, shares=_ALL, note=note)
@@ -49,13 +63,19 @@ def plan_splits(listings: Sequence[Listing]) -> tuple[list[Listing], Plan]:
             f"{len(without)} of {len(listings)} images have no split, such as {without[0]}; give it for all or for none"
         )
         raise DataError(msg)
+    listings, judged_on_val = _val_as_test(listings, given)
+    given = {listing.split for listing in listings}
     judged_only = {listing.split for listing in listings if listing.defective} == {"test"}
-    if given == set(SPLITS) and not judged_only:
+    if given == set(SPLITS) and not (judged_only and needs_defects):
         return list(listings), Plan(dealt=None, shares={}, note="")
+    if len(given) == 1:
+        planned, plan = plan_splits([replace(each, split=None) for each in listings], needs_defects=needs_defects)
+        return planned, replace(plan, note=f"all images are in {next(iter(given))}; {plan.note}")
     if given not in ({"train", "test"}, set(SPLITS)):
         msg = f"splits: wanted train and test or all of {', '.join(SPLITS)}, got {', '.join(sorted(map(str, given)))}"
         raise DataError(msg)
-    return _plan_without_val(listings)
+    planned, plan = _plan_without_val(listings, needs_defects=needs_defects)
+    return planned, replace(plan, note=f"{judged_on_val}{plan.note}")
 
 
 def deal_splits(listings: Sequence[Listing], units: Sequence[int], plan: Plan) -> list[Listing]:
@@ -83,19 +103,22 @@ def deal_splits(listings: Sequence[Listing], units: Sequence[int], plan: Plan) -
     ]
 
 
-def check_splits(dataset: Dataset) -> None:
-    """Check that splits share no group and no file, and that each holds good and defective parts.
+def check_splits(dataset: Dataset, *, needs_defects: bool = True) -> None:
+    """Check that splits share no group and no file, and that each holds good and, where needed, defective parts.
 
     Raises:
         DataError: They do not; the message names two files or the split.
     """
     _require_apart(dataset, "group")
     _require_apart(dataset, "digest")
+    kinds = ((False, "good"), (True, "defective"))
     for split in SPLITS:
         samples = dataset.of(split)
-        for defective, kind in ((False, "good"), (True, "defective")):
+        for defective, kind in kinds if needs_defects else kinds[:1]:
             if not any(sample.defective == defective for sample in samples):
                 groups = len({sample.group for sample in dataset.samples if sample.defective == defective})
+                if not needs_defects:
+                    raise DataError(_too_few_good(groups))
                 msg = (
                     f"split {split} has no {kind} image; each of {', '.join(SPLITS)} needs good and defective ones "
                     f"(there are {groups} groups with {kind} images in all): move some there, or give no split at all"
@@ -103,7 +126,26 @@ def check_splits(dataset: Dataset) -> None:
                 raise DataError(msg)
 
 
-def _plan_without_val(listings: Sequence[Listing]) -> tuple[list[Listing], Plan]:
+def _too_few_good(groups: int) -> str:
+    return (
+        f"learning from good parts alone: wanted good photographs of at least {len(SPLITS)} different parts, to learn "
+        f"from, to set the threshold and to try it, got {groups} (photographs that look alike count as one part); "
+        "take photographs of more parts, each another one, or write data.near_duplicates: false if they are different"
+    )
+
+
+def _val_as_test(listings: Sequence[Listing], given: set[Split | None]) -> tuple[list[Listing], str]:
+    """Judge a data set that has train and val alone on its val, as its publishers do."""
+    if given != {"train", "val"}:
+        return list(listings), ""
+    moved = [replace(each, split="test") if each.split == "val" else each for each in listings]
+    return moved, "no test split was given: val serves as the test; "
+
+
+def _plan_without_val(listings: Sequence[Listing], *, needs_defects: bool) -> tuple[list[Listing], Plan]:
+    if not needs_defects and not any(listing.defective for listing in listings if listing.split == "train"):
+        note = "train has no defects: half of it was set aside by group as val, which sets the threshold"
+        return list(listings), Plan(dealt="train", shares=_GOOD_TRAIN, note=note)
     if any(listing.defective for listing in listings if listing.split == "train"):
         note = "no val split was given: a fifth of train was set aside for it by group"
         return list(listings), Plan(dealt="train", shares=_FROM_TRAIN, note=note)

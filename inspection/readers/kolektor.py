@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..base.errors import DataError
 from ..data.dataset import Listing, Split
-from ..data.files import folders_in, images_in, plain_name, unmarked
+from ..data.files import folders_in, images_in, plain_name, unmarked, without_copies
 
 _SPLITS: dict[str, Split] = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _LOOKED_AT = 3
@@ -35,11 +34,7 @@ class Kolektor:
         return bool(looked_at) and all(_masks(folder) for folder in looked_at)
 
     def read(self, root: Path) -> list[Listing]:
-        """List the images; their labels are what their masks show.
-
-        Raises:
-            DataError: An image has no mask.
-        """
+        """List the images, copies left beside them aside; their labels are what their masks show."""
         found = [(folder, _SPLITS.get(folder.name.casefold())) for folder in folders_in(root)]
         if any(split for _, split in found):
             found = [(folder, split) for folder, split in found if split]
@@ -58,20 +53,18 @@ def _listings(root: Path, folder: Path, split: Split | None) -> list[Listing]:
     masks = _masks(folder)
     own = set(masks.values())
     listings = []
-    for image in images_in(folder):
+    for image in without_copies(images_in(folder)):
         if image in own:
             continue
-        path = image.relative_to(root).as_posix()
+        path, group = image.relative_to(root).as_posix(), None if split else folder.name
         mask = masks.get(plain_name(image.stem))
-        if mask is None:
-            msg = (
-                f"{path}: its mask {Path(path).with_suffix('')}_GT{image.suffix} is missing; "
-                "a good part needs an all-black one"
-            )
-            raise DataError(msg)
-        group = None if split else folder.name
-        mask_path = mask.relative_to(root).as_posix()
-        listings.append(Listing(path=path, label=None, mask=mask_path, group=group, split=split))
+        if mask is not None:
+            mask_path = mask.relative_to(root).as_posix()
+            listings.append(Listing(path=path, label=None, mask=mask_path, group=group, split=split))
+            continue
+        missing = f"{Path(path).with_suffix('')}_GT{image.suffix}"
+        problem = f"{path}: its mask {missing} is missing; a good part needs an all-black one"
+        listings.append(Listing(path=path, label=None, group=group, split=split, problem=problem))
     return listings
 
 

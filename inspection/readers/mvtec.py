@@ -21,7 +21,7 @@ _FOLDERS: dict[str, Split] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
     "testing": "test", "test_public": "test",
 }  # fmt: skip
-_OTHERS = frozenset({"images", "labels"})  # the tree of YOLO data sets, not of labels
+_OTHERS = frozenset({"images", "label", "labels"})  # the trees of YOLO and DAGM, not of labels
 
 
 class Mvtec:

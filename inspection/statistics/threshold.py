@@ -5,6 +5,7 @@ A threshold carried over from another precision is another operating point, so e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ class OperatingPoint:
     Attributes:
         threshold: Parts with `score >= threshold` are rejected; never equal to a score it was fitted on, unless
             two of them are neighbouring floats.
-        overkill: Good parts rejected; `upper` is the exact binomial bound.
+        overkill: Good parts rejected; `upper` is the exact binomial bound. Fitted by group, each group counts once.
         escapes: Defective parts passed.
         proven: Whether `overkill.upper` is within the limit. False only where there are too few good parts to prove
             it with no overkill at all; the threshold then lies just above the highest good score.
@@ -35,7 +36,12 @@ class OperatingPoint:
 
 
 def operating_point(
-    scores: ArrayLike, defective: ArrayLike, *, max_overkill: float, confidence: float
+    scores: ArrayLike,
+    defective: ArrayLike,
+    *,
+    max_overkill: float,
+    confidence: float,
+    groups: Sequence[str] | None = None,
 ) -> OperatingPoint:
     """Find the lowest threshold whose overkill is surely within the limit: the fewest escapes it allows.
 
@@ -48,6 +54,9 @@ def operating_point(
         defective: Shape `[images]`, bool.
         max_overkill: Largest share of good parts rejected, in (0, 1).
         confidence: One-sided, in (0, 1).
+        groups: The physical part of each image. Where given, a good part counts once, with the highest of its scores:
+            the bound then holds for parts, whatever their photographs have in common, if parts come as those of val
+            did. It is a distribution-free tolerance limit (S. S. Wilks, Annals of Mathematical Statistics 12, 1941).
 
     Raises:
         DataError: Shapes differ, a score is not finite, or there is no good part.
@@ -57,7 +66,7 @@ def operating_point(
     (0.5, 0, False)
     """
     values, bad = checked_scores(scores, defective)
-    good = np.sort(values[~bad])[::-1]
+    good = np.sort(values[~bad] if groups is None else _highest_of_parts(values, bad, groups))[::-1]
     if not good.size:
         msg = "fitting a threshold: wanted at least one good part, got none; put good parts into val"
         raise DataError(msg)
@@ -98,6 +107,15 @@ def checked_scores(scores: ArrayLike, defective: ArrayLike) -> tuple[NDArray[np.
         msg = f"scores: wanted finite numbers, got {values[index]} for image {index}; did training diverge?"
         raise DataError(msg)
     return values, bad
+
+
+def _highest_of_parts(
+    values: NDArray[np.float64], bad: NDArray[np.bool_], groups: Sequence[str]
+) -> NDArray[np.float64]:
+    highest: dict[str, float] = {}
+    for value, group in zip(values[~bad].tolist(), np.asarray(groups)[~bad].tolist(), strict=True):
+        highest[group] = max(value, highest.get(group, value))
+    return np.array(list(highest.values()), dtype=np.float64)
 
 
 def _most_overkill(good: int, *, max_overkill: float, confidence: float) -> int:

@@ -11,7 +11,7 @@ from math import sqrt
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..data.dataset import Sample
 from .roc import auroc, auroc_interval
@@ -22,7 +22,7 @@ _GOOD = 0.8
 _TWO_SIDED_95 = 1.96
 _MOST_PARTS = 1000
 
-Finding = Literal["useful", "alike", "inverted", "chance", "too few"]
+Finding = Literal["useful", "alike", "inverted", "chance", "too few", "no defects"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,9 @@ class Usefulness:
     Attributes:
         finding: `useful`: surely above 0.5, by the interval and by what a coin toss gives with so many parts.
             `inverted`: surely below. `alike`: all scores are one. `chance`: neither, though there are parts enough to
-            tell a good model (AUROC 0.8). `too few`: neither, and a good model would not be told either.
-        auroc: In [0, 1].
+            tell a good model (AUROC 0.8). `too few`: neither, and a good model would not be told either. `no defects`:
+            there is none to tell by.
+        auroc: In [0, 1]; 0.5 without defects.
         interval: Two-sided 95 %, from resampling parts.
         defective: Images.
         defective_parts: Physical parts that they show.
@@ -50,25 +51,48 @@ class Usefulness:
     score: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Why a reference may be useless.
+
+    Attributes:
+        seen: What its scores show; the first half of a sentence.
+        advice: What that usually comes from, and what to do; the second half.
+    """
+
+    seen: str
+    advice: str
+
+    @property
+    def text(self) -> str:
+        """Both as a sentence without its full stop.
+
+        >>> Doubt(seen="all its scores are 0.5", advice="check the file").text
+        'all its scores are 0.5; check the file'
+        """
+        return f"{self.seen}; {self.advice}"
+
+
 def usefulness(scores: ArrayLike, samples: Sequence[Sample], *, seed: int = 0) -> Usefulness:
     """Judge scores, in the order of `samples`.
 
     Args:
         scores: Shape `[samples]`, finite.
-        samples: Good and defective ones.
+        samples: Good and defective ones, or good ones alone.
         seed: Of the resampling.
 
     Raises:
-        DataError: There is not one finite score for each sample, or a class is absent.
+        DataError: There is not one finite score for each sample, or no part is good.
     """
     values, defective = checked_scores(scores, [sample.defective for sample in samples])
     groups = [sample.group for sample in samples]
-    area = auroc(values, defective)
-    interval = auroc_interval(values, defective, groups, seed=seed)
+    known = bool(defective.any())
+    area = auroc(values, defective) if known else _CHANCE
+    interval = auroc_interval(values, defective, groups, seed=seed) if known else (0.0, 1.0)
     bad_parts = len({sample.group for sample in samples if sample.defective})
     good_parts = len({sample.group for sample in samples if not sample.defective})
     return Usefulness(
-        finding="alike" if np.ptp(values) == 0 else _finding(area, interval, bad_parts, good_parts),
+        finding="alike" if _all_alike(values) else _finding(area, interval, bad_parts, good_parts),
         auroc=area,
         interval=interval,
         defective=int(defective.sum()),
@@ -87,7 +111,13 @@ def parts_needed() -> int:
     return next(count for count in range(2, _MOST_PARTS) if _can_separate(count, count))
 
 
+def _all_alike(values: NDArray[np.float64]) -> bool:
+    return values.size > 1 and float(np.ptp(values)) == 0
+
+
 def _finding(area: float, interval: tuple[float, float], bad_parts: int, good_parts: int) -> Finding:
+    if not bad_parts:
+        return "no defects"
     if interval[0] > _CHANCE and area - _CHANCE > _TWO_SIDED_95 * _error_of_chance(bad_parts, good_parts):
         return "useful"
     if interval[1] < _CHANCE and _CHANCE - area > _TWO_SIDED_95 * _error_of_chance(bad_parts, good_parts):

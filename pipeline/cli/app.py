@@ -9,13 +9,17 @@ import typer
 
 from .bench import bench
 from .bundle import bundle
+from .data import data
 from .deploy import install, rollback, status, verify
 from .devices import check, devices, doctor
 from .job import JOBS, job_verb, report, train
+from .learn import learn
 from .options import VerbThatLists
 from .planning import plan
+from .references import reference
 from .rejects import rejects
 from .serving import serve
+from .start import start
 from .wheels import wheels
 
 app = typer.Typer(
@@ -56,6 +60,8 @@ def _all_verbs(
     """Take a verb."""
 
 
+app.command(epilog="Example: beltline start good_parts")(start)
+app.command(epilog="Example: beltline learn line.yaml --good false_alarms --defect missed")(learn)
 for _job in JOBS:
     app.command(_job.name, help=_job.help, epilog=f"Example: {_job.example}")(job_verb(_job))
 app.command(epilog="Example: beltline bench line.yaml --json")(bench)
@@ -64,6 +70,7 @@ app.command(epilog="Example: beltline train line.yaml --keep teacher.safetensors
 app.command(epilog="Example: beltline check model.onnx --for jetpack6.2", cls=VerbThatLists)(check)
 app.command(epilog="Example: beltline wheels wheels --architecture aarch64 --python 3.10")(wheels)
 app.command(epilog="Example: beltline plan line.yaml")(plan)
+app.command(epilog="Example: beltline data parts --html parts.html")(data)
 app.command(epilog="Example: beltline doctor")(doctor)
 app.command(epilog="Example: beltline devices --json")(devices)
 app.command(epilog="Example: beltline bundle line.yaml --key key.pem -o line.beltline")(bundle)
@@ -73,3 +80,4 @@ app.command(epilog="Example: beltline rollback")(rollback)
 app.command(epilog="Example: beltline status --json")(status)
 app.command(epilog="Example: beltline serve station.yaml")(serve)
 app.command(epilog="Example: beltline rejects rejects -o labelled")(rejects)
+app.add_typer(reference)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Json, LineFileArgument, Verbose, answered, print_json, read_line_file
+from .options import Json, LineFileArgument, Verbose, answered, print_answer, print_json, read_line_file
 
 if TYPE_CHECKING:
     from ...inspection.data.dataset import Dataset
@@ -25,10 +25,17 @@ Speed = Annotated[float | None, typer.Option("--speed", min=0.001, max=1e6, meta
 Faster = Annotated[str | None, typer.Option("--faster", metavar="PERCENT", help="Look at a belt so much faster: 20%.")]
 Cameras = Annotated[int | None, typer.Option("--cameras", min=1, max=64, help="So many cameras share the device.")]
 Buffer = Annotated[int | None, typer.Option("--buffer", min=0, help="So many frames may wait, the next is lost.")]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option("--beside", metavar="LINE=TRACE", help="Does this line, with its trace, fit on the same device?"),
+]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of line files instead, for editors.")]
 BeltOnly = Annotated[bool, typer.Option("--belt-only", help="Leave the photographs aside: they are yet to be taken.")]
 
-_NEEDS_TRACE = "--speed, --faster, --cameras and --buffer look at a measured run: add --trace runs/NAME/traces/ROW.npz"
+_NEEDS_TRACE = (
+    "--speed, --faster, --cameras, --buffer and --beside look at a measured run: add --trace runs/NAME/traces/ROW.npz"
+)
+_BESIDE = "--beside wants LINE=TRACE such as right/line.yaml=runs/right/traces/small-int8.npz"
 
 
 def plan(
@@ -38,6 +45,7 @@ def plan(
     faster: Faster = None,
     cameras: Cameras = None,
     buffer: Buffer = None,
+    beside: Beside = None,
     schema: Schema = False,
     belt_only: BeltOnly = False,
     as_json: Json = False,
@@ -46,6 +54,7 @@ def plan(
     """Say what the belt asks for and what the photographs can prove. Deadline, period, late decisions, parts needed.
 
     With --trace: how fast the belt may run with a model that was measured, predicted from its frames.
+    With --beside as well: whether several lines fit on one device.
     """
     with answered(as_json=as_json):
         if schema:
@@ -54,9 +63,15 @@ def plan(
             typer.echo(schema_text(), nl=False)
             return
         given = read_line_file(line_file, runs=Path("runs"))
-        if trace is None and (speed, faster, cameras, buffer) != (None, None, None, None):
+        asked = (speed, faster, cameras, buffer) != (None, None, None, None)
+        if trace is None and (asked or beside):
             raise typer.BadParameter(_NEEDS_TRACE)
-        if trace is not None:
+        if trace is not None and beside:
+            if asked:
+                msg = "--beside looks at every line as it is: leave --speed, --faster, --cameras and --buffer out"
+                raise typer.BadParameter(msg)
+            _answer_several(given, trace, beside, as_json=as_json)
+        elif trace is not None:
             _answer_what_if(given, trace, _question(given, speed, faster, cameras, buffer), as_json=as_json)
         else:
             dataset = None if belt_only or line_file is None else _dataset(given)
@@ -82,10 +97,16 @@ def _dataset(line_file: LineFile) -> Dataset:
     from ...inspection.data.loading import load_dataset
     from ..console import Console
 
+    needs_defects = not line_file.teacher.good_only
     if not sys.stderr.isatty():
-        return load_dataset(line_file.data)
+        return load_dataset(line_file.data, camera=line_file.camera, needs_defects=needs_defects)
     with Console().progress("data") as advance:
-        return load_dataset(line_file.data, progress=lambda done, of: advance("files", done, of))
+        return load_dataset(
+            line_file.data,
+            camera=line_file.camera,
+            progress=lambda done, of: advance("files", done, of),
+            needs_defects=needs_defects,
+        )
 
 
 def _answer_what_if(line_file: LineFile, trace: Path, question: Question, *, as_json: bool) -> None:
@@ -98,6 +119,29 @@ def _answer_what_if(line_file: LineFile, trace: Path, question: Question, *, as_
         print_json(facts)
     else:
         typer.echo(what_if_text(facts))
+
+
+def _answer_several(line_file: LineFile, trace: Path, beside: list[str], *, as_json: bool) -> None:
+    from ...benchmarks.belt_speed.belt_speed import Case, case_of
+    from ...benchmarks.timing.measurement import read_trace
+    from ...inspection.line.line import budget_of
+    from ..line.line_file import load_line_file
+    from ..line.several_belts import several_belts, several_belts_text
+
+    lines = [(line_file, trace)]
+    for each in beside:
+        named, separator, measured = each.rpartition("=")
+        if not separator or not named or not measured:
+            msg = f"{_BESIDE}, got {each!r}"
+            raise typer.BadParameter(msg)
+        lines.append((load_line_file(Path(named)), Path(measured)))
+    cases: dict[str, Case] = {}
+    for line, path in lines:
+        name = line.run_name if line.run_name not in cases else f"{line.run_name}-{len(cases) + 1}"
+        budget = budget_of(line.line, seed=line.seed)
+        cases[name] = case_of(read_trace(path), budget, line.gates.deadline_miss)
+    facts = several_belts(cases, seed=line_file.seed)
+    print_answer(facts, several_belts_text(facts), as_json=as_json)
 
 
 def _question(

@@ -26,13 +26,18 @@ def rejects(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Add the labelled frames to this data set (labels.csv)."),
     ] = None,
+    coco: Annotated[
+        Path | None,
+        typer.Option("--coco", metavar="DIR", help="Write all frames with what was found on them as COCO, to label."),
+    ] = None,
     rest_as: Annotated[
         str | None, typer.Option("--rest-as", metavar="LABEL", help="Export the frames nobody has labelled as this.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the frames that a station rejected. With --label: say what they show; with --output: export them."""
+    """List the frames that a station rejected. With --label: say what they show; with --output, --coco: export them."""
     with answered(as_json=as_json):
+        from ...station.watching.coco import export_coco
         from ...station.watching.labelling import export_labelled, kept_frames, set_label
 
         if rest_as is not None and output is None:
@@ -46,6 +51,10 @@ def rejects(
             exported, left_out = export_labelled(ring, output, rest_as=rest_as)
             facts |= {"output": str(output), "exported": exported, "left_out": left_out}
             lines = [f"{output}: {exported} frames of this ring, {left_out} left out since nobody has labelled them"]
+        if coco is not None:
+            frames, findings = export_coco(ring, coco)
+            facts |= {"coco": str(coco), "frames_written": frames, "findings_written": findings}
+            lines.append(f"{coco}: {frames} frames with {findings} findings, as COCO")
         if as_json:
             print_json(facts)
         else:

@@ -13,6 +13,7 @@ from .options import Json, answered, print_json
 
 if TYPE_CHECKING:
     from ...station.counters import Histogram, Tally
+    from ...station.serving import Admit
     from ...station.settings import StationSettings
 
 Station = Annotated[
@@ -39,22 +40,37 @@ def serve(
 
         settings = settings_for(station)
         if allow_unsigned:
-            settings = settings.model_copy(update={"allow_unsigned": True})
+            several = tuple(each.model_copy(update={"allow_unsigned": True}) for each in settings.inspectors)
+            settings = settings.model_copy(update={"inspectors": several, "allow_unsigned": True})
         if systemd or container:
             _print_files(station, settings, systemd=systemd, container=container)
             return
-        from ...station.serving import serve as serve_station
+        from ...station.serving import serve_together
 
-        tally = serve_station(settings, lambda text: typer.echo(text, err=True))
+        tallies = serve_together(settings, lambda text: typer.echo(text, err=True), admit=_admission(settings))
         if as_json:
-            print_json(facts_of(tally))
+            facts = {name: facts_of(tally) for name, tally in tallies.items()}
+            print_json({"inspectors": facts} if settings.inspectors else next(iter(facts.values())))
         else:
-            typer.echo(_describe(tally))
+            for name, tally in tallies.items():
+                typer.echo(f"{name}: {_describe(tally)}" if settings.inspectors else _describe(tally))
+
+
+def _admission(settings: StationSettings) -> Admit:
+    """Look at belts together only where there are several: a device with one needs nothing for that."""
+    if not settings.inspectors:
+        return lambda _: None
+    from ..deploy.admission import admission_for
+
+    return admission_for(settings.admit)
 
 
 def facts_of(tally: Tally) -> dict[str, Any]:
     """Give a station's counts as `--json` prints them."""
-    names = ("offered", "answered", "late", "refused", "faulty", "passed", "rejected", "under_way", "most_waiting")
+    names = (
+        "offered", "answered", "late", "refused", "faulty", "passed", "rejected", "under_way", "most_waiting",
+        "without_reference", "not_aligned",
+    )  # fmt: skip
     return {
         **{name: getattr(tally, name) for name in names},
         "bundle": tally.bundle,

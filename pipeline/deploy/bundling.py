@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from ...benchmarks.belt_speed.backlog import busy_ns
 from ...benchmarks.report.schema import Report
 from ...export.artifacts import files_of
 from ...export.bundles.fitness import relied_on, versions_behind
@@ -25,16 +26,19 @@ from ...export.bundles.golden import (
     golden_of,
     reference_of,
 )
-from ...export.bundles.manifest import BudgetFacts, DeviceFacts, Manifest
+from ...export.bundles.manifest import BudgetFacts, DepthFacts, DeviceFacts, Manifest
 from ...export.bundles.packing import packed
 from ...export.bundles.parts_list import parts_list
+from ...export.bundles.trace import trace_of
 from ...export.bundles.writing import BundleModel, BundleParts, write_bundle
 from ...export.contracts import Frame
 from ...inspection.base.errors import BundleError, StorageError
 from ...inspection.base.storage import write_json
 from ...inspection.data.appearance import appearance_of
-from ...inspection.data.dataset import Sample, evenly
+from ...inspection.data.dataset import Dataset, Sample, evenly
 from ...inspection.data.streaming import frames_of
+from ...inspection.decision.judging import SCORE_ALONE
+from ...inspection.references.pairs import parts_of
 from ..line.quick import QUICK
 from ..stages.job import RunJob
 from ..stages.judge import RowResult
@@ -114,6 +118,8 @@ def _parts(
         device=_device(chosen[0]),
         budget=BudgetFacts(period_ms=job.budget.period_ms, deadline_ms=job.budget.deadline_ms),
         gates=job.line_file.gates,
+        depth=_depth(job.dataset),
+        judging=None if job.line_file.judging == SCORE_ALONE else job.line_file.judging,
         cautions=(*cautions, *(each.caution for each in there)),
         golden=golden_there(golden, models[0], there),
         frames=frames,
@@ -121,6 +127,7 @@ def _parts(
         licence=_licence(options.licence),
         parts_list=parts_list(name, everything),
         reference=_reference(job, chosen, there),
+        trace=trace_of(job.budget.arrivals, {each.artifact.backend: busy_ns(each.timed.belt) for each in chosen}),
     )
 
 
@@ -214,6 +221,12 @@ def _device(result: RowResult) -> DeviceFacts:
     )
 
 
+def _depth(dataset: Dataset) -> DepthFacts | None:
+    if (dataset.bit_depth, dataset.window) == (8, None):
+        return None
+    return DepthFacts(bit_depth=dataset.bit_depth, window=dataset.window)
+
+
 def _golden(
     job: RunJob, chosen: Sequence[RowResult], models: Sequence[BundleModel], *, margin: float
 ) -> tuple[Golden, list[Frame]]:
@@ -224,7 +237,9 @@ def _golden(
         scores[0],
         [sample.defective for sample in samples],
         threshold=models[0].threshold,
-        size_bytes=max(sample.height * sample.width for sample in samples) * job.dataset.channels,
+        size_bytes=max(sample.height * sample.width for sample in samples)
+        * job.dataset.file_channels
+        * (2 if job.dataset.referenced else 1),
         margin=margin,
     )
     if not places:
@@ -252,9 +267,14 @@ def _reference(job: RunJob, chosen: Sequence[RowResult], there: Sequence[DeviceM
     elsewhere = dict.fromkeys((each.model.artifact.backend for each in there), scored[chosen[0].artifact.backend])
     return reference_of(
         {**elsewhere, **scored},
-        [appearance_of(frame) for frame in frames_of(job.dataset, samples)],
+        [appearance_of(_photograph(job, frame)) for frame in frames_of(job.dataset, samples)],
         drawn_from=f"{len(samples)} of {len(good)} good frames of val",
     )
+
+
+def _photograph(job: RunJob, frame: Frame) -> Frame:
+    """Give what the camera saw, without the reference that it is compared with."""
+    return parts_of(frame)[0] if job.dataset.referenced else frame
 
 
 def _file_name(parts: BundleParts, options: BundleOptions) -> str:
@@ -304,7 +324,7 @@ def transport_bytes(job: RunJob, result: RowResult) -> int | None:
     """Give a candidate's size on its way to a device; None: nobody will send it."""
     if result.plan.role != "candidate":
         return None
-    stage = Stage(name="pack", inputs={"artifact": result.artifact.digest})
+    stage = Stage(name="pack", inputs={"artifact": result.artifact.digest, "coding": 2})
 
     def work(folder: Path) -> None:
         files = [path.read_bytes() for path in files_of(result.artifact.path)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...compress.networks.base.backbones import usual_teacher
 from ...compress.recipe import RecipeSettings
 from ...compress.teacher.settings import TeacherSettings
 from ...inspection.base.storage import new_folder
@@ -11,25 +12,14 @@ from ...inspection.data.settings import DataSettings
 from ...inspection.line.gates import EscapeGate, Gates, MissGate, OverkillGate
 from ...inspection.line.line import Line
 from ..stages.run_folder import open_run
-from .line_file import LineFile, MeasureSettings, settled
+from .line_file import LineFile, MeasureSettings, ThresholdSettings, settled
 
 _NAME = "synthetic"
 _SEED = 0
-_VIEWS = {"crop": 96, "rotation_deg": 10}
-_TEACHER = {
-    "network": {"family": "smp", "decoder_width": 64},
-    "fit": {"epochs": 10, "batch": 16, "learning_rate": 0.0015, "augmentation": _VIEWS},
-}
-_DISTILL = {
-    "distill": {
-        "network": {"family": "plain", "width": 16, "depth": 2},
-        "fit": {"epochs": 12, "batch": 16, "learning_rate": 0.004, "augmentation": _VIEWS},
-    }
-}
-_RECIPES = (
-    {"name": "small-fp32", "steps": (_DISTILL,)},
-    {"name": "small-int8", "steps": (_DISTILL, "quantize")},
-)
+_VIEWS = {"rotation_deg": 10}
+_FROM_BACKBONE = {"epochs": 3, "samples_per_epoch": 704, "batch": 16, "ema": 0.99, "augmentation": _VIEWS}
+_FROM_NOISE = {"epochs": 10, "batch": 16, "learning_rate": 0.0015, "augmentation": {**_VIEWS, "crop": 96}}
+_RECIPES = ({"name": "int8", "steps": ("quantize",)},)
 
 
 def builtin_line_file(runs: Path) -> LineFile:
@@ -49,11 +39,11 @@ def builtin_line_file(runs: Path) -> LineFile:
         data=DataSettings(root=_data_of(runs), reader="labels_csv"),
         gates=Gates(
             deadline_miss=MissGate(max=0.002, confidence=0.95, stall_ms=40),
-            # a demonstration, trained for minutes: nobody would accept so many escapes, and the report says how many
-            escape=EscapeGate(max=0.25, max_increase=0.02, confidence=0.95),
+            escape=EscapeGate(max=0.05, max_increase=0.03, confidence=0.95),
             overkill=OverkillGate(max=0.1, confidence=0.95),
         ),
-        teacher=TeacherSettings.model_validate(_TEACHER),
+        threshold=ThresholdSettings(max_overkill=0.05),
+        teacher=_teacher(),
         recipes=tuple(RecipeSettings.model_validate(recipe) for recipe in _RECIPES),
         measure=MeasureSettings(minutes=1.5),
     )
@@ -74,6 +64,14 @@ def write_builtin_data(runs: Path) -> Path:
             with new_folder(data) as temporary:
                 write_synthetic_line(temporary, seed=_SEED)
     return data
+
+
+def _teacher() -> TeacherSettings:
+    """A teacher on a pretrained backbone where one is installed; else one from noise, which learns this less well."""
+    network = usual_teacher()
+    if not network.get("pretrained"):
+        return TeacherSettings.model_validate({"fit": _FROM_NOISE})
+    return TeacherSettings.model_validate({"network": {**network, "whole_frame": False}, "fit": _FROM_BACKBONE})
 
 
 def _data_of(runs: Path) -> Path:

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ...benchmarks.proof.gate import gates_type
 from ...benchmarks.proof.verdict import all_gates
 from ...compress.recipe import RecipeSettings, StepSettings, methods
 from ...compress.teacher.settings import TeacherSettings
 from ...inspection.base.errors import LineFileError
+from ...inspection.data.camera import CameraSettings
 from ...inspection.data.settings import DataSettings
+from ...inspection.decision.judging import Judging, misfit
+from ...inspection.decision.limits import Limit
+from ...inspection.decision.zones import Name, Zone
 from ...inspection.line.line import Line, budget_of
 from ...targets.profile import profiles
 from ...targets.settings import LOCAL, Targets
@@ -66,6 +70,9 @@ class LineFile(BaseModel):
         product: What the line inspects, as it stands in its bundles; None: the line's name.
         line: The belt.
         data: Its photographs.
+        camera: What takes them.
+        zones: Named areas of the part, for limits.
+        limits: Which findings are tolerated, by kind, zone and size; none: the score alone decides.
         teacher: The model that the small ones are measured against.
         recipes: The candidates, each a row of the report.
         search: Instead of recipes: look for them.
@@ -82,6 +89,9 @@ class LineFile(BaseModel):
     product: str | None = Field(default=None, pattern=f"^{_NAME.pattern}$")
     line: Line
     data: DataSettings
+    camera: CameraSettings = CameraSettings()
+    zones: dict[Name, Zone] = Field(default_factory=dict, max_length=32)
+    limits: tuple[Limit, ...] = Field(default=(), max_length=256)
     teacher: TeacherSettings = TeacherSettings()
     recipes: tuple[RecipeSettings, ...] = ()
     search: SearchSettings | None = None
@@ -92,10 +102,33 @@ class LineFile(BaseModel):
     measure: MeasureSettings = MeasureSettings()
     seed: int = Field(default=0, ge=0, lt=2**32)
 
+    @model_validator(mode="after")
+    def _compares_with_something(self) -> LineFile:
+        if self.teacher.compares and self.data.reference is None:
+            msg = (
+                "teacher.kind: reference needs data.reference, such as reference/{group}.png or a column of labels.csv"
+            )
+            raise ValueError(msg)
+        if self.teacher.compares is False and self.data.reference is not None:
+            msg = "teacher.kind: segment looks at frames alone, data.reference names references; drop one of them"
+            raise ValueError(msg)
+        if self.camera.bayer is not None and self.data.reference is not None:
+            msg = (
+                "camera.bayer: raw mosaics are not compared with references; let the camera give colours, or drop "
+                "data.reference"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def run_name(self) -> str:
         """Name of the run's folder under `runs/`."""
         return self.name or "line"
+
+    @property
+    def judging(self) -> Judging:
+        """What is said of findings."""
+        return Judging(pixels_per_mm=self.camera.pixels_per_mm, zones=self.zones, limits=self.limits)
 
     @property
     def val_overkill(self) -> float:
@@ -172,6 +205,8 @@ def _unknown_names(checked: LineFile) -> list[Problem]:
     found = [one_of(place, name, profiles()) for place, name in named]
     if checked.data.reader is not None:
         found.append(one_plugin(("data", "reader"), checked.data.reader, "inspection.readers"))
+    if (problem := misfit(checked.limits, checked.zones, checked.camera.pixels_per_mm)) is not None:
+        found.append(Problem(location=("limits", problem[0]), text=problem[1]))
     folder = "export.backends"
     found += [one_plugin(("recipes", i, "backend"), each.backend, folder) for i, each in enumerate(checked.recipes)]
     wanted = checked.search.space.backend if checked.search else ()

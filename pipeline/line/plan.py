@@ -12,6 +12,8 @@ from ...inspection.statistics.bounds import frames_needed
 from ...inspection.statistics.paired import parts_needed
 from .line_file import LineFile
 from .provable import provable, provable_text
+from .training_memory import training_memory, training_memory_text
+from .visible import visible, visible_text
 
 _MISSES_SHOWN = (0, 1, 2, 5)
 
@@ -29,7 +31,8 @@ def plan(line_file: LineFile, dataset: Dataset | None = None) -> dict[str, Any]:
         `stall` (`stall_ms` that the proof allows for, `utilisation` assumed, `burst_frames` that one such stall makes
         late at most), `proof` (one entry for each number of such bursts seen: `misses`, `frames`, `minutes` at the
         line rate), `parts` (the fewest test parts that can pass each quality gate), `data` (see `provable`; None
-        where no data set was given), `notes` (plain sentences).
+        where no data set was given), `camera` (see `visible`; None likewise), `training` (see `training_memory`; None
+        where no teacher is trained), `notes` (plain sentences).
 
     Raises:
         LineFileError: The fixed times leave no time for a decision.
@@ -59,6 +62,8 @@ def plan(line_file: LineFile, dataset: Dataset | None = None) -> dict[str, Any]:
             "good": frames_needed(gates.overkill.max, confidence=gates.overkill.confidence),
         },
         "data": None if dataset is None else provable(dataset, gates, whole_parts=line_file.data.decide == "any"),
+        "camera": None if dataset is None else visible(line_file, dataset),
+        "training": None if dataset is None else training_memory(line_file, dataset),
         "notes": _notes(line_file, budget),
     }
 
@@ -81,6 +86,8 @@ def plan_text(facts: dict[str, Any]) -> str:
         f"  {facts['parts']['defective']} defective (if none more escapes)",
         f"  {facts['parts']['good']} good (if none is rejected)",
         *([] if facts["data"] is None else provable_text(facts["data"])),
+        *([] if facts["camera"] is None else visible_text(facts["camera"])),
+        *([] if facts["training"] is None else training_memory_text(facts["training"])),
         *(f"note: {note}" for note in facts["notes"]),
         *(f"note: data: {note}" for note in (facts["data"] or {"notes": ()})["notes"]),
     ]

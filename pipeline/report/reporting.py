@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...benchmarks.proof.summary import engine_summary
 from ...benchmarks.report.decision import row_cautions, shown_row
 from ...benchmarks.report.files import soak_of
 from ...benchmarks.report.gallery import GalleryItem
+from ...benchmarks.report.inspected_view import InspectedView
 from ...benchmarks.report.render import render_report
 from ...benchmarks.report.schema import (
     AskedGates,
@@ -34,12 +36,17 @@ from ...benchmarks.report.schema_times import Interleaved, Latency, Speedup, Typ
 from ...benchmarks.soak.schema import SoakSummary
 from ...benchmarks.timing.disturbances import circumstances
 from ...export.artifacts import backends
+from ...export.contracts import Frame
 from ...export.scoring import score_samples
+from ...export.sessions import open_session
 from ...inspection.base.errors import MeasurementError
 from ...inspection.base.storage import write_bytes, write_json
-from ...inspection.data.dataset import SPLITS, Sample
-from ...inspection.data.masks import read_mask
-from ...inspection.data.streaming import frames_of
+from ...inspection.data.bayer import in_colour
+from ...inspection.data.dataset import SPLITS
+from ...inspection.data.images import read_frame
+from ...inspection.data.runs import mask_of
+from ...inspection.data.streaming import frames_of, read_sample_mask
+from ...inspection.references.pairs import compared
 from ...inspection.statistics.quality import Quality
 from ...inspection.statistics.quantile import quantile
 from ..deploy.bundling import transport_bytes
@@ -75,7 +82,9 @@ def write_report(job: RunJob, results: Sequence[RowResult]) -> Report:
     write_json(job.folder / "report.json", content)
     shown = next(each for each in judged if each.result.name == shown_row(report).name)
     traces = {each.result.name: each.result.timed.belt for each in judged}
-    page = render_report(content, _gallery(job, shown), traces, soak=_soak_shown(job, shown))
+    page = render_report(
+        content, _gallery(job, shown), traces, soak=_soak_shown(job, shown), inspected=_inspected_view(job)
+    )
     write_bytes(job.folder / "report.html", page.encode())
     return report
 
@@ -95,7 +104,7 @@ def _report(job: RunJob, judged: Sequence[Judged]) -> Report:
     rows = [_row(job, each, several_devices=len(devices) > 1) for each in judged]
     teacher = next(row for row in rows if row.role == "teacher")
     search = search_of_report(job).get("search")
-    doubt = [] if job.doubt is None else [f"{DOUBT}: {job.doubt}."]
+    doubt = [] if job.doubt is None else [f"{DOUBT}: {job.doubt.text}."]
     rows = [row.model_copy(update={"cautions": [*doubt, *row_cautions(row, teacher)]}) for row in rows]
     report = Report(
         format=1,
@@ -194,6 +203,11 @@ def _quality(quality: Quality) -> QualityPart:
             "paired": paired and {**paired, "new_escape_paths": list(paired["new_escape_paths"])},
             "by_kind": [{"name": each["name"], **each["rate"]} for each in found["by_kind"]],
             "by_group": [{"name": each["name"], **each["rate"]} for each in found["by_group"]],
+            "by_size": list(found["by_size"]),
+            "by_design": list(found["by_design"]),
+            "gated_kinds": [{"name": each["name"], **each["rate"]} for each in found["gated_kinds"]],
+            "findings": quality.findings and {**found["findings"], "confusion": list(found["findings"]["confusion"])},
+            "limits": quality.limits and {**found["limits"], "decided": list(found["limits"]["decided"])},
         }
     )
 
@@ -268,7 +282,7 @@ def _gallery(job: RunJob, shown: Judged) -> list[GalleryItem]:
     chosen = [*escapes, *overkills]
     samples = tuple(test[i] for i in chosen)
     artifact = shown.result.artifact
-    with backends()[artifact.backend].load(artifact, threads=job.target.threads) as session:
+    with open_session(backends()[artifact.backend], artifact, threads=job.target.threads) as session:
         heatmaps = score_samples(session, job.dataset, samples, keep_heatmaps=range(len(samples))).heatmaps
     return [
         GalleryItem(
@@ -276,15 +290,37 @@ def _gallery(job: RunJob, shown: Judged) -> list[GalleryItem]:
             label=sample.label,
             kind="escape" if sample.defective else "overkill",
             score=float(scores[index]),
-            frame=frame,
+            frame=photograph,
             heatmap=heatmaps[position],
-            mask=_mask(job, sample),
+            mask=read_sample_mask(job.dataset, sample),
+            reference=reference,
         )
-        for position, (index, sample, frame) in enumerate(
-            zip(chosen, samples, frames_of(job.dataset, samples), strict=True)
+        for position, (index, sample, (photograph, reference)) in enumerate(
+            zip(chosen, samples, map(partial(_with_reference, job), frames_of(job.dataset, samples)), strict=True)
         )
     ]
 
 
-def _mask(job: RunJob, sample: Sample) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-    return read_mask(job.dataset.root / sample.mask, job.dataset.masks) if sample.mask else None
+def _inspected_view(job: RunJob) -> InspectedView | None:
+    """Show on the first good photograph of train what of it is inspected; None: all of it, as one piece."""
+    camera, dataset = job.dataset.camera, job.dataset
+    if (camera.region, camera.ignore, camera.tiles) == (None, None, None):
+        return None
+    sample = next((each for each in dataset.of("train") if not each.defective), dataset.samples[0])
+    path = dataset.root / sample.path
+    raw = read_frame(path, channels=dataset.file_channels, bit_depth=dataset.bit_depth, window=dataset.window)
+    return InspectedView(
+        path=sample.path,
+        frame=in_colour(raw, camera.bayer),
+        region=camera.region,
+        ignored=None if dataset.ignore is None else mask_of(dataset.ignore, sample.height, sample.width),
+        tiles=camera.tiles,
+    )
+
+
+def _with_reference(job: RunJob, frame: Frame) -> tuple[Frame, Frame | None]:
+    """Give the photograph, and the reference as the model saw it; None: it compares nothing."""
+    if not job.dataset.referenced:
+        return in_colour(frame, job.dataset.camera.bayer), None
+    both = compared(frame)
+    return both.frame, both.reference[:, :, :-1]

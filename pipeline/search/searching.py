@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from ...compress.networks.base.families import missing_weights
 from ...compress.recipe import RecipeSettings, methods
 from ...compress.training.teacher_terms import DistillWeights
 from ...export.artifacts import backends, runs_checkpoint
@@ -27,7 +28,7 @@ from .found import FOLDER, finalists, keep_found, search_facts
 from .halving import rung_epochs
 from .ledger import open_ledger
 from .loop import Loop, Track
-from .settings import SearchSettings
+from .settings import NetworkChoices, SearchSettings
 from .space import Space, space_of
 from .tasks import Engine
 from .trials import Trial
@@ -145,7 +146,20 @@ def _space(job: RunJob, settings: SearchSettings) -> Space:
         msg = f"search.space.backend: none can be had: {'; '.join(left_out.values())}"
         raise MissingPartError(msg)
     threads = min([each.target.threads for each in job.devices], default=job.target.threads)
-    return space_of(settings.space, backends=here, threads=threads)
+    found = settings.space.model_copy(update={"networks": _startable(settings, job.console.notify)})
+    return space_of(found, backends=here, threads=threads)
+
+
+def _startable(settings: SearchSettings, notify: Callable[[str], None]) -> tuple[NetworkChoices, ...]:
+    """Leave out the networks that start from weights which are not installed, with a notice each."""
+    lacking = [next(filter(None, map(missing_weights, each.descriptions())), None) for each in settings.space.networks]
+    for why in dict.fromkeys(filter(None, lacking)):
+        notify(f"search: networks that start from pretrained weights are left out: {why}")
+    found = tuple(each for each, why in zip(settings.space.networks, lacking, strict=True) if why is None)
+    if not found:
+        msg = f"search.space.networks: none can be had: {lacking[0]}"
+        raise MissingPartError(msg)
+    return found
 
 
 def _unfit(name: str, devices: tuple[Device, ...]) -> str | None:

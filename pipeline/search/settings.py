@@ -34,14 +34,19 @@ class NetworkChoices(BaseModel):
 
     @model_validator(mode="after")
     def _each_can_be_built(self) -> NetworkChoices:
-        for each in self._each_choice_once():
+        for each in self.descriptions():
             normal_network(each)
         if _names_files(self.family):
             msg = f"family {self.family} runs code of your own, which is not searched; write recipes for it"
             raise ValueError(msg)
         return self
 
-    def _each_choice_once(self) -> Iterator[dict[str, Any]]:
+    def descriptions(self) -> Iterator[dict[str, Any]]:
+        """Give networks as line.yaml would write them: the first choices, then each other choice in place of its first.
+
+        Raises:
+            ValueError: A key has no choice, or too many.
+        """
         if wrong := [name for name, values in self.choices.items() if not 1 <= len(values) <= MOST_CHOICES]:
             msg = f"{wrong[0]}: wanted 1 to {MOST_CHOICES} values to choose from; write one at least"
             raise ValueError(msg)
@@ -76,9 +81,10 @@ USUAL_NETWORKS = tuple(
     for each in (
         {"family": "plain", "width": [8, 12, 16, 24, 32], "depth": [1, 2, 3], "stride": [4, 8]},
         {"family": "timm", "backbone": ["mobilenetv3_small_050", "mobilenetv3_small_075"], "width": [16, 24]},
+        {"family": "timm", "backbone": "tf_efficientnet_lite0", "pretrained": True, "width": 24, "coarsest": [16, 32]},
     )
 )
-"""What is chosen from where line.yaml does not say."""
+"""What is chosen from where line.yaml does not say; what starts from weights that are not installed is left out."""
 
 
 Scale = Annotated[float, Field(gt=0, le=1)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import floor
 from typing import TYPE_CHECKING, Any
 
-from ...compress.networks.base.families import normal_network
+from ...compress.networks.base.families import full_network, normal_network
 from ...compress.recipe import RecipeSettings, Step
 from ...compress.training.fit_settings import FitSettings
 from ...compress.training.teacher_terms import DistillWeights
@@ -167,7 +167,7 @@ def suggest(trial: Trial | FixedTrial, space: Space) -> Point:
 
 def parameters_of(point: Point, space: Space) -> dict[str, Any] | None:
     """Give what optuna would have to choose to arrive at a point; None where it lies outside the space."""
-    network = normal_network(dict(point.network))
+    network = full_network(point.network)
     label = next((label for label, each in space.networks.items() if _is_of(network, each)), None)
     if label is None:
         return None
@@ -190,7 +190,7 @@ def _is_of(network: Mapping[str, Any], choices: NetworkChoices) -> bool:
     """Whether a checked network can be chosen; keys that are not written have their defaults."""
     if network["family"] != choices.family:
         return False
-    defaults = {key: (value,) for key, value in normal_network({"family": choices.family}).items()}
+    defaults = {key: (value,) for key, value in full_network({"family": choices.family}).items()}
     offered = {**defaults, **choices.choices}
     return all(value in offered[key] for key, value in network.items())
 
@@ -207,19 +207,21 @@ def _parameter(values: tuple[Any, ...], value: Any) -> Any:
     return values.index(value) if are_numbers(values) else value
 
 
-_DEPTH, _STRIDE = 2, 4
+_LITE0 = {"family": "timm", "backbone": "tf_efficientnet_lite0", "pretrained": True, "width": 24}
 _STARTS: tuple[dict[str, Any], ...] = (
-    {"width": 16},
-    {"width": 16, "depth": 3},
-    {"width": 24},
-    {"width": 24, "precision": "fp32"},
-    {"width": 24, "depth": 3},
-    {"width": 16, "stride": 8},
-    {"width": 16, "scale": 0.75},
-    {"width": 8, "depth": 1},
+    {"network": {"width": 16}},
+    {"network": {**_LITE0, "coarsest": 16}, "scale": 0.75},
+    {"network": {"width": 16, "depth": 3}},
+    {"network": {"width": 24}},
+    {"network": _LITE0, "scale": 0.75},
+    {"network": {"width": 24}, "precision": "fp32"},
+    {"network": {"width": 24, "depth": 3}},
+    {"network": {"width": 16, "stride": 8}},
+    {"network": {"width": 16}, "scale": 0.75},
+    {"network": {"width": 8, "depth": 1}},
 )
-"""Of the family `plain`, INT8 unless they say fp32: the recipes of the built-in line and of the examples, and their
-neighbours towards fewer escapes and towards fewer milliseconds."""
+"""INT8 unless they say fp32: the recipes of the built-in line and of the examples, from noise and from pretrained
+weights, and their neighbours towards fewer escapes and towards fewer milliseconds."""
 
 
 def warm_starts(space: Space) -> list[dict[str, Any]]:
@@ -232,11 +234,10 @@ def warm_starts(space: Space) -> list[dict[str, Any]]:
 
 
 def _point(start: dict[str, Any], space: Space) -> Point:
-    network = {"width": start["width"], "depth": start.get("depth", _DEPTH), "stride": start.get("stride", _STRIDE)}
     precision = start.get("precision", "int8")
     offered = space.shared
     return Point(
-        network={"family": "plain", **network},
+        network={"family": "plain", **start["network"]},
         scale=start.get("scale", max(offered["scale"])),
         prune=start.get("prune", min(offered["prune"])),
         precision=precision if precision in offered["precision"] else offered["precision"][0],

@@ -19,8 +19,8 @@ from ...compress.methods.prune.settings import PruneStep
 from ...export.contracts import Artifact
 from ...inspection.base.errors import RecipeError
 from ...inspection.base.storage import write_json
-from ...inspection.data.dataset import Dataset, evenly
-from ...inspection.data.streaming import frames_of
+from ...inspection.data.dataset import Dataset
+from ...inspection.data.streaming import frames_of, held_together
 from ...inspection.line.line import budget_of
 from ...inspection.statistics.paired import compare_escapes
 from ...inspection.statistics.quantile import quantile
@@ -242,7 +242,7 @@ def _times(job: RunJob, plan: RowPlan, artifact: Artifact, device: Device, *, pa
 
 
 def _measured(job: RunJob, artifact: Artifact, device: Device, limits: MeasureLimits, *, paced: bool) -> Measurement:
-    samples = evenly(job.dataset.of("val"), _TIMED_FRAMES)
+    samples = held_together(job.dataset, job.dataset.of("val"), _TIMED_FRAMES)
     frames = list(frames_of(job.dataset, samples))
     with device.host(job.console) as host:
         if not paced:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from ...export.graph_file import open_graph
 from ...export.to_onnx import export_graph
 from ...inspection.base.storage import digest_of_file, write_json
 from ...inspection.data.dataset import Sample, evenly
-from ...inspection.data.streaming import frames_of
+from ...inspection.data.streaming import frames_of, held_together, prepared_frames_of
+from ...targets.fingerprint import weight_bits
 from .job import Made, RunJob
 from .measure import Device, devices_of, this_machine
 from .rows import RowPlan
@@ -98,6 +98,8 @@ def _module_step(job: RunJob, step: Step, source: Made, teacher: Made, *, row: R
     }
     network = step.settings.built_network or {}
     inputs |= {**own_code(network), "versions": step_versions(step.method, source.path, network)}
+    bits = weight_bits_of(job)
+    inputs |= step.settings.made_for(bits)
     if timed := step.settings.wanted_ms is not None:
         inputs["timed"] = timing_facts(job, row)
     stage = Stage(name=step.method, inputs=inputs)
@@ -117,6 +119,7 @@ def _module_step(job: RunJob, step: Step, source: Made, teacher: Made, *, row: R
                 progress=advance,
                 timer=engine_timer(job, row, graphs=graphs, progress=advance) if timed else None,
                 notify=job.console.notify,
+                weight_bits=bits,
             )
             method.apply(source.path, step.settings, context)
 
@@ -155,6 +158,8 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
         "for": backend,
         "versions": step_versions(step.method, source.path),
     }
+    bits = weight_bits_of(job)
+    inputs |= step.settings.made_for(bits)
     quiet = replace(job, console=job.console.in_lines_only())  # a bar is up while the step asks the judge
     judge = ValJudge(job=quiet, backend=backend) if step.settings.judged else None
     if judge is not None:
@@ -162,7 +167,7 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
     stage = Stage(name=step.method, inputs=inputs)
 
     def calibration() -> Iterator[Frame]:
-        yield from islice(frames_of(job.dataset, samples), len(samples))
+        yield from prepared_frames_of(job.dataset, samples, open_graph(source.path).frame)
 
     def work(folder: Path) -> None:
         with job.console.progress(step.method) as advance:
@@ -173,7 +178,9 @@ def _graph_step(job: RunJob, step: Step, source: Made, backend: str) -> Made:
                 backend=backend,
                 progress=advance,
                 judge=judge,
+                reference=job.dataset.referenced,
                 notify=job.console.notify,
+                weight_bits=bits,
             )
             method.apply(source.path, step.settings, context)
 
@@ -195,7 +202,7 @@ def engine_timer(job: RunJob, row: RowPlan, *, graphs: Callable[[Path], Graphs],
         backend=row.backend,
         target=device.target,
         machine=machine_of(device.facts, row.backend),
-        frames=tuple(frames_of(job.dataset, evenly(job.dataset.of("val"), _TIMED_FRAMES))),
+        frames=tuple(frames_of(job.dataset, held_together(job.dataset, job.dataset.of("val"), _TIMED_FRAMES))),
         graphs=graphs,
         host=lambda: device.host(job.console.in_lines_only()),
         cache=job.folder.parent / _CACHE,
@@ -213,6 +220,15 @@ def timing_facts(job: RunJob, row: RowPlan) -> dict[str, Any]:
         "target": [device.name, device.target.threads, list(device.target.cpus)],
         "machine": machine_digest(device.facts, row.backend),
     }
+
+
+def weight_bits_of(job: RunJob) -> int:
+    """Say how many bits int8 weights may have, 7 or 8: for the run's devices, and for this machine, which scores.
+
+    A device that was not met, since this part of a run does not measure, is not known.
+    """
+    unknown = [dict[str, Any]()] * (len(job.line_file.target) - len(job.devices))
+    return weight_bits(this_machine(job.devices).facts, *(device.facts for device in job.devices), *unknown)
 
 
 def _timed_on(job: RunJob, row: RowPlan) -> Device:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ...compress.teacher.settings import TeacherSettings
 from ...inspection.base.errors import WeightsError
 from ...inspection.base.storage import write_json
-from ...inspection.statistics.usefulness import Usefulness, parts_needed, usefulness
+from ...inspection.statistics.usefulness import Doubt, Usefulness, parts_needed, usefulness
 from ..line.quick import QUICK
 from .artifact import build_artifact
 from .build_teacher import make_teacher
@@ -27,6 +27,10 @@ _OF_TRAINING = {
     "chance": "train longer (teacher.fit.epochs, samples_per_epoch), show smaller defects (teacher.input_size, "
     "teacher.fit.augmentation.crop), and check the labels",
 }
+_OF_MEMORY = (
+    "what it remembers of good parts does not tell these defects: give it larger frames (teacher.input_size) where "
+    "they are small, more good photographs, or train on defects: leave kind: memory out"
+)
 
 
 def useful_teacher(job: RunJob, *, stops: bool = True) -> tuple[RunJob, Made]:
@@ -48,16 +52,16 @@ def useful_teacher(job: RunJob, *, stops: bool = True) -> tuple[RunJob, Made]:
     """
     teacher = make_teacher(job)
     found = _judged(job, teacher)
-    if found.finding == "useful":
+    if found.finding in ("useful", "no defects"):
         return job, teacher
     settings = job.line_file.teacher
-    sentence = f"{_seen(found)}; {_looks_like(found, settings)}"
+    doubt = Doubt(seen=_seen(found), advice=_looks_like(found, settings))
     quick = job.line_file.run_name.endswith(QUICK)
     if stops and (found.finding in ("alike", "inverted") or (found.finding == "chance" and not quick)):
-        msg = f"teacher: {sentence}. Nothing was compressed: whatever is compared with it would seem to fit"
+        msg = f"teacher: {doubt.text}. Nothing was compressed: whatever is compared with it would seem to fit"
         raise WeightsError(msg)
-    job.console.notify(f"CAUTION: teacher: {sentence}. {_GOES_ON if stops else _KEPT}")
-    return replace(job, doubt=sentence), teacher
+    job.console.notify(f"CAUTION: teacher: {doubt.text}. {_GOES_ON if stops else _KEPT}")
+    return replace(job, doubt=doubt), teacher
 
 
 def _judged(job: RunJob, teacher: Made) -> Usefulness:
@@ -95,7 +99,9 @@ def _looks_like(found: Usefulness, settings: TeacherSettings) -> str:
             f"val shows {found.defective_parts} defective and {found.good_parts} good parts, too few to tell a good "
             f"teacher from a useless one: give val at least {parts_needed()} of each"
         )
-    if settings.factory is not None or settings.kind is not None:
+    if settings.good_only:
+        return _OF_MEMORY
+    if settings.factory is not None or (settings.kind is not None and settings.compares is None):
         return _of_another_tool(settings, inverted=found.finding == "inverted")
     if settings.weights is not None or settings.onnx is not None:
         return "that looks like a model of another line, or one that was fed otherwise: check the file and the data"

@@ -21,8 +21,7 @@ from ...benchmarks.timing.interleaved import (
 from ...benchmarks.timing.measurement import read_trace, write_trace
 from ...export.contracts import Artifact
 from ...inspection.base.storage import new_folder
-from ...inspection.data.dataset import evenly
-from ...inspection.data.streaming import frames_of
+from ...inspection.data.streaming import frames_of, held_together
 from .job import RunJob
 from .measure import Device
 from .rows import TEACHER
@@ -94,7 +93,7 @@ def measure_interleaved(
                 device.require_going()
                 advance(f"round {number + 1}: {name}", number, rounds)
 
-            frames = list(frames_of(job.dataset, evenly(job.dataset.of("test"), _FRAMES)))
+            frames = list(frames_of(job.dataset, held_together(job.dataset, job.dataset.of("test"), _FRAMES)))
             models = {name: (each, device.target.with_threads(threads.get(name))) for name, each in artifacts.items()}
             for each in measured_rounds(models, frames, numbers=missing, progress=notify, host=host):
                 with new_folder(_place(partial, each.number)) as fresh:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...inspection.data.dataset import Dataset
 from ...inspection.line.line import LineBudget
+from ...inspection.statistics.usefulness import Doubt
 from ...targets.target import Target
 from ..console import Console
 from ..line.line_file import LineFile
@@ -39,7 +40,7 @@ class RunJob:
     console: Console
     started: str
     devices: tuple[Device, ...] = ()
-    doubt: str | None = None
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

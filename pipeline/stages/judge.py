@@ -22,15 +22,18 @@ from ...benchmarks.timing.measurement import Measurement
 from ...benchmarks.timing.measuring import prove_measurement
 from ...export.contracts import Artifact
 from ...export.parity import Parity
+from ...inspection.data.kinds import defect_lengths
 from ...inspection.statistics.judging import TeacherDecisions, decide, judge_quality
 from ...inspection.statistics.quality import Quality
 from ...inspection.statistics.quantile import quantile, quantile_interval
 from ...inspection.statistics.threshold import OperatingPoint
+from ...inspection.statistics.usefulness import Doubt
+from .after_limits import OnTest, marked_on_test, on_test
 from .interleaved import Compared
 from .job import DOUBT, RunJob
 from .measure import Device
 from .rows import TEACHER, RowPlan
-from .score import Scores, Timed, as_decided, fitted
+from .score import Scores, Timed, fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,30 +88,71 @@ def judged_rows(job: RunJob, results: Sequence[RowResult]) -> list[Judged]:
     """Judge every row; all but the teacher are compared with the teacher's decisions on test."""
     points = {result.plan.name: fitted(job, result.scored) for result in results}
     teacher = next(result for result in results if result.plan.name == TEACHER)
-    scores, samples = as_decided(job, job.dataset.of("test"), teacher.scored.test)
-    reference = decide(TEACHER, scores, samples, threshold=points[TEACHER].threshold)
+    maps_kept = any(result.scored.test_maps is not None for result in results)
+    marked = marked_on_test(job, teacher.artifact.frame) if maps_kept else []
+    seen = {
+        result.name: on_test(
+            job,
+            result.scored,
+            result.artifact.frame,
+            threshold=points[result.plan.name].threshold,
+            marked=marked,
+        )
+        for result in results
+    }
+    by_teacher = seen[teacher.name]
+    reference = decide(
+        TEACHER,
+        by_teacher.scores,
+        by_teacher.samples,
+        threshold=points[TEACHER].threshold,
+        rejected=by_teacher.rejected,
+    )
+    lengths_px = defect_lengths(job.dataset, [each for each in job.dataset.of("test") if each.defective])
     return with_int8_weighed(
-        [_judge(job, result, points[result.plan.name], None if result is teacher else reference) for result in results]
+        [
+            _judge(
+                job,
+                result,
+                points[result.plan.name],
+                seen[result.name],
+                reference=None if result is teacher else reference,
+                lengths_px=lengths_px,
+            )
+            for result in results
+        ]
     )
 
 
-def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: TeacherDecisions | None) -> Judged:
+def _judge(
+    job: RunJob,
+    result: RowResult,
+    point: OperatingPoint,
+    seen: OnTest,
+    *,
+    reference: TeacherDecisions | None,
+    lengths_px: Mapping[str, float],
+) -> Judged:
     gates, deadline_ms = job.line_file.gates, job.budget.deadline_ms
-    scores, samples = as_decided(job, job.dataset.of("test"), result.scored.test)
     quality = judge_quality(
-        scores,
-        samples,
+        seen.scores,
+        seen.samples,
         threshold=point.threshold,
         gates=gates,
         teacher=reference,
         seed=job.line_file.seed,
+        rejected=seen.rejected,
+        limits=seen.limits,
+        lengths_px=lengths_px,
     )
+    quality = replace(quality, findings=seen.findings)
     belt = result.timed.belt
     proof = prove_measurement(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
     steady = steadiness(belt, deadline_ms=deadline_ms, gate=gates.deadline_miss)
     run = Run(proof=proof, deadline_ms=deadline_ms, steadiness=steady, frames_per_s=job.budget.arrivals.frames_per_s)
     size_bytes, counts = result.artifact.size_bytes, result.counts
-    evidence = Evidence(run=run, quality=quality, size_bytes=size_bytes, counts=counts, belt=belt)
+    guarantee = point.overkill if job.line_file.teacher.good_only else None
+    evidence = Evidence(run=run, quality=quality, size_bytes=size_bytes, counts=counts, belt=belt, guarantee=guarantee)
     verdict = judge(evidence, gates)
     return Judged(
         result=result,
@@ -119,15 +163,14 @@ def _judge(job: RunJob, result: RowResult, point: OperatingPoint, reference: Tea
     )
 
 
-def _doubted(verdict: Verdict, doubt: str) -> Verdict:
+def _doubted(verdict: Verdict, doubt: Doubt) -> Verdict:
     """Let nothing fit that was compared with a teacher that may be useless."""
-    seen, _, advice = doubt.partition("; ")
     sure = "Make sure of the teacher first: a run without --quick, and more defective parts in val"
     finding = Finding(
         outcome="inconclusive",
         lead=DOUBT,
-        seen=seen,
-        next_step=f"{sure}; {advice}." if advice else f"{sure}.",
+        seen=doubt.seen,
+        next_step=f"{sure}; {doubt.advice}.",
         title="A useful teacher",
     )
     outcome: Outcome = "inconclusive" if verdict.verdict == "fits" else verdict.verdict

@@ -16,11 +16,13 @@ from ...benchmarks.timing.measurement import Measurement, Mode, read_trace, writ
 from ...benchmarks.timing.measuring import Demand, MeasureLimits, measure_at_line_rate, measure_back_to_back
 from ...export.artifacts import backends
 from ...export.contracts import Artifact, Session
+from ...export.kept_maps import MapWriter
 from ...export.parity import Parity, compare_scores, require_no_flips
 from ...export.scoring import score_samples
+from ...export.sessions import open_session
 from ...inspection.base.storage import write_json
 from ...inspection.data.dataset import Sample, evenly
-from ...inspection.data.streaming import frames_of
+from ...inspection.data.streaming import frames_of, held_together
 from ...inspection.statistics.judging import by_part
 from ...inspection.statistics.quantile import quantile
 from ...inspection.statistics.threshold import OperatingPoint, operating_point
@@ -32,15 +34,24 @@ from .versions import machine_digest, runtime_of
 
 _TIMED_FRAMES = 64
 _PARITY_FRAMES = 400
-_BACK_TO_BACK = MeasureLimits(frames=300, seconds=15)
+_BACK_TO_BACK_FRAMES, _BACK_TO_BACK_SECONDS = 300, 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """Scores of an artifact, float64, in the order of `dataset.of(split)`."""
+    """What an artifact says of val and test, in the order of `dataset.of(split)`.
+
+    Attributes:
+        val: Scores, float64.
+        test: Scores, float64.
+        val_maps: File with the heatmaps, see `KeptMaps`; None: they were not kept.
+        test_maps: Likewise.
+    """
 
     val: NDArray[np.float64]
     test: NDArray[np.float64]
+    val_maps: Path | None = None
+    test_maps: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +65,13 @@ class Timed:
 def score_model(job: RunJob, artifact: Artifact, name: str) -> Scores:
     """Score every val and test image with the artifact as it runs on the device; holds a few frames at a time."""
     test = _scored(job, artifact, {"test": job.dataset.of("test")}, name)["test"]
-    return Scores(val=score_val(job, artifact, name), test=test)
+    val = _scored(job, artifact, {"val": job.dataset.of("val")}, name)["val"]
+    return Scores(val=val.scores, test=test.scores, val_maps=val.maps, test_maps=test.maps)
 
 
 def score_val(job: RunJob, artifact: Artifact, name: str) -> NDArray[np.float64]:
     """Score every val image and none of test, in the order of `dataset.of("val")`: what a search may look at."""
-    return _scored(job, artifact, {"val": job.dataset.of("val")}, name)["val"]
+    return _scored(job, artifact, {"val": job.dataset.of("val")}, name)["val"].scores
 
 
 def as_decided(
@@ -77,7 +89,7 @@ def fitted(job: RunJob, scored: Scores) -> OperatingPoint:
 def fitted_on_val(job: RunJob, scores: NDArray[np.float64]) -> OperatingPoint:
     """Fit a threshold to scores of val, in the order of `dataset.of("val")`."""
     decided, samples = as_decided(job, job.dataset.of("val"), scores)
-    return _operating_point(job, decided, [sample.defective for sample in samples])
+    return _operating_point(job, decided, samples)
 
 
 def check_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, name: str) -> Parity:
@@ -105,9 +117,9 @@ def check_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, 
         reference = build_artifact(job, "torch_eager", module)
         graph = build_artifact(job, "onnx_runtime", exported)
         torch_scores, graph_scores, own_scores = (
-            _scored(job, each, {"parity": samples}, name)["parity"] for each in (reference, graph, artifact)
+            _scored(job, each, {"parity": samples}, name)["parity"].scores for each in (reference, graph, artifact)
         )
-        point = _operating_point(job, torch_scores, [sample.defective for sample in samples])
+        point = _operating_point(job, torch_scores, samples)
         exact = compare_scores(torch_scores, graph_scores, threshold=point.threshold, against="torch_eager")
         require_no_flips(exact, stage=f"{name}: export to ONNX")
         own = compare_scores(torch_scores, own_scores, threshold=point.threshold, against="torch_eager")
@@ -150,7 +162,7 @@ def _measured(
         "target": [device.name, device.target.threads, list(device.target.cpus)],
         "machine": machine_digest(device.facts, artifact.backend),
         "data": job.dataset.digest,
-        "frames": (demand.limits if demand else _BACK_TO_BACK).frames,
+        "frames": demand.limits.frames if demand else _BACK_TO_BACK_FRAMES,
     }
     if demand is not None:
         asked = {"arrivals": asdict(demand.arrivals), "deadline_ms": demand.deadline_ms}
@@ -159,7 +171,7 @@ def _measured(
 
     def work(folder: Path) -> None:
         console = job.console if len(job.devices) <= 1 else job.console.in_lines_only()
-        frames = list(frames_of(job.dataset, evenly(job.dataset.of("test"), _TIMED_FRAMES)))
+        frames = list(frames_of(job.dataset, held_together(job.dataset, job.dataset.of("test"), _TIMED_FRAMES)))
 
         def notify(facts: dict[str, Any]) -> None:
             device.require_going()
@@ -172,7 +184,7 @@ def _measured(
         with device.host(console) as host, console.progress(label) as advance:
             given: dict[str, Any] = {"target": device.target, "host": host, "progress": notify}
             if demand is None:
-                measurement = measure_back_to_back(artifact, frames, limits=_BACK_TO_BACK, **given)
+                measurement = measure_back_to_back(artifact, frames, limits=_back_to_back(job), **given)
             else:
                 measurement = measure_at_line_rate(artifact, frames, demand=demand, **given)
         write_trace(folder / "trace.npz", measurement)
@@ -182,35 +194,64 @@ def _measured(
     return read_trace(trace)
 
 
-def _operating_point(job: RunJob, scores: NDArray[np.float64], defective: list[bool]) -> OperatingPoint:
-    confidence = job.line_file.gates.overkill.confidence
-    return operating_point(scores, defective, max_overkill=job.line_file.val_overkill, confidence=confidence)
+def _back_to_back(job: RunJob) -> MeasureLimits:
+    seconds = min(_BACK_TO_BACK_SECONDS, 60 * job.line_file.measure.minutes)
+    return MeasureLimits(frames=_BACK_TO_BACK_FRAMES, seconds=seconds)
 
 
-def _scored(
-    job: RunJob, artifact: Artifact, parts: Mapping[str, tuple[Sample, ...]], name: str
-) -> dict[str, NDArray[np.float64]]:
+def _operating_point(job: RunJob, scores: NDArray[np.float64], samples: tuple[Sample, ...]) -> OperatingPoint:
+    return operating_point(
+        scores,
+        [sample.defective for sample in samples],
+        max_overkill=job.line_file.val_overkill,
+        confidence=job.line_file.gates.overkill.confidence,
+        groups=[sample.group for sample in samples] if job.line_file.teacher.good_only else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """Scores `[samples]` of a part of the data, and the file with its heatmaps."""
+
+    scores: NDArray[np.float64]
+    maps: Path
+
+
+def _scored(job: RunJob, artifact: Artifact, parts: Mapping[str, tuple[Sample, ...]], name: str) -> dict[str, _Part]:
     """Score named parts of the data, once for each artifact, whichever rows it serves."""
     inputs = {
         "artifact": artifact.digest,
         "runtime": runtime_of(artifact.backend, artifact.path),
         "data": job.dataset.digest,
         "parts": {part: len(samples) for part, samples in parts.items()},
+        "maps": True,
     }
     stage = Stage(name="score", inputs=inputs)
 
     def work(folder: Path) -> None:
-        with backends()[artifact.backend].load(artifact, threads=job.target.threads) as session:
-            scores = {part: _pass(job, session, samples, f"{name}: {part}") for part, samples in parts.items()}
+        with open_session(backends()[artifact.backend], artifact, threads=job.target.threads) as session:
+            scores = {
+                part: _pass(job, session, samples, f"{name}: {part}", folder / f"{part}-maps.npz")
+                for part, samples in parts.items()
+            }
         np.savez(folder / "scores.npz", allow_pickle=False, **scores)
 
     folder = run_stage(job.folder, stage, work, notify=job.console.detail)
     with np.load(folder / "scores.npz", allow_pickle=False) as found:
-        return {part: found[part] for part in parts}
+        return {part: _Part(scores=found[part], maps=folder / f"{part}-maps.npz") for part in parts}
 
 
-def _pass(job: RunJob, session: Session, samples: tuple[Sample, ...], label: str) -> NDArray[np.float64]:
+def _pass(
+    job: RunJob, session: Session, samples: tuple[Sample, ...], label: str, maps_file: Path
+) -> NDArray[np.float64]:
+    kept = MapWriter()
     with job.console.progress(label) as advance:
-        return score_samples(
-            session, job.dataset, samples, progress=lambda done: advance("scored", done, len(samples))
+        scores = score_samples(
+            session,
+            job.dataset,
+            samples,
+            progress=lambda done: advance("scored", done, len(samples)),
+            take=kept.take,
         ).scores
+    kept.write(maps_file)
+    return scores

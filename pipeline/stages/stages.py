@@ -17,7 +17,7 @@ from typing import Any
 from ...inspection.base.errors import StorageError
 from ...inspection.base.storage import digest_of_file, digest_of_json, new_folder, write_json
 
-STAGE_FORMAT = 1
+STAGE_FORMAT = 2
 """Goes into every stage's digest; raised when finished stages of an older version must not be taken over."""
 
 Notify = Callable[[str], None]
@@ -32,7 +32,7 @@ class Stage:
         inputs: JSON-able values that decide the result, such as settings, a seed and digests of earlier stages.
 
     >>> Stage(name="export", inputs={"opset": 18}).key
-    '79a78896e74b7407'
+    '24bcf48b45fdac75'
     """
 
     name: str

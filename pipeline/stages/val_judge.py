@@ -14,6 +14,7 @@ from ...export.artifacts import backends, built_where_it_runs
 from ...export.contracts import Artifact
 from ...export.graph_file import open_graph
 from ...export.scoring import score_samples
+from ...export.sessions import open_session
 from ...inspection.data.dataset import Sample, evenly
 from ...inspection.statistics.paired import compare_escapes
 from ...inspection.statistics.quality import Paired
@@ -67,7 +68,7 @@ class ValJudge:
         runtime, target = backends()[self.runtime], self.job.target
         with TemporaryDirectory(prefix="beltline-judge-") as folder:
             artifact = runtime.build(open_graph(graph), target, Path(folder))
-            with runtime.load(artifact, threads=target.threads) as session:
+            with open_session(runtime, artifact, threads=target.threads) as session:
                 return score_samples(session, self.job.dataset, samples).scores
 
     def escapes(self, scores: NDArray[np.float64]) -> Paired:

@@ -7,11 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ...inspection.base.errors import BundleError, ParityError, StationError
 from ...targets.host import LocalHost
+from ..readable import readable
 from ..versions.at_work import AtWork
 from .pinning import Pinning
 from .process import Orders
@@ -19,6 +22,14 @@ from .slots import FrameSlots
 from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_bytes, reply_of
 
 _EXIT_S = 5.0
+_LOOK_S = 0.25
+_MOST_BYTES = 4 << 30
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def usual_memory_bytes() -> int:
+    """Give what an engine may take where nobody says: 4 GiB, or three quarters of a smaller machine's memory."""
+    return min(_MOST_BYTES, _PAGE_BYTES * os.sysconf("SC_PHYS_PAGES") * 3 // 4)
 
 
 class Engine:
@@ -68,6 +79,15 @@ class Engine:
             raise ConnectionError(msg)
         return reply_of(raw)
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that is its own, without the frames that it shares with the station; 0: it is gone."""
+        try:
+            resident, shared = Path(f"/proc/{self.pid}/statm").read_bytes().split()[1:3]
+        except (OSError, ValueError):
+            return 0
+        return (int(resident) - int(shared)) * _PAGE_BYTES
+
     def kill(self) -> None:
         """End the process at once, whatever it is doing; does not wait."""
         self._process.kill()
@@ -81,23 +101,20 @@ class Engine:
         self._channel.close()
         os.close(self._lifeline)
 
-    def await_ready(self, timeout_s: float) -> None:
+    def await_ready(self, timeout_s: float, *, memory_bytes: int) -> None:
         """Wait until the model is loaded and its golden frames have passed.
 
+        Args:
+            timeout_s: At most so long.
+            memory_bytes: It may take so much memory of its own meanwhile.
+
         Raises:
-            BundleError: The runtime does not take the model.
+            BundleError: The runtime does not take the model, or takes more memory for it.
             ParityError: A golden decision flipped.
             StationError: The process ended without an answer, or took too long.
         """
         version = self.at_work.version
-        self._channel.settimeout(timeout_s)
-        try:
-            raw = self._channel.recv(MOST_HELLO_BYTES)
-        except TimeoutError as error:
-            msg = f"{version}: the engine was not ready after {timeout_s:g} s; raise watchdog.start_s, or look for load"
-            raise StationError(msg) from error
-        except OSError:
-            raw = b""
+        raw = self._hello(timeout_s, memory_bytes)
         if not raw:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_EXIT_S)
@@ -109,8 +126,29 @@ class Engine:
             raise ParityError(msg) if hello["flipped"] else BundleError(msg)
         self._channel.setblocking(False)
 
+    def _hello(self, timeout_s: float, memory_bytes: int) -> bytes:
+        """Give the first message; empty: the process is gone."""
+        until_s = time.monotonic() + timeout_s
+        while not readable([self._channel.fileno()], _LOOK_S):
+            if (taken := self.memory_bytes) > memory_bytes:
+                msg = (
+                    f"{self.at_work.version}: wanted an engine of at most {memory_bytes / 1e6:,.0f} MB of memory,"
+                    f" got {taken / 1e6:,.0f} while it was loaded; raise engine.memory_mb, or take a smaller model"
+                )
+                raise BundleError(msg)
+            if time.monotonic() >= until_s:
+                way_out = "raise watchdog.start_s, or look for load"
+                msg = f"{self.at_work.version}: the engine was not ready after {timeout_s:g} s; {way_out}"
+                raise StationError(msg)
+        try:
+            return self._channel.recv(MOST_HELLO_BYTES)
+        except OSError:
+            return b""
 
-def start_engine(at_work: AtWork, slots: FrameSlots, pinning: Pinning, *, timeout_s: float) -> Engine:
+
+def start_engine(
+    at_work: AtWork, slots: FrameSlots, pinning: Pinning, *, timeout_s: float, memory_bytes: int
+) -> Engine:
     """Start a process for a bundle and wait until it is ready; raises as `Engine.await_ready`."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     lifeline, held = os.pipe()
@@ -140,7 +178,7 @@ def start_engine(at_work: AtWork, slots: FrameSlots, pinning: Pinning, *, timeou
         os.close(lifeline)
     engine = Engine(at_work, process, channel=ours, lifeline=held)
     try:
-        engine.await_ready(timeout_s)
+        engine.await_ready(timeout_s, memory_bytes=memory_bytes)
     except BaseException:
         engine.close()
         raise

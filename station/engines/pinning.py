@@ -33,13 +33,16 @@ class Pinning:
     ready_ns: int = 0
 
 
-def pinning_for(settings: EngineSettings, usable: Sequence[int], *, measured_threads: int) -> Pinning:
+def pinning_for(
+    settings: EngineSettings, usable: Sequence[int], *, measured_threads: int, shared: bool = False
+) -> Pinning:
     """Divide the CPUs that the station may use.
 
     Args:
         settings: What the user wants.
         usable: The CPUs, those first that the engine should have.
         measured_threads: As many as the model was measured with.
+        shared: Other engines take turns with it on its CPUs, so it must not keep one busy while it waits.
 
     Raises:
         StationError: A CPU was named that the station may not use.
@@ -50,7 +53,8 @@ def pinning_for(settings: EngineSettings, usable: Sequence[int], *, measured_thr
     wanted = settings.threads or len(settings.cpus or ()) or min(measured_threads, len(usable))
     found = divided(usable, threads=wanted, named=settings.cpus)
     alone = bool(found.other_cpus)  # whoever shares its CPU is neither overtaken nor kept waiting for nothing
-    return replace(found, realtime=settings.realtime and alone, ready_ns=round(settings.ready_us * 1e3) if alone else 0)
+    ready_ns = round(settings.ready_us * 1e3) if alone and not shared else 0
+    return replace(found, realtime=settings.realtime and alone, ready_ns=ready_ns)
 
 
 def divided(usable: Sequence[int], *, threads: int, named: tuple[int, ...] | None) -> Pinning:

@@ -14,22 +14,33 @@ import socket
 import sys
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median_low
 from threading import Thread
 from typing import Any
 
+import numpy as np
+
 from ...export.artifacts import backends
+from ...export.bundles.manifest import ModelFacts
 from ...export.bundles.proof import Proven, prove_open
-from ...export.bundles.reading import read_unpacked
+from ...export.bundles.reading import Unpacked, read_unpacked
 from ...export.contracts import Session
-from ...inspection.base.errors import BeltlineError, ParityError
+from ...export.sessions import open_session
+from ...inspection.base.errors import BeltlineError, MissingPartError, ParityError
+from ...inspection.base.packages import missing_package
+from ...inspection.decision.judging import SCORE_ALONE, Judge, Judged
+from ...inspection.decision.limits import Ruling
+from ..outcomes import NOT_ALIGNED
 from ..readable import readable
 from .pinning import keep_process_to, make_process_realtime
-from .slots import HEATMAP_BYTES, FrameSlots, SlotLayout
-from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_of, reply_bytes
+from .slots import FrameSlots, SlotLayout
+from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_of, reply_bytes, ruling_bytes
+
+_KILLED_FIRST = "500"
+"""Where memory runs short the kernel is to kill an engine, which is started anew, and not the station."""
 
 _GAPS = 5
 _SHORTEST_GAP_NS, _LONGEST_GAP_NS = 2_000_000, 2_000_000_000
@@ -132,13 +143,15 @@ def main() -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)  # it is the station that stops, and this process with it
     Thread(target=_end_with_station, args=(orders.lifeline,), daemon=True).start()
+    with suppress(OSError):  # a container may show it read-only
+        Path("/proc/self/oom_score_adj").write_text(_KILLED_FIRST, encoding="ascii")
     keep_process_to(tuple(orders.loading_cpus))
     channel = socket.socket(fileno=orders.channel)
     count, image_bytes = orders.slots
     slots = FrameSlots(SlotLayout(count=count, image_bytes=image_bytes), orders.memory)
     with ExitStack() as stack:
         try:
-            session, proven = _opened(stack, orders)
+            session, proven, judge = _opened(stack, orders)
         except BeltlineError as error:
             _send(channel, {"failed": str(error), "flipped": isinstance(error, ParityError)})
             return
@@ -149,40 +162,67 @@ def main() -> None:
         gc.freeze()
         gc.disable()  # nothing from here on makes cycles
         _send(channel, {"max_abs": proven.max_abs, "frames": proven.frames})
-        _answer(channel, Prewake(channel, ready_ns=orders.ready_ns), session, slots)
+        _answer(channel, Prewake(channel, ready_ns=orders.ready_ns), Deciding(session, judge), slots)
 
 
-def _opened(stack: ExitStack, orders: Orders) -> tuple[Session, Proven]:
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """What decides on a frame: the model, and the limits of the line; None: the score alone does."""
+
+    session: Session
+    judge: Judge | None
+
+
+def _opened(stack: ExitStack, orders: Orders) -> tuple[Session, Proven, Judge | None]:
     """Load the model and run its golden frames, which warms it up besides."""
     unpacked = read_unpacked(Path(orders.folder))
     model = next(each for each in unpacked.manifest.models if each.backend == orders.backend)
     backend = backends()[orders.backend]
-    session = stack.enter_context(backend.load(unpacked.artifact(model), threads=orders.threads))
-    return session, prove_open(session, unpacked, model)
+    session = stack.enter_context(open_session(backend, unpacked.artifact(model), threads=orders.threads))
+    return session, prove_open(session, unpacked, model), _judge_of(unpacked, model)
 
 
-def _answer(channel: socket.socket, questions: Prewake, session: Session, slots: FrameSlots) -> None:
+def _judge_of(unpacked: Unpacked, model: ModelFacts) -> Judge | None:
+    """Give what judges findings; None: there are no limits, and OpenCV, which finds them, is not installed."""
+    judging = unpacked.manifest.judging or SCORE_ALONE
+    missing = missing_package("cv2", "station")
+    if missing is not None and judging.limits:
+        msg = f"the limits of this bundle need OpenCV: {missing}"
+        raise MissingPartError(msg)
+    if missing is not None:
+        return None
+    judge = Judge(judging, model.frame, model.threshold)
+    judge.judge(1.0, np.full((8, 8), 255, np.uint8), size=(64, 64))  # loads OpenCV before the first frame
+    return judge
+
+
+def _answer(channel: socket.socket, questions: Prewake, deciding: Deciding, slots: FrameSlots) -> None:
     while raw := questions.next_message(MOST_BYTES):
-        channel.send(reply_bytes(_decided(session, slots, question_of(raw))))
+        channel.send(reply_bytes(_decided(deciding, slots, question_of(raw))))
 
 
-def _decided(session: Session, slots: FrameSlots, question: Question) -> Reply:
+def _decided(deciding: Deciding, slots: FrameSlots, question: Question) -> Reply:
     """Decide; whatever the runtime raises is an answer, too: the next frame may be a better one."""
-    score, rows, columns, problem = math.nan, 0, 0, ""
+    score, rows, columns, problem, ruling = math.nan, 0, 0, "", b""
     started_ns = time.monotonic_ns()
     try:
-        decision = session.infer(slots.image(question.slot, question[2:]))
-        ended_ns = time.monotonic_ns()
+        decision = deciding.session.infer(slots.image(question.slot, question[2:]))
         score = decision.score
+        if not decision.aligned:
+            ruling = ruling_bytes(Judged(ruling=Ruling(action="reject", because=NOT_ALIGNED), findings=()))
+        elif deciding.judge is not None and score >= deciding.judge.threshold:
+            size = (question.height // (2 if deciding.judge.compares else 1), question.width)
+            ruling = ruling_bytes(deciding.judge.judge(score, decision.heatmap, size=size, kinds=decision.kinds))
+        ended_ns = time.monotonic_ns()
         if not 0.0 <= score <= 1.0:
             problem = f"the model gave {score}, which is no score"
-        elif decision.heatmap.size <= HEATMAP_BYTES and decision.heatmap.ndim == 2:
+        elif decision.heatmap.size <= slots.layout.heatmap_bytes and decision.heatmap.ndim == 2:
             rows, columns = decision.heatmap.shape
             slots.heatmap(question.slot, (rows, columns))[:] = decision.heatmap
     except Exception as error:  # noqa: BLE001 - runtimes raise what they like
         ended_ns = time.monotonic_ns()
         problem = f"{type(error).__name__}: {error}"
-    return Reply(question.token, score, rows, columns, started_ns, ended_ns, problem)
+    return Reply(question.token, score, rows, columns, started_ns, ended_ns, problem, ruling)
 
 
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:

@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PAGE_BYTES = 4096
-HEATMAP_BYTES = 4 << 20
+_LEAST_HEATMAP_BYTES = 4 << 20
+_PIXELS_OF_A_CELL = 16
+"""Of a heatmap, at least: the finest are a quarter of the frame each way."""
+
 _SPARE_SLOTS = 8
 """Beside those that wait: one for the engine, the others for frames that are just being copied in."""
 
@@ -33,7 +36,13 @@ class SlotLayout:
     @property
     def slot_bytes(self) -> int:
         """From one slot to the next."""
-        return self.image_bytes + HEATMAP_BYTES
+        return self.image_bytes + self.heatmap_bytes
+
+    @property
+    def heatmap_bytes(self) -> int:
+        """Largest heatmap: one of the largest frame, a whole number of pages."""
+        cells = -(-self.image_bytes // _PIXELS_OF_A_CELL)
+        return max(_LEAST_HEATMAP_BYTES, -(-cells // _PAGE_BYTES) * _PAGE_BYTES)
 
 
 def layout_for(count: int, *, largest_bytes: int) -> SlotLayout:
@@ -66,7 +75,7 @@ class FrameSlots:
         return np.ndarray(shape, np.uint8, buffer=self._memory, offset=slot * self.layout.slot_bytes)
 
     def heatmap(self, slot: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """View a slot's heatmap, uint8 `[rows, columns]`, at most 4 MiB; no copy."""
+        """View a slot's heatmap, uint8 `[rows, columns]`, at most `heatmap_bytes`; no copy."""
         offset = slot * self.layout.slot_bytes + self.layout.image_bytes
         return np.ndarray(shape, np.uint8, buffer=self._memory, offset=offset)
 

@@ -9,14 +9,14 @@ from threading import Lock
 
 from ...export.artifacts import built_where_it_runs
 from ...inspection.base.errors import BeltlineError, BundleError
-from ...targets.kernel_files import cpus_by_core
 from ..counters import Counters
 from ..publishing.systemd import notify
 from ..settings import StationSettings
 from ..versions.at_work import AtWork, BundleStore
 from ..versions.self_test import build_apart, usual_limits
-from .engine import Engine, start_engine
+from .engine import Engine, start_engine, usual_memory_bytes
 from .pinning import Pinning, pinning_for
+from .sharing import Share
 from .slots import FrameSlots
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 300.0
@@ -78,12 +78,14 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
 class EngineStarter:
     """Starts engine processes of one station; what does not work is said and passed over."""
 
-    def __init__(self, settings: StationSettings, store: BundleStore, slots: FrameSlots, counters: Counters) -> None:
-        """Note the CPUs that there are now: later ones of its threads may be kept to fewer."""
+    def __init__(
+        self, settings: StationSettings, store: BundleStore, slots: FrameSlots, counters: Counters, share: Share
+    ) -> None:
+        """Take its share of the CPUs that there are now: later ones of its threads may be kept to fewer."""
         self._settings = settings
         self._store = store
         self._slots = slots
-        self._usable = [cpu for _, cpu in cpus_by_core()]
+        self._share = share
         self._counters = counters
 
     def started(self, at_work: AtWork) -> Engine:
@@ -96,7 +98,14 @@ class EngineStarter:
         if built_where_it_runs(at_work.model.backend):  # the engine process has to be ready soon
             notify(f"EXTEND_TIMEOUT_USEC={int(usual_limits('build').seconds * 1e6)}")
             build_apart(at_work.unpacked, notify=_to_stderr)
-        return start_engine(at_work, self._slots, pinning, timeout_s=self._settings.watchdog.start_s)
+        limit_s = self._settings.watchdog.start_s
+        return start_engine(at_work, self._slots, pinning, timeout_s=limit_s, memory_bytes=self.memory_bytes)
+
+    @property
+    def memory_bytes(self) -> int:
+        """So much memory of its own an engine may take."""
+        limit_mb = self._settings.engine.memory_mb
+        return usual_memory_bytes() if limit_mb is None else int(limit_mb * 1e6)
 
     def pinning(self, at_work: AtWork) -> Pinning:
         """Say which CPUs a bundle's engine gets.
@@ -105,16 +114,24 @@ class EngineStarter:
             StationError: A CPU was named that the station may not use.
         """
         measured = at_work.unpacked.manifest.device.threads
-        return pinning_for(self._settings.engine, self._usable, measured_threads=measured)
+        return pinning_for(
+            self._settings.engine,
+            self._share.usable,
+            measured_threads=measured,
+            shared=self._share.turn.shared,
+        )
 
-    def first(self) -> Engine:
+    def first(self, *, uncommitted: int | None) -> Engine:
         """Start with the version that should work, or go back from it until one does.
+
+        Args:
+            uncommitted: A generation that did not pass its trial, see `BundleStore.candidates`.
 
         Raises:
             BeltlineError: None works; the message is that of the version that should.
         """
         failure: BeltlineError | None = None
-        for candidate in self._store.candidates():
+        for candidate in self._store.candidates(uncommitted=uncommitted):
             try:
                 return self.started(candidate())
             except BeltlineError as error:  # noqa: PERF203

@@ -9,16 +9,18 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 
-from ...inspection.base.errors import BeltlineError, StationError
+from ...inspection.base.errors import BeltlineError, StationError, StorageError
 from ..counters import Counters
 from ..dispatch import Dispatcher
 from ..outcomes import Outcome
 from ..settings import StationSettings
 from ..versions.activation import Activation
-from ..versions.at_work import AtWork, BundleStore
+from ..versions.at_work import AtWork, BundleStore, pixels_of
+from ..versions.commit_mark import CommitMark
 from ..versions.rollback import roll_back_on_disk
 from .engine import Engine
 from .pinning import Pinning
+from .sharing import Share
 from .slots import FrameSlots
 from .starter import EngineStarter, Spare
 from .trial import Recent, Shape, Trial
@@ -29,13 +31,28 @@ Task = Callable[[], None]
 
 
 class EngineSupervisor:
-    """A thread that does all that takes long, so that it never holds up a frame."""
+    """A thread that does all that takes long, so that it never holds up a frame.
 
-    def __init__(self, settings: StationSettings, store: BundleStore, slots: FrameSlots, counters: Counters) -> None:
+    Attributes:
+        admit: Asked before a new bundle is loaded; raises StationError where it does not fit beside other inspectors.
+    """
+
+    def __init__(
+        self,
+        settings: StationSettings,
+        store: BundleStore,
+        slots: FrameSlots,
+        counters: Counters,
+        *,
+        share: Share,
+        mark: CommitMark,
+    ) -> None:
+        self.admit: Callable[[AtWork], None] = lambda _: None
+        self._mark = mark
         self._settings = settings
         self._store = store
         self._counters = counters
-        self._starter = EngineStarter(settings, store, slots, counters)
+        self._starter = EngineStarter(settings, store, slots, counters, share)
         self._spare = Spare(self._starter)
         self._dispatcher: Dispatcher | None = None
         self._engine: Engine | None = None
@@ -77,8 +94,11 @@ class EngineSupervisor:
         Raises:
             BeltlineError: None works here.
         """
-        current = self._store.current()
-        engine = self._engine = self._starter.first()
+        current, uncommitted = self._store.current(), self._mark.uncommitted()
+        if current is not None and current.number == uncommitted and current.previous is not None:
+            why = f"{current.version} had not passed its trial when the station ended; the version before it works"
+            self._counters.note_incident("bundle", why)
+        engine = self._engine = self._starter.first(uncommitted=uncommitted)
         self._counters.note_bundle(engine.at_work.version)
         for caution in engine.at_work.cautions:
             self._counters.note_incident("bundle", caution)
@@ -104,6 +124,14 @@ class EngineSupervisor:
             if engine is not None:
                 engine.close()
         self._spare.drop()
+
+    def look(self) -> None:
+        """Kill an engine that takes more memory than it may; the dispatcher finds it gone."""
+        engine, most = self._engine, self._starter.memory_bytes
+        if engine is not None and engine.alive and (taken := engine.memory_bytes) > most:
+            limit = f"more than the {most / 1e6:,.0f} MB of engine.memory_mb"
+            self._counters.note_incident("engine", f"it took {taken / 1e6:,.0f} MB of memory, {limit}, and is killed")
+            engine.kill()
 
     def lost(self, engine: Engine, why: str) -> None:
         """Take in that an engine works no more; called by the dispatcher's thread."""
@@ -171,6 +199,10 @@ class EngineSupervisor:
             self._counters.note_incident("bundle", why)
             self._follow_on_disk(activation.number)
             return
+        try:
+            self._mark.begin(activation.number)
+        except StorageError as error:
+            self._counters.note_incident("bundle", f"{error}; a restart would not end the trial")
         with self._noting:
             self._trial = Trial(old, engine, self._settings.switch, self._recent.history())
         self._put_to_work(engine)
@@ -186,7 +218,11 @@ class EngineSupervisor:
         with self._noting:
             shapes = self._recent.history().shapes
         frame = old.model.frame
-        require_taken(at_work, shapes or {(frame.frame_height, frame.frame_width, frame.channels)})
+        if (wanted := pixels_of(at_work)) != (given := pixels_of(old)):
+            msg = f"{at_work.version} takes pixels as {wanted}, the sources give {given}; restart the station for it"
+            raise StationError(msg)
+        require_taken(at_work, shapes or {(frame.frame_height, frame.frame_width, frame.frame_channels)})
+        self.admit(at_work)
         return self._starter.started(at_work)
 
     def _put_to_work(self, engine: Engine) -> None:
@@ -197,6 +233,7 @@ class EngineSupervisor:
     def _settle(self, trial: Trial) -> None:
         trial.old.close()
         self._counters.note_incident("bundle", f"{trial.new.at_work.version} passed its trial: {trial.summary()}")
+        self._mark.commit()
 
     def _go_back(self, trial: Trial, why: str) -> None:
         """Let the old engine work again at once; the rest has time."""
@@ -253,10 +290,10 @@ def require_taken(at_work: AtWork, shapes: Iterable[tuple[int | None, int | None
     """
     frame = at_work.model.frame
     for height, width, channels in shapes:
-        pairs = ((height, frame.frame_height), (width, frame.frame_width))
-        if channels == frame.channels and all(None in pair or pair[0] == pair[1] for pair in pairs):
+        size = (height or frame.frame_height or 1, width or frame.frame_width or 1)
+        if channels == frame.frame_channels and frame.takes(*size):
             continue
-        wanted = f"{frame.frame_height or 'any'} x {frame.frame_width or 'any'} x {frame.channels}"
+        wanted = f"{frame.frame_height or 'any'} x {frame.frame_width or 'any'} x {frame.frame_channels}"
         got = f"{height or 'any'} x {width or 'any'} x {channels}"
         msg = (
             f"{at_work.version} takes frames of {wanted} (height, width, channels), the sources give {got}; install "

@@ -5,12 +5,16 @@ Both are tuples, not dataclasses: one of each is made for every frame, while its
 
 from __future__ import annotations
 
+import json
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from ...inspection.decision.judging import Judged
 
 _QUESTION = struct.Struct("<QIIII")
-_REPLY = struct.Struct("<QdIIqq")
-MOST_BYTES = 4_096
+_REPLY = struct.Struct("<QdIIqqI")
+MOST_BYTES = 131_072
+_MOST_RULING_BYTES = 120_000
 MOST_HELLO_BYTES = 65_536
 _MOST_TEXT_BYTES = 2_000
 
@@ -44,6 +48,8 @@ class Reply(NamedTuple):
         started_ns: When the engine process began with the frame, on the clock of `time.monotonic_ns`.
         ended_ns: When it had decided.
         problem: Why there is no score; empty where there is one.
+        ruling: What becomes of a part whose score reaches the threshold, and its findings, see `ruling_bytes`; empty of
+            others.
     """
 
     token: int
@@ -53,6 +59,7 @@ class Reply(NamedTuple):
     started_ns: int
     ended_ns: int
     problem: str = ""
+    ruling: bytes = b""
 
 
 def question_bytes(question: Question) -> bytes:
@@ -77,11 +84,33 @@ def reply_bytes(reply: Reply) -> bytes:
     >>> reply_of(reply_bytes(reply)) == reply
     True
     """
-    head = _REPLY.pack(*reply[:-1])
-    return head + reply.problem.encode(errors="replace")[:_MOST_TEXT_BYTES] if reply.problem else head
+    problem = reply.problem.encode(errors="replace")[:_MOST_TEXT_BYTES]
+    return _REPLY.pack(*reply[:6], len(problem)) + problem + reply.ruling
 
 
 def reply_of(raw: bytes) -> Reply:
     """Read what `reply_bytes` wrote."""
-    found = Reply(*_REPLY.unpack_from(raw))
-    return found if len(raw) == _REPLY.size else found._replace(problem=raw[_REPLY.size :].decode(errors="replace"))
+    *head, length = _REPLY.unpack_from(raw)
+    if len(raw) == _REPLY.size:
+        return Reply(*head)
+    end = _REPLY.size + length
+    return Reply(*head)._replace(problem=raw[_REPLY.size : end].decode(errors="replace"), ruling=raw[end:])
+
+
+def ruling_bytes(judged: Judged) -> bytes:
+    """Write what becomes of a part as JSON: `action`, `because`, `findings`; without outlines where they are too many.
+
+    >>> from beltline.inspection.decision.limits import BY_SCORE
+    >>> ruling_bytes(Judged(ruling=BY_SCORE, findings=()))
+    b'{"action":"reject","because":"score","findings":[]}'
+    """
+    findings = [each.to_json() for each in judged.findings]
+    whole = _json(judged, findings)
+    if len(whole) <= _MOST_RULING_BYTES:
+        return whole
+    return _json(judged, [{**each, "contour": []} for each in findings])
+
+
+def _json(judged: Judged, findings: list[dict[str, Any]]) -> bytes:
+    facts = {"action": judged.ruling.action, "because": judged.ruling.because, "findings": findings}
+    return json.dumps(facts, separators=(",", ":"), allow_nan=False).encode()

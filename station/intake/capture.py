@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...inspection.base.errors import DataError, SourceError
-from ..frames import FaultyFrame, OfferedFrame, Quiet
+from ..frames import FaultyFrame, OfferedFrame, PixelRule, Quiet
 from .pixels import image_of_bgr
 
 _READ_TIMEOUT_MS = 2_000.0
@@ -19,14 +19,14 @@ class CapturePlan:
 
     Attributes:
         name: Of the source.
-        channels: What the model takes.
+        pixels: What the model takes.
         period_s: From one frame to the next where the source itself does not wait, as a file; 0: it waits.
         loops: Whether a file begins again at its end.
         ends: Whether the end of the video is the end of the source; a camera never ends.
     """
 
     name: str
-    channels: int
+    pixels: PixelRule
     period_s: float = 0.0
     loops: bool = False
     ends: bool = False
@@ -58,7 +58,7 @@ class CaptureSource:
             whole, pixels = self._capture.retrieve()
             if not whole:
                 return self._faulty(name, captured_ns, "it cannot be decoded")
-            image = image_of_bgr(pixels, channels=self._plan.channels)
+            image = image_of_bgr(pixels, self._plan.pixels)
         except DataError as error:
             return self._faulty(name, captured_ns, str(error))
         return OfferedFrame(number=self._count, source=self._plan.name, name=name, image=image, captured_ns=captured_ns)

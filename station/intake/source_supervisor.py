@@ -10,7 +10,7 @@ from threading import Event, Thread, current_thread
 from ...inspection.base.errors import BeltlineError, SourceError
 from ..counters import Counters
 from ..engines.pinning import make_thread_realtime
-from ..frames import AnyFrame, Quiet, source_kinds
+from ..frames import AnyFrame, PixelRule, Quiet, source_kinds
 from ..settings import SourceChoice, WatchdogSettings
 
 _WAIT_S = 0.25
@@ -33,7 +33,7 @@ class SourceSupervisor:
         name: str,
         choice: SourceChoice,
         *,
-        channels: int,
+        pixels: PixelRule,
         take: Callable[[AnyFrame], None],
         counters: Counters,
         watchdog: WatchdogSettings,
@@ -42,7 +42,7 @@ class SourceSupervisor:
         self.name = name
         self.ended = False
         self._choice = choice
-        self._channels = channels
+        self._pixels = pixels
         self._take = take
         self._counters = counters
         self._watchdog = watchdog
@@ -101,7 +101,7 @@ class SourceSupervisor:
     def _open_and_take(self, mine: Thread) -> None:
         """Take frames until the source ends, fails or falls silent."""
         kind = source_kinds()[self._choice.kind]
-        with closing(kind.open(self._choice.settings, name=self.name, channels=self._channels)) as source:
+        with closing(kind.open(self._choice.settings, name=self.name, pixels=self._pixels)) as source:
             last_ns = time.monotonic_ns()
             while self._works(mine):
                 self._alive_ns = time.monotonic_ns()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from ..outcomes import Seen, Sink, result_kinds
+from ..reference_changes import ReferenceChanges
 from ..service import Service
 from ..settings import ResultChoice, named_choices, require_installed
+from ..versions.at_work import pixels_of
 from ..watching.drift import DriftWatch, Samples
 from ..watching.reject_ring import RejectRing
 from ..watching.work_budget import DRIFT_MS_PER_S
@@ -100,6 +102,13 @@ class Wiring:
             drift=self.drift,
             ring=self.ring,
             largest_frame_bytes=int(service.settings.largest_frame_mb * 1_000_000),
+            products=service.products,
+            change_product=partial(service.change_product, by="HTTP"),
+            references=None
+            if service.products is None
+            else ReferenceChanges(
+                service.settings, note_incident=partial(service.counters.note_incident, "references")
+            ),
         )
 
     def _served(self) -> Served:
@@ -109,6 +118,7 @@ class Wiring:
             version=work.version,
             backend=work.model.backend,
             frame=work.model.frame,
+            pixels=pixels_of(work),
             threshold=work.model.threshold,
             deadline_ms=work.deadline_ns / 1e6,
             period_ms=work.unpacked.manifest.budget.period_ms,

@@ -5,25 +5,22 @@ Source: MODBUS Application Protocol V1.1b3: function codes 1, 3, 5 and 16; addre
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from ...inspection.base.errors import DeliveryError
 from ...inspection.base.packages import missing_package
 from ..outcomes import Outcome, Sink, Standing
+from ..partners.modbus_device import ModbusDevice
 from ..publishing.delivery import Delivery, Link
 from ..publishing.handshake import Progress, hand_over
 
 KINDS: Mapping[Standing, int] = {"answered": 0, "late": 1, "refused": 2, "faulty": 3}
 REGISTERS = 10
 _NO_SCORE = -1.0
-_ANSWER_S = 1.0
-_UNHEARD = logging.NullHandler()
 
 Address = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -76,16 +73,8 @@ class _Plc:
     """An open connection: a link of `delivery`, a port of `handshake`."""
 
     def __init__(self, settings: ModbusTcpSettings, progress: Progress) -> None:
-        from pymodbus.client import ModbusTcpClient
-
-        logging.getLogger("pymodbus").addHandler(_UNHEARD)  # the delivery reports failures, once
         self._settings, self._progress = settings, progress
-        client = ModbusTcpClient(settings.host, port=settings.port, timeout=_ANSWER_S, retries=0, name="beltline")
-        self._client = cast("Any", client)  # its methods have no types
-        if not self._client.connect():
-            self._client.close()
-            msg = f"nobody answers at {settings.host}:{settings.port}"
-            raise DeliveryError(msg)
+        self._device = ModbusDevice(settings.host, settings.port, settings.device_id)
 
     def deliver(self, outcome: Outcome) -> None:
         if self._settings.acknowledge is None:
@@ -94,44 +83,24 @@ class _Plc:
             hand_over(self, outcome, self._progress, within_s=self._settings.acknowledge_s)
 
     def close(self) -> None:
-        self._client.close()
+        self._device.close()
 
     def show(self, outcome: Outcome) -> None:
-        values = registers_of(outcome, self._settings)
-        self._write_coil(self._settings.reject, outcome.answer == "reject")
-        self._checked(
-            self._client.write_registers(self._settings.registers, values, device_id=self._settings.device_id)
-        )
+        self._device.set_coil(self._settings.reject, on=outcome.answer == "reject")
+        self._device.set_registers(self._settings.registers, registers_of(outcome, self._settings))
 
     def shows(self, outcome: Outcome) -> bool:
         settings = self._settings
-        answer = self._client.read_holding_registers(
-            settings.registers + REGISTERS - 2, count=2, device_id=settings.device_id
-        )
-        return list(self._checked(answer).registers) == registers_of(outcome, settings)[-2:]
+        return self._device.registers(settings.registers + REGISTERS - 2, 2) == registers_of(outcome, settings)[-2:]
 
     def valid(self) -> bool:
-        return self._coil(self._settings.valid)
+        return self._device.coil(self._settings.valid or 0)
 
     def set_valid(self, *, valid: bool) -> None:
-        self._write_coil(self._settings.valid, valid)
+        self._device.set_coil(self._settings.valid or 0, on=valid)
 
     def acknowledged(self) -> bool:
-        return self._coil(self._settings.acknowledge)
-
-    def _coil(self, address: int | None) -> bool:
-        answer = self._client.read_coils(address or 0, count=1, device_id=self._settings.device_id)
-        return bool(self._checked(answer).bits[0])
-
-    def _write_coil(self, address: int | None, value: bool) -> None:
-        self._checked(self._client.write_coil(address or 0, value, device_id=self._settings.device_id))
-
-    def _checked(self, answer: Any) -> Any:
-        if answer.isError():
-            settings = self._settings
-            msg = f"the PLC refused a request ({answer}); are coils and registers of device {settings.device_id} there?"
-            raise DeliveryError(msg)
-        return answer
+        return self._device.coil(self._settings.acknowledge or 0)
 
 
 class ModbusTcp:

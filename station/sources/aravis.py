@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import DataError, SourceError
 from ...inspection.base.packages import missing_package
-from ..frames import FaultyFrame, OfferedFrame, Quiet
+from ..frames import FaultyFrame, OfferedFrame, PixelRule, Quiet
 from ..intake.aravis_library import call, library, library_missing
 from ..intake.pixels import image_of_raw
 
@@ -53,9 +53,9 @@ class AravisSettings(BaseModel):
 class AravisSource:
     """An open camera."""
 
-    def __init__(self, settings: AravisSettings, *, name: str, channels: int) -> None:
+    def __init__(self, settings: AravisSettings, *, name: str, pixels: PixelRule) -> None:
         self._name = name
-        self._channels = channels
+        self._pixels = pixels
         self._camera = self._stream = None
         self._count = self._lost = self._lost_notified = 0
         self._heard_s = time.monotonic()
@@ -127,7 +127,7 @@ class AravisSource:
                 aravis.arv_buffer_get_image_pixel_format(buffer),
                 size=(aravis.arv_buffer_get_image_height(buffer), aravis.arv_buffer_get_image_width(buffer)),
                 row_padding=padding.value,
-                channels=self._channels,
+                pixels=self._pixels,
             )
         except DataError as error:
             return self._faulty(name, str(error), captured_ns)
@@ -164,14 +164,14 @@ class Aravis:
         """Say what is not installed."""
         return library_missing() or missing_package("cv2", "line")
 
-    def open(self, settings: AravisSettings, *, name: str, channels: int) -> AravisSource:
+    def open(self, settings: AravisSettings, *, name: str, pixels: PixelRule) -> AravisSource:
         """Find the camera, set it up and start it.
 
         Raises:
             SourceError: It is not there, or does not take a setting.
             MissingPartError: Aravis is not installed.
         """
-        return AravisSource(settings, name=name, channels=channels)
+        return AravisSource(settings, name=name, pixels=pixels)
 
 
 def _set_up(camera: Any, settings: AravisSettings) -> None:

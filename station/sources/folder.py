@@ -12,7 +12,7 @@ import time
 import zlib
 from collections import OrderedDict, deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -26,7 +26,7 @@ from ...inspection.base.errors import DataError, SourceError
 from ...inspection.base.packages import missing_package
 from ...inspection.data.files import IMAGE_SUFFIXES
 from ...inspection.data.settings import Window
-from ..frames import NoticedFrame, Quiet
+from ..frames import NoticedFrame, PixelRule, Quiet
 from ..intake.folder_watch import Change, Facts, KernelWatch, PollingWatch, facts_at, facts_of, files_in
 
 MOST_REMEMBERED = 100_000
@@ -45,7 +45,7 @@ class FolderSettings(BaseModel):
     Attributes:
         path: The folder.
         then: What becomes of a file that was read; what cannot be read is never removed.
-        bit_depth: Bits that a 16-bit file really uses.
+        bit_depth: Bits that a 16-bit file really uses; None: as the bundle says.
         window: Instead of `bit_depth`: grey levels of 16-bit files that become black and white, as in line.yaml.
         poll_ms: Look every so often instead of being notified by the kernel: needed where the folder is a network
             share.
@@ -54,7 +54,7 @@ class FolderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     path: Path
     then: Literal["leave", "remove"] = "leave"
-    bit_depth: Annotated[int, Field(ge=8, le=16)] = 8
+    bit_depth: Annotated[int, Field(ge=8, le=16)] | None = None
     window: Window | None = None
     poll_ms: Annotated[float, Field(ge=1, le=60_000)] | None = None
 
@@ -81,10 +81,12 @@ class _Seen:
 class FolderSource:
     """An open one."""
 
-    def __init__(self, settings: FolderSettings, *, name: str, channels: int) -> None:
+    def __init__(self, settings: FolderSettings, *, name: str, pixels: PixelRule) -> None:
         self._settings = settings
         self._name = name
-        self._channels = channels
+        self._pixels = pixels
+        if settings.bit_depth is not None or settings.window is not None:
+            self._pixels = replace(pixels, bit_depth=settings.bit_depth or pixels.bit_depth, window=settings.window)
         every_ms, path = settings.poll_ms, settings.path
         self._watch = KernelWatch(path) if every_ms is None else PollingWatch(path, every_s=every_ms / 1e3)
         self._lock = Lock()
@@ -180,10 +182,11 @@ class FolderSource:
                 image = frame_of_content(
                     path,
                     content,
-                    channels=self._channels,
-                    bit_depth=self._settings.bit_depth,
-                    window=self._settings.window,
+                    channels=self._pixels.channels,
+                    bit_depth=self._pixels.bit_depth,
+                    window=self._pixels.window,
                     most_bytes=most_bytes,
+                    mosaic=self._pixels.bayer is not None,
                 )
             except DataError:
                 if not self._changes(seen, until_s):
@@ -266,13 +269,13 @@ class Folder:
         """Say what is not installed."""
         return missing_package("cv2", "line")
 
-    def open(self, settings: FolderSettings, *, name: str, channels: int) -> FolderSource:
+    def open(self, settings: FolderSettings, *, name: str, pixels: PixelRule) -> FolderSource:
         """Watch the folder.
 
         Raises:
             SourceError: It is not there or cannot be watched.
         """
-        return FolderSource(settings, name=name, channels=channels)
+        return FolderSource(settings, name=name, pixels=pixels)
 
 
 SOURCE = Folder()

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.packages import missing_package
+from ..frames import PixelRule
 from ..intake.capture import CapturePlan, CaptureSource, built_in, opened
 
 _NOT_BUILT_IN = (
@@ -39,7 +40,7 @@ class Gstreamer:
         """Say what is not installed."""
         return missing_package("cv2", "line") or (None if built_in("GStreamer") else _NOT_BUILT_IN)
 
-    def open(self, settings: GstreamerSettings, *, name: str, channels: int) -> CaptureSource:
+    def open(self, settings: GstreamerSettings, *, name: str, pixels: PixelRule) -> CaptureSource:
         """Start the pipeline.
 
         Raises:
@@ -48,7 +49,7 @@ class Gstreamer:
         import cv2
 
         capture = opened(settings.pipeline, cv2.CAP_GSTREAMER, what="the pipeline")
-        return CaptureSource(capture, CapturePlan(name=name, channels=channels, ends=settings.ends))
+        return CaptureSource(capture, CapturePlan(name=name, pixels=pixels, ends=settings.ends))
 
 
 SOURCE = Gstreamer()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import DataError, SourceError
 from ...inspection.base.packages import missing_package
-from ..frames import FaultyFrame, OfferedFrame, Quiet
+from ..frames import FaultyFrame, OfferedFrame, PixelRule, Quiet
 
 _SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
 
@@ -80,7 +80,7 @@ class Replay:
         """Say what is not installed."""
         return missing_package("cv2", "line")
 
-    def open(self, settings: ReplaySettings, *, name: str, channels: int) -> ReplaySource:
+    def open(self, settings: ReplaySettings, *, name: str, pixels: PixelRule) -> ReplaySource:
         """Read the photographs; those that cannot be read are shown as faulty ones.
 
         Raises:
@@ -91,15 +91,15 @@ class Replay:
         if not paths:
             msg = f"{settings.path}: wanted a folder of photographs, got none; check the path"
             raise SourceError(msg)
-        return ReplaySource(settings, _pictures(paths, channels, int(settings.keep_mb * 1e6)), name=name)
+        return ReplaySource(settings, _pictures(paths, pixels, int(settings.keep_mb * 1e6)), name=name)
 
 
-def _pictures(paths: list[Path], channels: int, most_bytes: int) -> list[Picture]:
+def _pictures(paths: list[Path], pixels: PixelRule, most_bytes: int) -> list[Picture]:
     """Read as many as there is room for, at least one."""
     found: list[Picture] = []
     left_bytes = most_bytes
     for path in paths:
-        name, picture = _picture(path, channels, most_bytes)
+        name, picture = _picture(path, pixels, most_bytes)
         left_bytes -= 0 if isinstance(picture, DataError) else picture.nbytes
         if found and left_bytes < 0:
             break
@@ -107,11 +107,20 @@ def _pictures(paths: list[Path], channels: int, most_bytes: int) -> list[Picture
     return found
 
 
-def _picture(path: Path, channels: int, most_bytes: int) -> Picture:
+def _picture(path: Path, pixels: PixelRule, most_bytes: int) -> Picture:
     from ...inspection.data.images import frame_of_content, read_bytes
 
     try:
-        return path.name, frame_of_content(path, read_bytes(path), channels=channels, most_bytes=most_bytes)
+        content = read_bytes(path)
+        return path.name, frame_of_content(
+            path,
+            content,
+            channels=pixels.channels,
+            bit_depth=pixels.bit_depth,
+            window=pixels.window,
+            most_bytes=most_bytes,
+            mosaic=pixels.bayer is not None,
+        )
     except DataError as error:
         return path.name, error
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import SourceError
 from ...inspection.base.packages import missing_package
+from ..frames import PixelRule
 from ..intake.capture import CapturePlan, CaptureSource, opened
 
 _NEWEST_ONLY = 1
@@ -42,7 +43,7 @@ class V4l2:
         """Say what is not installed."""
         return missing_package("cv2", "line")
 
-    def open(self, settings: V4l2Settings, *, name: str, channels: int) -> CaptureSource:
+    def open(self, settings: V4l2Settings, *, name: str, pixels: PixelRule) -> CaptureSource:
         """Open the device and set it up.
 
         Raises:
@@ -64,7 +65,7 @@ class V4l2:
                 msg = f"/dev/video{settings.device} does not take {value}; see `v4l2-ctl --list-formats-ext`"
                 raise SourceError(msg)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, _NEWEST_ONLY)  # an old picture is of a part that has passed
-        return CaptureSource(capture, CapturePlan(name=name, channels=channels))
+        return CaptureSource(capture, CapturePlan(name=name, pixels=pixels))
 
 
 SOURCE = V4l2()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...inspection.base.errors import SourceError
 from ...inspection.base.packages import missing_package
+from ..frames import PixelRule
 from ..intake.capture import CapturePlan, CaptureSource, opened
 
 _USUAL_RATE = 25.0
@@ -39,7 +40,7 @@ class VideoFile:
         """Say what is not installed."""
         return missing_package("cv2", "line")
 
-    def open(self, settings: VideoFileSettings, *, name: str, channels: int) -> CaptureSource:
+    def open(self, settings: VideoFileSettings, *, name: str, pixels: PixelRule) -> CaptureSource:
         """Open the file.
 
         Raises:
@@ -54,7 +55,7 @@ class VideoFile:
         rate = capture.get(cv2.CAP_PROP_FPS)
         recorded_s = 1 / rate if 0 < rate < 10_000 else 1 / _USUAL_RATE
         period_s = recorded_s if settings.period_ms is None else settings.period_ms / 1e3
-        plan = CapturePlan(name=name, channels=channels, period_s=period_s, loops=settings.loop, ends=True)
+        plan = CapturePlan(name=name, pixels=pixels, period_s=period_s, loops=settings.loop, ends=True)
         return CaptureSource(capture, plan)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from ...export.bundles.manifest import Manifest, ModelFacts
 from ...export.bundles.proof import runtime_missing
 from ...export.bundles.reading import Unpacked, open_bundle
 from ...inspection.base.errors import BundleError, MissingPartError, StationError
+from ..frames import PixelRule
 from ..settings import StationSettings
 from .activation import Activation, Places, current_activation, default_root, earlier_activations, unpacked_of
 from .admission import require_machine
@@ -55,10 +56,13 @@ class BundleStore:
         """Whether another version may be installed while the station runs."""
         return self._file is None
 
-    def candidates(self) -> list[Callable[[], AtWork]]:
+    def candidates(self, *, uncommitted: int | None = None) -> list[Callable[[], AtWork]]:
         """Give what could work, the version that should first, then those before it; each is read when called.
 
         A call raises `BundleError` where its version is damaged, `MissingPartError` where its runtime is not here.
+
+        Args:
+            uncommitted: A generation that did not pass its trial: where it is installed it comes last.
 
         Raises:
             BundleError: Nothing is installed.
@@ -69,7 +73,9 @@ class BundleStore:
         if now is None:
             msg = f"nothing is installed in {self.places.root}; install a bundle, or name a bundle file"
             raise BundleError(msg)
-        return [partial(self.installed, each) for each in (now, *earlier_activations(self.places, now))]
+        before = earlier_activations(self.places, now)
+        in_order = [*before, now] if now.number == uncommitted else [now, *before]
+        return [partial(self.installed, each) for each in in_order]
 
     def current(self) -> Activation | None:
         """Say what is installed to work; None for a bundle file.
@@ -121,6 +127,14 @@ class BundleStore:
             deadline_ns=round(deadline_ms * 1e6),
             cautions=(*cautions, *expired(unpacked.manifest)),
         )
+
+
+def pixels_of(work: AtWork) -> PixelRule:
+    """Say how sources turn a camera's pixels into what a bundle's model takes."""
+    depth = work.unpacked.manifest.depth
+    frame = work.model.frame
+    rule = PixelRule(channels=frame.frame_channels, bayer=frame.bayer)
+    return rule if depth is None else replace(rule, bit_depth=depth.bit_depth, window=depth.window)
 
 
 def model_to_run(manifest: Manifest, *, row: str | None) -> ModelFacts:

@@ -10,14 +10,13 @@ import csv
 import io
 import json
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...inspection.base.errors import DataError, StorageError
-from ...inspection.base.storage import write_bytes
+from ...inspection.base.errors import DataError
+from ...inspection.base.storage import copy_file, write_bytes
 from ...inspection.base.table import read_table
 from ..outcomes import moment_of
 from .reject_ring import FRAME, HEATMAP, OUTCOME, is_entry
@@ -27,7 +26,7 @@ _LABEL_FILE = "label"
 _LABEL = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 _REQUIRED = ("path", "label")
 _COLUMNS = (*_REQUIRED, "split", "mask", "group", "score", "threshold", "standing", "decided", "bundle", "heatmap")
-_MOST_OUTCOME_BYTES = 1 << 16
+_MOST_OUTCOME_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,28 +134,24 @@ def _is_whole(facts: Any) -> bool:
 
 def _copied(kept: Kept, output: Path, label: str) -> dict[str, str]:
     row = {"path": f"frames/{kept.stem}.png", "label": label}
-    _copy(kept.folder / FRAME, output / row["path"])
+    copy_kept(kept.folder / FRAME, output / row["path"])
     if (kept.folder / HEATMAP).is_file():
         row["heatmap"] = f"heatmaps/{kept.stem}.png"
-        _copy(kept.folder / HEATMAP, output / row["heatmap"])
+        copy_kept(kept.folder / HEATMAP, output / row["heatmap"])
     shown = {name: kept.facts.get(name) for name in ("score", "threshold", "standing", "bundle")}
     row |= {name: "" if value is None else str(value) for name, value in shown.items()}
     row["decided"] = moment_of(kept.facts["unix_ns"])
     return {name: row.get(name, "") for name in _COLUMNS}
 
 
-def _copy(source: Path, target: Path) -> None:
-    if target.is_file():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        msg = f"cannot copy {source} to {target}: {error.strerror}; free some space, or export again"
-        raise StorageError(msg) from error
+def copy_kept(source: Path, target: Path) -> None:
+    """Copy a file of a ring, whole or not at all; one that is there already stays.
+
+    Raises:
+        StorageError: The disk is full or cannot be written.
+    """
+    if not target.is_file():
+        copy_file(source, target, advice="or export again")
 
 
 def _rows_there(output: Path) -> dict[str, dict[str, str]]:

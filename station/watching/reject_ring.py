@@ -1,7 +1,8 @@
 """The last rejected frames on disk, for the people who look after quality: a ring that cannot fill the disk.
 
-Each is a folder `<number>/` with `frame.png`, `heatmap.png` (where the model said something) and `outcome.json`,
-written under a temporary name, synced and renamed. `label` is added by whoever looked at it, see `labelling`.
+Each is a folder `<number>/` with `frame.png`, `heatmap.png` (where the model said something), `boxes.png` (the frame
+with its findings drawn, where there are any) and `outcome.json`, written under a temporary name, synced and renamed.
+`label` is added by whoever looked at it, see `labelling`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pathlib import Path
 
 from ...inspection.base.errors import MissingPartError, StorageError
 from ...inspection.base.storage import new_folder
+from ...inspection.data.bayer import in_colour
 from ..outcomes import Seen
 from ..settings import RingSettings
-from .pictures import pictures_missing, png_of
+from .pictures import boxed_png, pictures_missing, png_of
 from .work_budget import RING_MS_PER_S, WorkBudget
 
-FRAME, HEATMAP, OUTCOME = "frame.png", "heatmap.png", "outcome.json"
+FRAME, HEATMAP, OUTCOME, BOXED = "frame.png", "heatmap.png", "outcome.json", "boxes.png"
 _DIGITS = 9
 
 
@@ -104,11 +106,14 @@ class RejectRing:
     def _write(self, seen: Seen) -> None:
         number = 1 + (int(self._entries[-1][0].name) if self._entries else 0)
         path = self._settings.folder / f"{number:0{_DIGITS}d}"
-        parts = {OUTCOME: json.dumps(asdict(seen.outcome), indent=1).encode()}
+        facts = {**asdict(seen.outcome), "origin": seen.origin}
+        parts = {OUTCOME: json.dumps(facts, indent=1).encode()}
         if seen.image is not None:
             parts[FRAME] = png_of(seen.image)
         if seen.heatmap is not None:
             parts[HEATMAP] = png_of(seen.heatmap)
+        if seen.image is not None and seen.outcome.findings:
+            parts[BOXED] = boxed_png(in_colour(seen.image, seen.bayer), seen.outcome.findings, origin=seen.origin)
         with new_folder(path) as folder:
             for name, content in parts.items():
                 (folder / name).write_bytes(content)

@@ -9,10 +9,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
 
+from ...inspection.data.bayer import in_colour
 from ...inspection.data.frame import FrameSpec
 from ..counters import Tally
-from ..frames import AnyFrame
-from ..outcomes import Answer, Outcome, Seen
+from ..frames import AnyFrame, PixelRule
+from ..outcomes import Answer, Outcome, Pixels, Seen
+from ..products import Products
+from ..reference_changes import ReferenceChanges
 from ..watching.drift import DriftWatch
 from ..watching.pictures import screen_picture
 from ..watching.reject_ring import RejectRing
@@ -20,6 +23,9 @@ from ..watching.work_budget import PAGE_MS_PER_S, WorkBudget
 
 _KEPT = 12
 _SIDE_PX = 640
+_LOOKING_NS = 10_000_000_000
+"""So long after the page was asked for somebody still looks at it."""
+
 _PAUSE_NS = 250_000_000
 """Between two pictures of passed parts, and between two of rejected ones, which thus never wait for passed ones."""
 
@@ -40,13 +46,15 @@ class Shown:
 
 
 class LastFrames:
-    """A few pictures a second however fast the belt runs; drawn by one thread, shown by any."""
+    """A few pictures a second however fast the belt runs, and none while nobody looks; shown by any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._shown: OrderedDict[int, Shown] = OrderedDict()
         self._drawn_ns: dict[Answer, int] = {}
         self._last: dict[Answer, Outcome] = {}
+        self._undrawn: dict[Answer, Seen] = {}
+        self._looked_ns = -_LOOKING_NS
         self._key = 0
         self._budget = WorkBudget(PAGE_MS_PER_S)
 
@@ -62,16 +70,35 @@ class LastFrames:
         ):
             return
         self._drawn_ns[outcome.answer] = now_ns
+        if now_ns - self._looked_ns > _LOOKING_NS:
+            with self._lock:
+                self._undrawn[outcome.answer] = seen
+            return
+        self._draw(seen, seen.image)
+
+    def _draw(self, seen: Seen, image: Pixels) -> None:
         with self._budget.work():
-            picture = screen_picture(seen.image, seen.heatmap, side_px=_SIDE_PX)
-        self._key += 1
+            picture = screen_picture(
+                in_colour(image, seen.bayer),
+                seen.heatmap,
+                side_px=_SIDE_PX,
+                findings=seen.outcome.findings,
+                origin=seen.origin,
+            )
         with self._lock:
-            self._shown[self._key] = Shown(key=self._key, outcome=outcome, picture=picture)
+            self._key += 1
+            self._shown[self._key] = Shown(key=self._key, outcome=seen.outcome, picture=picture)
             while len(self._shown) > _KEPT:
                 self._shown.popitem(last=False)
 
     def shown(self) -> list[Shown]:
-        """Give the frames on the page, the latest first."""
+        """Give the frames on the page, the latest first; somebody looks now, so they are drawn as they come."""
+        self._looked_ns = time.monotonic_ns()
+        with self._lock:
+            waiting, self._undrawn = list(self._undrawn.values()), {}
+        for seen in waiting:
+            if seen.image is not None:
+                self._draw(seen, seen.image)
         with self._lock:
             return list(reversed(self._shown.values()))
 
@@ -96,6 +123,7 @@ class Served:
         version: Of the bundle.
         backend: The runtime behind it.
         frame: What it takes.
+        pixels: How values of 16 bits become 8 in posted photographs.
         threshold: `score >= threshold` rejects the part.
         deadline_ms: From frame to decision.
         period_ms: Of the belt that it was measured for.
@@ -106,6 +134,7 @@ class Served:
     version: str
     backend: str
     frame: FrameSpec
+    pixels: PixelRule
     threshold: float
     deadline_ms: float
     period_ms: float
@@ -127,6 +156,9 @@ class StationFacade:
         drift: None: nobody looks.
         ring: None: none are kept.
         largest_frame_bytes: Larger ones are refused.
+        products: With their references; None: none are told apart.
+        change_product: Takes the product that frames show from now on.
+        references: Changes them; None: none are told apart.
     """
 
     offer: Callable[[AnyFrame], Future[Outcome]]
@@ -139,3 +171,6 @@ class StationFacade:
     drift: DriftWatch | None
     ring: RejectRing | None
     largest_frame_bytes: int
+    products: Products | None
+    change_product: Callable[[str], None]
+    references: ReferenceChanges | None

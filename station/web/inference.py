@@ -22,7 +22,9 @@ from ..outcomes import Outcome
 from .facade import Served
 
 INPUT = "frame"
-OUTPUTS = {"score": "FP32", "reject": "BOOL", "standing": "BYTES"}
+OUTPUTS = {"score": "FP32", "reject": "BOOL", "standing": "BYTES", "review": "BOOL", "findings": "BYTES"}
+"""`findings` is a text: a JSON list."""
+
 MOST_JSON_BYTES = 256 << 10
 """Parsing holds Python's lock; this much costs a few ms. Larger frames travel as raw bytes."""
 
@@ -35,11 +37,13 @@ class InferRequest:
         id: The client's own, a text or a number; given back. None: it gave none.
         image: uint8 `[height, width, channels]`; a view into the body where it came as raw bytes.
         outputs: Names to give, and whether as raw bytes.
+        product: What the frame shows, of the request's parameters; empty: it does not say.
     """
 
     id: str | float | None
     image: NDArray[np.uint8]
     outputs: Mapping[str, bool]
+    product: str = ""
 
 
 def infer_request(body: bytes, json_bytes: int | None, spec: FrameSpec) -> InferRequest:
@@ -65,7 +69,7 @@ def infer_request(body: bytes, json_bytes: int | None, spec: FrameSpec) -> Infer
     if not (name is None or number or isinstance(name, str)) or len(str(name)) > 200:
         _refuse("wanted an id of at most 200 characters, a text or a number")
     image = _image(inputs[0], memoryview(body)[size:], spec)
-    return InferRequest(id=name, image=image, outputs=_wanted(request))
+    return InferRequest(id=name, image=image, outputs=_wanted(request), product=_product(request))
 
 
 def infer_response(request: InferRequest, outcome: Outcome, served: Served) -> tuple[bytes, int | None]:
@@ -78,6 +82,8 @@ def infer_response(request: InferRequest, outcome: Outcome, served: Served) -> t
         "score": float("nan") if outcome.score is None else outcome.score,
         "reject": outcome.answer == "reject",
         "standing": outcome.standing,
+        "review": outcome.review,
+        "findings": json.dumps([dict(each) for each in outcome.findings], separators=(",", ":"), allow_nan=False),
     }
     outputs, tail = [], b""
     for name, binary in request.outputs.items():
@@ -94,7 +100,7 @@ def infer_response(request: InferRequest, outcome: Outcome, served: Served) -> t
 def model_facts(served: Served) -> dict[str, Any]:
     """Give the model's metadata, as the protocol has it."""
     height, width = served.frame.frame_height or -1, served.frame.frame_width or -1
-    shape = [height, width, served.frame.channels]
+    shape = [height, width, served.frame.frame_channels]
     return {
         "name": served.name,
         "versions": [served.version],
@@ -141,10 +147,10 @@ def _shape(found: Any, spec: FrameSpec) -> tuple[int, int, int]:
     if len(sizes) == 4 and sizes[0] == 1:
         sizes = sizes[1:]
     whole = len(sizes) == 3 and all(type(each) is int and 1 <= each <= 65_535 for each in sizes)
-    if not whole or sizes[2] != spec.channels:
-        _refuse(f"wanted the shape [height, width, {spec.channels}], got {_quoted(found)}")
+    if not whole or sizes[2] != spec.frame_channels:
+        _refuse(f"wanted the shape [height, width, {spec.frame_channels}], got {_quoted(found)}")
     wanted = (spec.frame_height or sizes[0], spec.frame_width or sizes[1])
-    if (sizes[0], sizes[1]) != wanted:
+    if not spec.takes(sizes[0], sizes[1]):
         _refuse(f"wanted frames of {wanted[0]} x {wanted[1]} (height x width), got {sizes[0]} x {sizes[1]}")
     return sizes[0], sizes[1], sizes[2]
 
@@ -174,6 +180,15 @@ def _wanted(request: Mapping[str, Any]) -> dict[str, bool]:
     if unknown or not listed:
         _refuse(f"wanted outputs among {', '.join(OUTPUTS)}, got {_quoted(unknown[:3])}")
     return {each["name"]: _flag(each, "binary_data") or everything for each in listed}
+
+
+def _product(request: Mapping[str, Any]) -> str:
+    """Give the request's own parameter `product`; empty: there is none."""
+    parameters = request.get("parameters")
+    product = parameters.get("product", "") if isinstance(parameters, dict) else ""
+    if not isinstance(product, str) or len(product) > 64:
+        _refuse(f"wanted the product as text of at most 64 characters, got {_quoted(product)}")
+    return product
 
 
 def _flag(holder: Mapping[str, Any], name: str) -> bool:

@@ -82,8 +82,19 @@ def _frame(shown: Shown) -> dict[str, Any]:
         "answer": outcome.answer,
         "standing": outcome.standing,
         "score": outcome.score,
+        "review": outcome.review,
+        "found": _found(outcome),
         "age_s": round(_age_s(outcome), 1),
     }
+
+
+def _found(outcome: Outcome) -> str:
+    """Say what the largest finding is and how long, and how many more there are."""
+    if not outcome.findings:
+        return ""
+    first, more = outcome.findings[0], len(outcome.findings) - 1
+    size = f"{first['length_mm']:.2f} mm" if "length_mm" in first else f"{first['length_px']:.0f} px"
+    return f"{first['kind']}, {size}{f', and {more} more' if more else ''}"
 
 
 def _drift(watch: DriftWatch | None) -> dict[str, Any] | None:

@@ -50,6 +50,10 @@ def _frames(tally: Tally) -> list[Metric]:
             "beltline_answers", "What they were answered with.", "answer",
             {"pass": tally.passed, "reject": tally.rejected},
         ),
+        _counter(
+            "beltline_references", "Frames that could not be compared, by why.", "why",
+            {"no_reference": tally.without_reference, "not_aligned": tally.not_aligned},
+        ),
         _gauge("beltline_queue_frames", "Frames that wait for the engine now.", tally.waiting),
         _gauge("beltline_queue_frames_most", "The most that ever waited.", tally.most_waiting),
         _gauge("beltline_frames_under_way", "Frames without an answer yet.", tally.under_way),

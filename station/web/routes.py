@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...inspection.base.errors import DataError
-from ..frames import NoticedFrame, OfferedFrame
+from ..frames import NoticedFrame, OfferedFrame, PixelRule
 from ..outcomes import Outcome, Pixels, outcome_facts
+from ..reference_changes import ReferenceChanges
 from .bodies import Bodies
 from .connections import Connections
 from .facade import StationFacade
 from .inference import MOST_JSON_BYTES, infer_request, infer_response, model_facts
 from .live import Rate, live_facts
 from .metrics import metrics_text
+from .photographs import MOST_REFERENCE_FRAMES, photographs_in
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -29,6 +31,7 @@ _PAGE_KINDS = {"live.html": "text/html", "live.css": "text/css", "live.js": "tex
 _SPARE_S = 5.0
 _JSON_HEADER = "Inference-Header-Content-Length"
 _NAME_CHARACTERS = 200
+_NO_PRODUCTS = "this station tells no products apart; write references in station.yaml"
 
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
@@ -54,6 +57,11 @@ class Routes:
             ("GET", r"/live/{key:\d{1,18}}.jpg", self._picture),
             ("GET", "/metrics", self._metrics),
             ("POST", "/frames", self._frame),
+            ("GET", "/product", self._product),
+            ("POST", "/product", self._change_product),
+            ("GET", "/references", self._references),
+            ("POST", "/references/{product}", self._add_reference),
+            ("DELETE", "/references/{product}", self._remove_reference),
             ("GET", "/v2", self._server),
             ("GET", "/v2/health/live", self._alive),
             ("GET", "/v2/health/ready", self._ready),
@@ -115,7 +123,8 @@ class Routes:
         served = self._facade.served()
         async with self._bodies.received(request, most=self._facade.largest_frame_bytes + MOST_JSON_BYTES) as body:
             asked = infer_request(body, _json_bytes(request), served.frame)
-            outcome = await self._answer(self._offered(asked.image, "" if asked.id is None else str(asked.id)))
+            name = "" if asked.id is None else str(asked.id)
+            outcome = await self._answer(self._offered(asked.image, name, product=asked.product))
         raw, json_bytes = infer_response(asked, outcome, served)
         if json_bytes is None:
             return web.Response(body=raw, content_type="application/json")
@@ -131,14 +140,66 @@ class Routes:
                 source=SOURCE,
                 name=name,
                 captured_ns=time.monotonic_ns(),
-                load=partial(_decoded, body, self._facade.served().frame.channels),
+                load=partial(_decoded, body, self._facade.served().pixels),
+                product=request.query.get("product", "")[:_NAME_CHARACTERS],
             )
             outcome = await self._answer(noticed)
         return _json(outcome_facts(outcome), status=422 if outcome.standing == "faulty" else 200)
 
-    def _offered(self, image: Pixels, name: str) -> OfferedFrame:
+    async def _product(self, _request: web.Request) -> web.Response:
+        products = self._facade.products
+        if products is None:
+            return _json({"error": _NO_PRODUCTS}, status=404)
+        now = products.current
+        return _json({"product": now or None, "known": products.knows(now), "products": list(products.names)})
+
+    async def _change_product(self, request: web.Request) -> web.Response:
+        """Let frames from now on show another product, known or not: no other one's reference may judge its parts."""
+        if self._facade.products is not None:
+            await asyncio.to_thread(self._facade.change_product, request.query.get("name", ""))
+        return await self._product(request)
+
+    async def _references(self, _request: web.Request) -> web.Response:
+        references = self._facade.references
+        if references is None:
+            return _json({"error": _NO_PRODUCTS}, status=404)
+        return _json(await asyncio.to_thread(references.listed))
+
+    async def _add_reference(self, request: web.Request) -> web.Response:
+        """Take one photograph as it is, or several as a form with files."""
+        references, product, by = self._changing(request)
+        most = MOST_REFERENCE_FRAMES * self._facade.largest_frame_bytes + MOST_JSON_BYTES
+        async with self._bodies.received(request, most=most) as body:
+            photographs = photographs_in(body, request.headers.get("Content-Type", ""))
+            return _json(await asyncio.to_thread(references.add, product, photographs, by=by))
+
+    async def _remove_reference(self, request: web.Request) -> web.Response:
+        references, product, by = self._changing(request)
+        return _json(await asyncio.to_thread(references.remove, product, by=by))
+
+    def _changing(self, request: web.Request) -> tuple[ReferenceChanges, str, str]:
+        """Give what changes references, the product and who asks.
+
+        Raises:
+            HTTPException: None are told apart, or anybody on this machine could ask.
+        """
+        from aiohttp import web
+
+        references = self._facade.references
+        if references is None:
+            raise web.HTTPNotFound(text=_NO_PRODUCTS)
+        if not references.allowed:
+            raise web.HTTPForbidden(text="references are changed only where requests bring a token; name token_file")
+        return references, request.match_info["product"], f"HTTP from {request.remote or 'nobody knows where'}"
+
+    def _offered(self, image: Pixels, name: str, *, product: str) -> OfferedFrame:
         return OfferedFrame(
-            number=next(self._numbers), source=SOURCE, name=name, image=image, captured_ns=time.monotonic_ns()
+            number=next(self._numbers),
+            source=SOURCE,
+            name=name,
+            image=image,
+            captured_ns=time.monotonic_ns(),
+            product=product,
         )
 
     async def _answer(self, frame: OfferedFrame | NoticedFrame) -> Outcome:
@@ -157,10 +218,18 @@ class Routes:
         return _json({"error": problem}, status=404)
 
 
-def _decoded(body: bytes, channels: int, most_bytes: int) -> Pixels:
+def _decoded(body: bytes, pixels: PixelRule, most_bytes: int) -> Pixels:
     from ...inspection.data.images import frame_of_content
 
-    return frame_of_content(Path("the frame"), body, channels=channels, most_bytes=most_bytes)
+    return frame_of_content(
+        Path("the frame"),
+        body,
+        channels=pixels.channels,
+        bit_depth=pixels.bit_depth,
+        window=pixels.window,
+        most_bytes=most_bytes,
+        mosaic=pixels.bayer is not None,
+    )
 
 
 def _json_bytes(request: web.Request) -> int | None:

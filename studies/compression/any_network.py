@@ -4,7 +4,7 @@
 segmentation-models-pytorch and hand-written blocks, untrained, at 64 pixels (128 where an architecture needs them).
 Each network goes the way of a user's own: a factory, a checkpoint, `prune: {ratio: 0.3}` without the fine-tuning, the
 exporter, `quantize` for OpenVINO and for ONNX Runtime, and the runtime itself. What is found goes to a file of JSON
-lines, so that a study that was stopped goes on where it was. All are pruned first, the exports follow.
+lines, so that a study that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...inspection.base.errors import BeltlineError
+from ...targets.fingerprint import fingerprint, weight_bits
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ...compress.checkpoint import Checkpoint
 
-_LONGEST_S = 120.0
+_LONGEST_S = {"prune": 120.0, "run": 300.0}
 _POLL_S = 2.0
 _FRAMES = 4
 _SEED = 0
@@ -256,6 +257,7 @@ def _int8_shift(backend: str, path: Path, frames: list[Any], exported: Any, fold
         calibration_count=len(frames),
         backend=backend,
         progress=lambda *_: None,
+        weight_bits=weight_bits(fingerprint(())),
     )
     METHOD.apply(path, QuantizeStep(), context)
     return logit_shift(_scores(backend, target, frames, folder), exported)
@@ -264,12 +266,13 @@ def _int8_shift(backend: str, path: Path, frames: list[Any], exported: Any, fold
 def _scores(backend: str, path: Path, frames: list[Any], folder: Path) -> Any:
     from ...export.artifacts import backends
     from ...export.graph_file import open_graph
+    from ...export.sessions import open_session
     from ...targets.profile import target_of
 
     place = folder / f"built-{backend}-{path.stem}"
     place.mkdir()
     artifact = backends()[backend].build(open_graph(path), target_of("local", threads=1), place)
-    with backends()[backend].load(artifact, threads=1) as session:
+    with open_session(backends()[backend], artifact, threads=1) as session:
         return np.array([session.infer(frame).score for frame in frames])
 
 
@@ -306,12 +309,12 @@ def _serve(connection: Connection) -> None:
         connection.send(one(*asked))
 
 
-def outcomes(work: list[tuple[Brought, str]], *, longest_s: float) -> Iterator[Outcome]:
+def outcomes(work: list[tuple[Brought, str]], *, longest_s: dict[str, float]) -> Iterator[Outcome]:
     """Do all work in a process of its own; one that does not answer in time is ended and begun anew.
 
     Args:
         work: Networks and steps.
-        longest_s: Processor time for one.
+        longest_s: Processor time for one, by step.
     """
     context = multiprocessing.get_context("spawn")
     process, ours = None, None
@@ -323,16 +326,16 @@ def outcomes(work: list[tuple[Brought, str]], *, longest_s: float) -> Iterator[O
             theirs.close()
         ours.send((brought, step))
         try:
-            if _answers(process, ours, longest_s):
+            if _answers(process, ours, longest_s[step]):
                 yield ours.recv()
                 continue
-            detail = f"no answer after {longest_s:.0f} s of processor time"
+            detail = f"no answer after {longest_s[step]:.0f} s of processor time"
         except EOFError:
             detail = "the process ended"
         process.kill()
         process.join()
         process = None
-        yield Outcome(name=brought.name, step=step, kind="hangs", detail=detail, seconds=longest_s)
+        yield Outcome(name=brought.name, step=step, kind="hangs", detail=detail, seconds=longest_s[step])
     if process is not None and ours is not None:
         ours.send(None)
         process.join()
@@ -386,7 +389,7 @@ def main() -> None:
     found = [Outcome(**json.loads(line)) for line in kept]
     done = {(each.name, each.step) for each in found}
     chosen = [each for each in networks() if re.search(options.only, each.name)]
-    work = [(each, step) for step in STEPS for each in chosen if (each.name, step) not in done]
+    work = [(each, step) for each in chosen for step in STEPS if (each.name, step) not in done]
     until_s = time.monotonic() + 60 * options.minutes
     with options.log.open("a", encoding="utf-8") as log:
         for outcome in outcomes(work, longest_s=_LONGEST_S):

@@ -24,6 +24,7 @@ from ...compress.recipe import ModuleContext
 from ...compress.training.fit_settings import AugmentationSettings, FitSettings
 from ...export.artifacts import backends
 from ...export.scoring import score_samples
+from ...export.sessions import open_session
 from ...inspection.base.errors import BeltlineError, RecipeError
 from ...inspection.data.dataset import Dataset, evenly
 from ...inspection.data.loading import load_dataset
@@ -163,7 +164,7 @@ def _judged(contest: Contest, path: Path, *, way: str, share: float) -> Pruned:
     backend, target = backends()[contest.bench.backend], contest.bench.target
     with tempfile.TemporaryDirectory(prefix="beltline-equal-") as folder:
         artifact = backend.build(contest.bench.graphs(path).final, target, Path(folder))
-        with backend.load(artifact, threads=target.threads) as session:
+        with open_session(backend, artifact, threads=target.threads) as session:
             parts = {name: contest.dataset.of(name) for name in ("val", "test")}
             scores = {name: score_samples(session, contest.dataset, samples).scores for name, samples in parts.items()}
     bad = {name: np.array([sample.defective for sample in samples]) for name, samples in parts.items()}

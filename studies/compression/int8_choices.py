@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -24,12 +25,14 @@ from ...export.artifacts import backends, files_of
 from ...export.bundles.packing import packed
 from ...export.graph_file import open_graph
 from ...export.scoring import score_samples
+from ...export.sessions import open_session
 from ...inspection.base.errors import BeltlineError
 from ...inspection.data.dataset import Dataset, evenly
 from ...inspection.data.loading import load_dataset
 from ...inspection.data.settings import DataSettings
-from ...inspection.data.streaming import frames_of
+from ...inspection.data.streaming import prepared_frames_of
 from ...inspection.statistics.threshold import fit_threshold
+from ...targets.fingerprint import fingerprint, weight_bits
 from ...targets.target import Target
 
 _CALIBRATION_FRAMES = 256
@@ -82,7 +85,7 @@ def scored(graph: Path, steps: Sequence[Any], dataset: Dataset, *, backend: str,
         folder = Path(name)
         made = open_graph(_worked_off(graph, steps, dataset, backend, folder))
         artifact = backends()[backend].build(made, _TARGET, folder)
-        with backends()[backend].load(artifact, threads=_TARGET.threads) as session:
+        with open_session(backends()[backend], artifact, threads=_TARGET.threads) as session:
             val, test = (score_samples(session, dataset, dataset.of(split)).scores for split in ("val", "test"))
         sent = sum(len(packed(path.read_bytes()) or path.read_bytes()) for path in files_of(artifact.path))
     defective = [sample.defective for sample in dataset.of("val")]
@@ -143,10 +146,11 @@ def _worked_off(graph: Path, steps: Sequence[Any], dataset: Dataset, backend: st
         step = Step.model_validate(written)
         context = GraphContext(
             target_file=folder / f"step-{number}.onnx",
-            calibration=lambda: frames_of(dataset, samples),
+            calibration=partial(prepared_frames_of, dataset, samples, open_graph(graph).frame),
             calibration_count=len(samples),
             backend=backend,
             progress=lambda *_: None,
+            weight_bits=weight_bits(fingerprint(())),
         )
         methods()[step.method].apply(graph, step.settings, context)
         graph = context.target_file

@@ -29,14 +29,16 @@ from ...export.device_check.device_runtime import RUNTIMES
 from ...export.graph_file import open_graph
 from ...export.parity import compare_scores
 from ...export.scoring import score_samples
+from ...export.sessions import open_session
 from ...export.sparsity import sparsity_of_file
 from ...inspection.base.storage import write_bytes
 from ...inspection.data.dataset import Dataset, Sample, evenly
 from ...inspection.data.loading import load_dataset
 from ...inspection.data.settings import DataSettings
-from ...inspection.data.streaming import frames_of
+from ...inspection.data.streaming import prepared_frames_of
 from ...inspection.statistics.roc import auroc
 from ...inspection.statistics.threshold import fit_threshold
+from ...targets.fingerprint import fingerprint, weight_bits
 from ...targets.target import Target
 from .emulated_float16 import with_float16_rounding
 
@@ -128,7 +130,7 @@ def _variants(source: Path, folder: Path, dataset: Dataset, calibration: int) ->
             target = folder / f"{precision}.{number}.onnx".replace(" ", "")
             target.parent.mkdir(parents=True, exist_ok=True)
             chosen = methods()[method]
-            context = _context(dataset, target, calibration)
+            context = _context(dataset, path, target, calibration)
             chosen.apply(path, chosen.step_type.model_validate(settings), context)
             path = target
         yield precision, path
@@ -136,14 +138,14 @@ def _variants(source: Path, folder: Path, dataset: Dataset, calibration: int) ->
             yield f"{precision}, rounded as tensor cores do", _emulated(path)
 
 
-def _context(dataset: Dataset, target: Path, calibration: int) -> GraphContext:
+def _context(dataset: Dataset, source: Path, target: Path, calibration: int) -> GraphContext:
     train = dataset.of("train")
     good = [sample for sample in train if not sample.defective]
     bad = [sample for sample in train if sample.defective]
     chosen = [*evenly(good, calibration // 2), *evenly(bad, calibration // 2)]
 
     def offered() -> Iterator[Frame]:
-        yield from frames_of(dataset, chosen)
+        yield from prepared_frames_of(dataset, chosen, open_graph(source).frame)
 
     return GraphContext(
         target_file=target,
@@ -151,6 +153,7 @@ def _context(dataset: Dataset, target: Path, calibration: int) -> GraphContext:
         calibration_count=len(chosen),
         backend="onnx_runtime",
         progress=lambda *_: None,
+        weight_bits=weight_bits(fingerprint(())),
     )
 
 
@@ -167,7 +170,7 @@ def _scored(path: Path, dataset: Dataset, frames: int) -> _Scored:
     backend = backends()["onnx_runtime"]
     with tempfile.TemporaryDirectory(prefix="beltline-precisions-") as folder:
         artifact = backend.build(open_graph(path), _HERE, Path(folder))
-        with backend.load(artifact, threads=_HERE.threads) as session:
+        with open_session(backend, artifact, threads=_HERE.threads) as session:
             val, test = (evenly(dataset.of(split), frames) for split in ("val", "test"))
             val_scores = score_samples(session, dataset, val).scores
             test_scores = score_samples(session, dataset, test).scores

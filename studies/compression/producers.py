@@ -20,6 +20,7 @@ from ...export.contracts import Frame
 from ...export.device_check.repair import repair_file
 from ...export.to_onnx import export_graph
 from ...inspection.data.frame import FrameSpec
+from ...targets.fingerprint import fingerprint, weight_bits
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,6 +86,7 @@ class Workshop:
             calibration_count=_FRAMES,
             backend="onnx_runtime",
             progress=lambda *_: None,
+            weight_bits=weight_bits(fingerprint(())),
         )
         chosen = methods()[method]
         chosen.apply(source, chosen.step_type.model_validate(settings), context)

@@ -17,7 +17,7 @@ from ...export.graph_file import open_graph
 from ...export.to_onnx import export_graph
 from ...inspection.base.storage import digest_of_file
 from ...inspection.data.frame import FrameSpec
-from ...targets.fingerprint import fingerprint
+from ...targets.fingerprint import fingerprint, weight_bits
 from ...targets.host import Host, LocalHost
 from ...targets.profile import target_of
 
@@ -103,5 +103,6 @@ def _quantize(source: Path, target: Path, backend: str, frames: Sequence[Frame])
         calibration_count=len(frames),
         backend=backend,
         progress=lambda _what, _done, _of: None,
+        weight_bits=weight_bits(fingerprint(())),
     )
     method.apply(source, method.step_type(), context)

@@ -23,8 +23,11 @@ _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 class Audit:
     """One run as an outlet and a look at the processes see it."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, belt: str = "replay") -> None:
+        """Look at one service; `belt`: the source whose frames must all be there, numbered from 1."""
         self._service = service
+        self._belt = belt
+        self._belt_standings: Counter[str] = Counter()
         self._standings: Counter[str] = Counter()
         self._calm_standings: Counter[str] = Counter()
         self._numbers: dict[str, array[int]] = {}
@@ -47,9 +50,9 @@ class Audit:
         """Give what was seen; call it after the station has ended.
 
         Returns:
-            JSON-able: `outcomes`, `standings`, `calm_standings` (while nothing was wrong), `belt` (see
-            `belt_facts`), `latency_ms` of calm frames and of all, `engine_ms`, `ratio_p50` (frame to decision over the
-            engine's own time, calm frames), `memory_mb` (median of each fifth of the run).
+            JSON-able: `outcomes`, `standings`, `calm_standings` (while nothing was wrong), `belt` (see `belt_facts`),
+            `belt_standings`, `latency_ms` of calm frames and of all, `engine_ms`, `ratio_p50` (frame to decision over
+            the engine's own time, calm frames), `memory_mb` (median of each fifth of the run).
         """
         self._ended.set()
         self._thread.join()
@@ -58,7 +61,8 @@ class Audit:
             "outcomes": self._standings.total(),
             "standings": dict(self._standings),
             "calm_standings": dict(self._calm_standings),
-            "belt": belt_facts(np.asarray(self._numbers.get("replay", array("q")), np.int64)),
+            "belt": belt_facts(np.asarray(self._numbers.get(self._belt, array("q")), np.int64)),
+            "belt_standings": dict(self._belt_standings),
             "latency_ms": {"calm": calm, "all": _quantiles(self._all_ms)},
             "engine_ms": engine,
             "ratio_p50": calm["p50"] / engine["p50"] if engine["frames"] else None,
@@ -71,6 +75,8 @@ class Audit:
         if self._calm:
             self._calm_standings[outcome.standing] += 1
         self._numbers.setdefault(outcome.source, array("q")).append(outcome.frame_number)
+        if outcome.source == self._belt:
+            self._belt_standings[outcome.standing] += 1
         if outcome.standing in ("answered", "late"):
             self._time(outcome)
 

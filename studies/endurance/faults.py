@@ -14,15 +14,19 @@ from threading import Event
 
 import numpy as np
 
+from ...export.bundles.reading import open_bundle
+from ...inspection.base.errors import BeltlineError, StationError
 from ...station.frames import OfferedFrame
 from ...station.service import Service
+from ...station.versions.installing import InstallOptions, install
 from .partners import Partner
-from .scene import Scene
+from .scene import Scene, write_large
 
 _STALL_S, _AWAY_S, _HOG_S = 3.0, 2.0, 5.0
 _SWITCH_S = 30.0
 _HOG = "while True: pass"
 _MALFORMED = 200
+_LARGE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +44,19 @@ class Fault:
     missing: str = ""
 
 
-def faults_for(scene: Scene, service: Service) -> list[Fault]:
-    """List all faults, those that cannot happen here with the reason."""
+def faults_for(scene: Scene, service: Service, other: Service) -> list[Fault]:
+    """List all faults, those that cannot happen here with the reason.
+
+    Args:
+        scene: What they are done to.
+        service: Of the left belt, which most of them hit.
+        other: Of the right belt; it loses its engine, too.
+    """
     return [
         Fault(name="engine killed", happen=lambda: _signal_engine(service, signal.SIGKILL)),
+        Fault(name="engine of the other belt killed", happen=lambda: _signal_engine(other, signal.SIGKILL)),
+        Fault(name="wrong bundles", happen=lambda: _wrong_bundles(scene)),
+        Fault(name="frames of five megapixels", happen=lambda: _large(scene)),
         _with(scene.camera, "camera stalls", _stall, "apt install aravis-tools"),
         Fault(name="CPU hog", happen=_hog),
         _with(scene.broker, "broker restarts", _restart, "apt install mosquitto; pip install 'beltline[station]'"),
@@ -61,7 +74,9 @@ def faults_for(scene: Scene, service: Service) -> list[Fault]:
     ]
 
 
-def go_wrong(faults: list[Fault], *, pause_s: float, stop: Event, note: Callable[[str, bool], None]) -> dict[str, int]:
+def go_wrong(
+    faults: list[Fault], *, pause_s: float, stop: Event, note: Callable[[str, bool], None]
+) -> tuple[dict[str, int], list[str]]:
     """Let faults happen in turn until `stop`.
 
     Args:
@@ -71,20 +86,23 @@ def go_wrong(faults: list[Fault], *, pause_s: float, stop: Event, note: Callable
         note: Called with a fault's name when it begins (true) and when the station has had time to recover (false).
 
     Returns:
-        How often each happened.
+        How often each happened, and what must not have happened: sentences.
     """
     usable = [fault for fault in faults if not fault.missing]
     happened = dict.fromkeys((fault.name for fault in usable), 0)
-    turn = 0
+    turn, wrong = 0, list[str]()
     while not stop.wait(pause_s / 2):
         fault = usable[turn % len(usable)]
         turn += 1
         note(fault.name, True)
-        fault.happen()
+        try:
+            fault.happen()
+        except BeltlineError as error:
+            wrong.append(f"{fault.name}: {error}")
         happened[fault.name] += 1
         stop.wait(pause_s / 2)
         note(fault.name, False)
-    return happened
+    return happened, wrong
 
 
 def _with(partner: Partner | None, name: str, happen: Callable[[Partner], None], otherwise: str) -> Fault:
@@ -148,6 +166,43 @@ def _malformed(service: Service) -> None:
             captured_ns=time.monotonic_ns(),
         )
         service.offer(frame)
+
+
+def _large(scene: Scene) -> None:
+    """Let some come as files, one close behind the other."""
+    for number in range(_LARGE):
+        write_large(scene, time.monotonic_ns() // 1_000_000 + number)
+
+
+def _wrong_bundles(scene: Scene) -> None:
+    """Try to install a bundle with one bit changed, half a bundle, and where there are two products the other one's.
+
+    Raises:
+        StationError: One was taken.
+    """
+    raw = bytearray(scene.bundles[0].read_bytes())
+    raw[len(raw) // 2] ^= 1
+    wrong = scene.folder / "wrong.beltline"
+    options = InstallOptions(allow_unsigned=True)
+    for content in (bytes(raw), bytes(raw[: len(raw) // 2]), _other_product(scene)):
+        if content is None:
+            continue
+        wrong.write_bytes(content)
+        try:
+            install(wrong, scene.places, options)
+        except BeltlineError:
+            continue
+        msg = "a wrong bundle was installed"
+        raise StationError(msg)
+
+
+def _other_product(scene: Scene) -> bytes | None:
+    manifests = []
+    for path in scene.bundles:
+        with open_bundle(path) as bundle:
+            manifests.append(bundle.manifest)
+    same = (manifests[0].line, manifests[0].product) == (manifests[1].line, manifests[1].product)
+    return None if same else scene.bundles[1].read_bytes()
 
 
 def _fill(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""What stands around a station: a network camera, a broker, a PLC; real programs that can be frozen and killed."""
+"""What stands around a station: a network camera, a broker, two PLCs; real programs that can be frozen and killed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from ...inspection.base.errors import StationError
@@ -20,7 +21,7 @@ from ...targets.host import LocalHost
 CAMERA_PROGRAM = "arv-fake-gv-camera-0.8"
 BROKER_PROGRAM = "mosquitto"
 LOOPBACK = "127.0.0.1"
-_START_S, _POLL_S = 30.0, 0.1
+_START_S, _POLL_S = 60.0, 0.1
 
 
 class Partner:
@@ -40,8 +41,12 @@ class Partner:
     def start(self) -> None:
         """Run the program."""
         quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        environment = {**os.environ, "PYTHONPATH": LocalHost().import_path}
-        self._process = subprocess.Popen(self._argv, env=environment, **quiet)
+        self._process = subprocess.Popen(self._argv, env=self.environment(), **quiet)
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """Give what a process needs to find this package."""
+        return {**os.environ, "PYTHONPATH": LocalHost().import_path}
 
     def await_listening(self) -> None:
         """Wait until a program with a port accepts connections there.
@@ -92,6 +97,12 @@ def plc(port: int) -> Partner | None:
     """Give an OPC UA server with the variables that a PLC has for a station; None: asyncua is not installed."""
     argv = [sys.executable, "-m", "beltline.studies.endurance.plc", str(port)]
     return Partner("plc", argv, port=port) if missing_package("asyncua", "station") is None else None
+
+
+def modbus(port: int, notes: Path) -> Partner | None:
+    """Give a PLC's Modbus server that notes each outcome in a file; None: pymodbus is not installed."""
+    argv = [sys.executable, "-m", "beltline.studies.station.coil_server", str(port), str(notes)]
+    return Partner("modbus", argv, port=port) if missing_package("pymodbus", "station") is None else None
 
 
 def free_port() -> int:

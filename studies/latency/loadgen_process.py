@@ -17,6 +17,7 @@ from ...benchmarks.timing.job import read_frames
 from ...benchmarks.timing.process import alone, pin, undisturbed
 from ...export.artifacts import backends
 from ...export.contracts import Artifact, Frame, Session
+from ...export.sessions import open_session
 from ...inspection.base.errors import MeasurementError
 
 _WARMUP_SECONDS = 0.5
@@ -30,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     artifact, frames = Artifact.from_json(job["artifact"]), read_frames(Path(job["frames"]))
     pin(tuple(job["cpus"]))
     backend = backends()[artifact.backend]
-    with alone(lambda: None), backend.load(artifact, threads=job["threads"]) as session, undisturbed():
+    with alone(lambda: None), open_session(backend, artifact, threads=job["threads"]) as session, undisturbed():
         _warm_up(session, frames)
         _single_stream(session, frames, seconds=job["seconds"], folder=job["folder"])
     return 0

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...export.artifacts import backends
 from ...export.bundles.reading import Unpacked, open_bundle
+from ...export.sessions import open_session
 from ...inspection.base.errors import BeltlineError, BundleError, DataError
 from ...inspection.data.dataset import Dataset, Sample
 from ...inspection.data.settings import DataSettings
@@ -49,7 +50,7 @@ def drift_on(
         period_ms=unpacked.manifest.budget.period_ms,
     )
     looks: list[DriftTest] = []
-    with backends()[model.backend].load(unpacked.artifact(model), threads=1) as session:
+    with open_session(backends()[model.backend], unpacked.artifact(model), threads=1) as session:
         for frame in frames_of(dataset, samples):
             watch.take(_seen(frame, session.infer(frame).score, unpacked.manifest.version))
             if watch.latest is not None and watch.latest not in looks[-1:]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import segmentation_models_pytorch as smp
 import timm
 import torch
+import torchvision
 from beltline.compress.checkpoint import load_checkpoint, save_checkpoint
 from beltline.compress.networks.base.backbones import backbones_in, known_backbones, origin_of
 from beltline.compress.networks.base.families import build_network, normal_network, own_code, placed_network
@@ -22,6 +26,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 LITE0 = "tf_efficientnet_lite0"
+INSTALLED = [
+    pytest.param(
+        name, marks=pytest.mark.skipif(each.path is None, reason=f"{each.distribution} is not installed (extra `test`)")
+    )
+    for name, each in known_backbones().items()
+]
 
 
 def network(**options: Any) -> nn.Module:
@@ -35,13 +45,19 @@ def lite0_file() -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def whole() -> nn.Module:
-    """timm's own network with the package's weights, put there without our code: in the order of both lists."""
-    made: nn.Module = timm.create_model(LITE0)
-    theirs = torch.load(lite0_file(), weights_only=True)
+def timms_own(name: str) -> nn.Module:
+    """timm's own network with a package's weights, put there without our code: in the order of both lists."""
+    known = known_backbones()[name]
+    assert known.path is not None
+    made: nn.Module = timm.create_model(known.architecture)
+    theirs = torch.load(known.path, weights_only=True)
     made.load_state_dict(dict(zip(made.state_dict(), theirs.values(), strict=True)))
     return made.eval()
+
+
+@pytest.fixture(scope="module")
+def whole() -> nn.Module:
+    return timms_own("efficientnet_lite0")
 
 
 def features(model: nn.Module, pixels: Tensor) -> list[Tensor]:
@@ -70,12 +86,14 @@ def test_the_packages_weights_give_the_same_features_as_timms_own_network(
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-def test_the_features_lead_to_the_networks_own_logits(whole: Any) -> None:
+@pytest.mark.parametrize("name", INSTALLED)
+def test_the_features_lead_to_the_networks_own_logits(name: str) -> None:
     """The last level, through timm's own head, gives the logits of the whole network."""
     pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    last = features(network(pretrained=True).backbone, pixels)[-1]
+    architecture, whole = known_backbones()[name].architecture, timms_own(name)
+    last = features(network(backbone=architecture, pretrained=True).backbone, pixels)[-1]
     with torch.inference_mode():
-        logits = whole.forward_head(whole.bn2(whole.conv_head(last)))
+        logits = whole.forward_head(whole.bn2(whole.conv_head(last)))  # type: ignore[operator]
         torch.testing.assert_close(logits, whole(pixels), rtol=0, atol=0)
 
 
@@ -91,7 +109,7 @@ def test_a_grey_camera_sees_what_three_equal_channels_would() -> None:
     assert origin.moments == ((127 / 255,), (128 / 255,))
 
 
-@pytest.mark.parametrize("prefix", ["", "model.", "module.", "encoder."])
+@pytest.mark.parametrize("prefix", ["", "state_dict.", "model.", "module.", "encoder.", "_orig_mod."])
 @pytest.mark.parametrize("kind", ["safetensors", "pth"])
 def test_a_file_with_other_classes_or_none_is_taken(whole: nn.Module, tmp_path: Path, prefix: str, kind: str) -> None:
     state = {prefix + name: each for name, each in whole.state_dict().items() if not name.startswith("classifier")}
@@ -102,6 +120,49 @@ def test_a_file_with_other_classes_or_none_is_taken(whole: nn.Module, tmp_path: 
     made = network(pretrained=str(path))
     torch.testing.assert_close(made.backbone.conv_stem.weight, whole.state_dict()["conv_stem.weight"])
     assert own_code({"family": "timm", "backbone": LITE0, "pretrained": str(path)})["code"] == [digest_of_file(path)]
+
+
+FROM_ELSEWHERE: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "torchvision": ("resnet18", torchvision.models.resnet18),
+    "torchvision, segmentation": (
+        "resnet50",
+        lambda: torchvision.models.segmentation.fcn_resnet50(weights=None, weights_backbone=None),
+    ),
+    "smp, its own encoder": ("resnet18", lambda: smp.Unet("resnet18", encoder_weights=None)),
+    "smp, timm's encoder": (LITE0, lambda: smp.Unet(f"tu-{LITE0}", encoder_weights=None)),
+    "smp, timm's encoder taken apart": ("convnext_atto", lambda: smp.FPN("tu-convnext_atto", encoder_weights=None)),
+    "timm, features": (LITE0, lambda: timm.create_model(LITE0, features_only=True)),
+    "timm, in a trainer's and a compiler's hands": ("resnet18", lambda: wrapped(timm.create_model("resnet18"))),
+}
+
+
+def wrapped(model: nn.Module) -> nn.Module:
+    return nn.ModuleDict({"module": nn.ModuleDict({"_orig_mod": model})})
+
+
+@pytest.mark.parametrize("kind", FROM_ELSEWHERE)
+@pytest.mark.parametrize("channels", [3, 1])
+def test_the_files_of_other_libraries_give_their_own_features(kind: str, channels: int, tmp_path: Path) -> None:
+    """The first layer and the deepest one are theirs, whatever stands before the names; one channel takes the sum."""
+    torch.manual_seed(0)
+    backbone, make = FROM_ELSEWHERE[kind]
+    theirs = make().state_dict()
+    torch.save({"state_dict": theirs}, tmp_path / "w.ckpt")
+    made = network(backbone=backbone, pretrained=str(tmp_path / "w.ckpt"), channels=channels).backbone.state_dict()
+    weights = [each for each in made.values() if each.ndim == 4]
+    stem = next(each for each in theirs.values() if each.ndim == 4)
+    torch.testing.assert_close(weights[0], stem if channels == 3 else stem.sum(dim=1, keepdim=True))
+    assert sum(torch.equal(weights[-1], each) for each in theirs.values() if each.ndim == 4) == 1
+
+
+def test_a_link_of_a_hubs_snapshot_is_followed(whole: nn.Module, tmp_path: Path) -> None:
+    """A hub keeps files under their digests, without a suffix, and links to them by their names."""
+    save_file(whole.state_dict(), tmp_path / "blob")
+    (tmp_path / "snapshot").mkdir()
+    path = tmp_path / "snapshot" / "model.safetensors"
+    path.symlink_to("../blob")
+    made = network(pretrained=str(path))
+    torch.testing.assert_close(made.backbone.conv_stem.weight, whole.state_dict()["conv_stem.weight"])
 
 
 class Trap:
@@ -118,6 +179,9 @@ def test_what_is_no_backbone_is_refused_by_what_it_looks_like(tmp_path: Path) ->
         network(pretrained=str(path))
     with pytest.raises(WeightsError, match="looks like tf_efficientnet_lite0, pretrained: efficientnet_lite0"):
         network(backbone="resnet18", pretrained=str(lite0_file()))
+    torch.save(torchvision.models.mobilenet_v2().state_dict(), path)
+    with pytest.raises(WeightsError, match="tensors of mobilenetv2_100 under other names than timm's; give timm's own"):
+        network(backbone="mobilenetv2_100", pretrained=str(path))
     torch.save({"a": torch.ones(3)}, path)
     with pytest.raises(WeightsError, match=r"0 of the network's \d+ names are in the file"):
         network(pretrained=str(path))
@@ -138,15 +202,45 @@ def test_a_backbone_that_starts_well_warns_of_nothing(caplog: pytest.LogCaptureF
 
 def test_names_that_are_not_known_are_refused() -> None:
     with pytest.raises(
-        LineFileError, match="no package brings weights for resnet18; write backbone: tf_efficientnet_lite0"
+        LineFileError, match="no package brings weights for resnet18; write backbone: tf_efficientnet_lite0, tf_"
     ):
         network(backbone="resnet18", pretrained=True)
-    with pytest.raises(LineFileError, match=r"wanted true, a file .* or one of efficientnet_lite0, got 'lite9'"):
+    with pytest.raises(LineFileError, match=r"wanted true, a file .* or one of efficientnet_lite0, .*got 'lite9'"):
         network(pretrained="lite9")
     with pytest.raises(
         LineFileError, match="are weights of tf_efficientnet_lite0, got backbone resnet18; write backbone"
     ):
         network(backbone="resnet18", pretrained="efficientnet_lite0")
+
+
+def test_layers_behind_the_coarsest_level_are_cut_off(whole: Any) -> None:
+    pixels = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(3))
+    cut = network(pretrained=True, coarsest=16, stride=8)
+    with torch.inference_mode():
+        wanted = whole.forward_intermediates(pixels, intermediates_only=True)[2:4]
+        assert cut(pixels).shape == (1, 1, 12, 12)
+    for ours, theirs in zip(features(cut.backbone, pixels), wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    assert not any(name.startswith("blocks.5") for name in cut.backbone.state_dict())
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenetv3_small_050", "convnext_atto"])
+def test_every_kind_of_backbone_can_be_cut(backbone: str) -> None:
+    whole, cut = network(backbone=backbone), network(backbone=backbone, coarsest=8)
+    assert sum(each.numel() for each in cut.parameters()) < sum(each.numel() for each in whole.parameters()) / 4
+    assert features(cut, torch.randn(1, 3, 64, 96)).shape == (1, 1, 16, 24)  # type: ignore[attr-defined]
+
+
+def test_levels_that_a_network_does_not_have_are_refused() -> None:
+    with pytest.raises(LineFileError, match=r"vit_tiny.* gives strides \[16, 16.*\], wanted 4, 8, 16, 32"):
+        network(backbone="vit_tiny_patch16_224")
+    with pytest.raises(LineFileError, match=r"coarsest: wanted stride \(16\) or more, got 8; write coarsest: 16"):
+        network(stride=16, coarsest=8)
+
+
+def test_what_is_usual_is_not_written_into_a_networks_description() -> None:
+    assert "stride" not in normal_network({"family": "timm", "stride": 4, "coarsest": 32})
+    assert normal_network({"family": "timm", "coarsest": 8})["coarsest"] == 8
 
 
 def test_another_file_than_the_known_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +249,7 @@ def test_another_file_than_the_known_one_is_refused(tmp_path: Path, monkeypatch:
     (folder / "__init__.py").write_text("raise SystemExit('a package that brings weights is never imported')\n")
     path = folder / known_backbones()["efficientnet_lite0"].file
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, folder.name, raising=False)  # another test may have imported the real one
     with pytest.raises(MissingPartError, match=r"pip install 'beltline\[backbones\]'"):
         network(pretrained=True)
     path.write_bytes(lite0_bytes() + b"x")

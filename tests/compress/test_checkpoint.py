@@ -108,7 +108,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        ({"family": "nothing"}, "family: wanted one of factory, plain"),
+        ({"family": "nothing"}, "family: wanted one of factory, memory, plain"),
         ({"family": "plain", "width": 1}, "width"),
         ({"family": "plain", "colour": 1}, "colour"),
         ({"family": "timm", "backbone": "resnet_of_nobody"}, "no backbone"),

@@ -41,7 +41,7 @@ def test_no_floor_but_compress_loads_anything_heavy() -> None:
 def test_every_plug_in_is_light_until_used() -> None:
     folders = (
         "benchmarks.report.formats", "compress.methods", "compress.networks", "export.backends", "inspection.readers",
-        "station.results", "station.sources",
+        "station.changeovers", "station.results", "station.sources",
     )  # fmt: skip
     names = [name for name in modules() if name.removeprefix("beltline.").rsplit(".", 1)[0] in folders]
     assert len(names) >= 8

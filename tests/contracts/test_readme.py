@@ -56,7 +56,10 @@ def parse(arguments: list[str]) -> None:
     with group.make_context("beltline", list(arguments), resilient_parsing=False) as context:
         rest = [*context._protected_args, *context.args]
         name, verb, arguments = group.resolve_command(context, rest)  # type: ignore[attr-defined]
-        verb.make_context(name, arguments, parent=context)
+        with verb.make_context(name, arguments, parent=context) as within:
+            if below := [*within._protected_args, *within.args]:
+                name, verb, arguments = verb.resolve_command(within, below)
+                verb.make_context(name, arguments, parent=within)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

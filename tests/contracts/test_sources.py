@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from beltline.inspection.base.errors import BeltlineError, MissingPartError, SourceError
-from beltline.station.frames import source_kinds
+from beltline.station.frames import PixelRule, source_kinds
 from beltline.station.settings import SourceChoice
 from pydantic import BaseModel, ValidationError
 
@@ -46,6 +46,6 @@ def test_what_is_not_there_is_said_with_a_way_out(name: str) -> None:
     if missing is not None:
         assert "install" in missing
     with pytest.raises((SourceError, MissingPartError)) as caught:
-        kind.open(kind.settings_type.model_validate(not_there(name)), name="in", channels=1)
+        kind.open(kind.settings_type.model_validate(not_there(name)), name="in", pixels=PixelRule(channels=1))
     assert isinstance(caught.value, BeltlineError)
     assert len(str(caught.value)) > 20

@@ -72,3 +72,20 @@ def test_the_wheel_holds_what_is_not_python_too(wheel: zipfile.ZipFile) -> None:
 def test_the_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     assert "beltline = beltline.pipeline.cli:main" in wheel.read(name).decode()
+
+
+def test_an_editable_install_is_the_checkout_and_nothing_beside_it(tmp_path: Path) -> None:
+    made = [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")]
+    subprocess.run(made, check=True, capture_output=True, timeout=300)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel:editable", "-d", str(tmp_path)]
+    subprocess.run(argv, check=True, capture_output=True, cwd=SOURCE, timeout=300)
+    (path,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(path) as built:
+        names = [name for name in built.namelist() if ".dist-info/" not in name]
+        assert names == ["_beltline.pth"]
+        (folder,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+        built.extractall(folder)
+    code = "import importlib.util; print(importlib.util.find_spec('beltline').origin)"
+    found = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True, timeout=300)
+    assert Path(found.stdout.strip()) == SOURCE / ".dev" / "beltline" / "__init__.py"  # beside it: links to all folders

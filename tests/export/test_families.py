@@ -19,7 +19,7 @@ from beltline.targets.target import Target
 FAMILIES = [
     {"family": "plain", "width": 8, "depth": 2, "stride": 8},
     {"family": "timm", "backbone": "mobilenetv3_small_050", "width": 8},
-    {"family": "timm", "backbone": "tf_efficientnet_lite0", "width": 8, "pretrained": True},
+    {"family": "timm", "backbone": "tf_efficientnet_lite0", "width": 8, "pretrained": True, "whole_frame": True},
     {"family": "smp", "encoder": "resnet18", "decoder_width": 64},
 ]
 FRAME = FrameSpec(height=96, width=64, channels=3, mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.2))

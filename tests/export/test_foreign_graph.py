@@ -21,6 +21,7 @@ from beltline.inspection.base.errors import GraphError, LineFileError
 from beltline.inspection.data.dataset import Dataset
 from beltline.inspection.data.frame import FrameSpec
 from beltline.inspection.data.loading import load_dataset
+from beltline.inspection.data.preparation import prepared
 from beltline.inspection.data.settings import DataSettings
 from beltline.inspection.data.streaming import frames_of
 from beltline.inspection.synthetic.dataset import write_synthetic_line
@@ -121,7 +122,8 @@ def wrapped(path: Path, data: Dataset, **keys: Any) -> Path:
 
 def decisions(path: Path, frames: list[Frame]) -> list[tuple[float, np.ndarray[Any, Any]]]:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    made = [session.run(["score", "heatmap"], {"frame": frame}) for frame in frames]
+    spec = open_graph(path).frame
+    made = [session.run(["score", "heatmap"], {"frame": prepared(frame, spec)}) for frame in frames]
     return [(float(score), heatmap) for score, heatmap in made]
 
 
@@ -162,11 +164,11 @@ def test_a_wrapped_file_decides_as_the_same_network_in_torch(
     assert graph.lineage[0].startswith("teacher brought along: m.onnx (sha256:")
     settings = OutputSettings.model_validate({"output": kind, **more})
     step = -1 if more.get("channels") == "bgr" else 1
-    frame = FrameSpec(height=96, width=64, channels=3, mean=MEAN[::step], std=STD[::step])
+    frame = FrameSpec(height=96, width=64, channels=3, mean=MEAN[::step], std=STD[::step], resize="area")
     inspector = Inspector(AdaptedNetwork(layers, settings), frame).eval()
     for (score, heatmap), pixels in zip(decisions(made, frames(line)), frames(line), strict=True):
         with torch.inference_mode():
-            theirs, map_ = inspector(torch.from_numpy(pixels))
+            theirs, map_ = inspector(torch.from_numpy(prepared(pixels, frame)))
         assert score == pytest.approx(float(theirs), abs=1e-4)
         assert heatmap.shape == tuple(map_.shape)
         assert int(np.abs(heatmap.astype(int) - map_.numpy().astype(int)).max()) <= 1

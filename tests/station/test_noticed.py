@@ -153,6 +153,36 @@ def test_a_folder_of_large_photographs_answers_each_at_its_deadline(bundle: Any,
     assert all(60 <= each < 60 + 1000 for each in late)
 
 
+def test_cut_off_photographs_of_twelve_megapixels_at_full_rate_are_faulty_and_hold_nobody_up(
+    bundle: Any, tmp_path: Path, frames: list[Frame]
+) -> None:
+    """Half of each file is missing: all are counted, each is answered by its deadline, and a good part is decided."""
+    rng = np.random.default_rng(1)
+    noisy = np.tile(rng.integers(0, 256, (300, 400), np.uint8), (10, 10))
+    cut = {kind: cv2.imencode(kind, noisy)[1].tobytes()[:400_000] for kind in (".png", ".jpg", ".tiff")}
+    source = {"folder": {"path": tmp_path, "then": "remove"}}
+    wanted = settings_of(bundle=bundle.path, deadline_ms=20_000, decode={"frames": 40}, sources=[source])
+    seen: list[Seen] = []
+    with running(wanted) as service:
+        service.subscribe("audit", seen.append, with_pixels=False)
+        time.sleep(0.2)
+        for number in range(30):
+            kind = (".png", ".jpg", ".tiff")[number % 3]
+            (tmp_path / "part.tmp").write_bytes(cut[kind])
+            (tmp_path / "part.tmp").rename(tmp_path / f"{number}{kind}")
+            time.sleep(0.02)
+        (tmp_path / "part.tmp").write_bytes(cv2.imencode(".png", frames[0])[1].tobytes())
+        (tmp_path / "part.tmp").rename(tmp_path / "whole.png")
+        eventually(lambda: len(seen) == 31)
+        tally = service.counters.snapshot()
+    standings = {each.outcome.name: each.outcome.standing for each in seen}
+    assert standings.pop("whole.png") == "answered"
+    assert len(standings) == 30
+    assert set(standings.values()) == {"faulty"}
+    assert all(each.outcome.latency_ms < 20_000 for each in seen)
+    assert tally.restarts.get("decoder", 0) == 0
+
+
 def test_a_posted_photograph_is_answered_at_its_deadline_too(bundle: Any) -> None:
     """Both decoders are busy with others; the part is answered when its deadline comes, not when they are done."""
     pytest.importorskip("aiohttp")

@@ -212,3 +212,27 @@ def test_ready_means_that_answers_come_from_the_model(
         whole = np.ascontiguousarray(frames[0][:64, :96])
         assert service.offer(offered(whole)).result(60).standing == "answered"
         assert service.ready
+
+
+def test_what_was_on_trial_when_the_power_failed_does_not_work_afterwards(
+    pair: Any, places: Places, frames: list[Frame], tmp_path: Path
+) -> None:
+    """Nothing is written when a station ends, so that stopping it in a trial leaves what a power cut leaves."""
+    install(pair.old, places, InstallOptions(key=pair.public))
+    (state := tmp_path / "state").mkdir()
+    with running(settings(places), state=state) as service:
+        install(pair.new, places, InstallOptions())
+        eventually(lambda: service.counters.snapshot().switches == 1)
+    assert installed(places) == pair.new_version
+    with running(settings(places), state=state) as service:
+        assert service.offer(offered(frames[0])).result(60).bundle == pair.old_version
+        assert noted(service, f"{pair.new_version} had not passed its trial when the station ended")
+        eventually(lambda: installed(places) == pair.old_version)
+        assert service.counters.snapshot().switches == 0
+    with running(settings(places), state=state) as service:
+        install(pair.new, places, InstallOptions())
+        eventually(lambda: service.counters.snapshot().switches == 1)
+        while not noted(service, "passed its trial"):
+            service.offer(offered(frames[0])).result(60)
+    with running(settings(places), state=state) as service:
+        assert service.offer(offered(frames[0])).result(60).bundle == pair.new_version

@@ -7,9 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from beltline.targets.fingerprint import differences, fingerprint, power_facts
+from beltline.targets.fingerprint import differences, fingerprint, power_facts, weight_bits
 
 Tree = Callable[[dict[str, str]], Path]
+
+
+@pytest.mark.parametrize("isa", ["avx_vnni", "avx512_vnni", "amx_int8"])
+def test_weights_have_eight_bits_where_every_processor_adds_up_in_32(isa: str) -> None:
+    old, new = {"architecture": "x86_64", "isa": ["avx2"]}, {"architecture": "x86_64", "isa": ["avx2", isa]}
+    arm = {"architecture": "aarch64", "isa": ["asimd", "asimddp"]}
+    assert (weight_bits(new, arm), weight_bits(new, old), weight_bits(new, {})) == (8, 7, 7)
 
 
 def test_an_intel_pc(kernel_tree: Tree) -> None:

@@ -18,6 +18,7 @@ import pytest
 from beltline.inspection.base.errors import HostError
 from beltline.targets.address import Address
 from beltline.targets.connection import Access
+from beltline.targets.own_wheel import own_wheel
 from beltline.targets.ssh import SshHost
 from loopback import LoopbackDevice, MakeDevice
 from relay import Relay
@@ -146,8 +147,9 @@ def test_a_slow_link_that_breaks_again_and_again_goes_on_where_it_stopped(
 
 def test_no_space_left_is_told_and_nothing_half_is_left(make_device: MakeDevice, tmp_path: Path) -> None:
     """A limit on the size of files stands for a disk that fills up: it strikes in the middle of a write, too."""
-    device = make_device(limits=(resource.RLIMIT_FSIZE, 1_000_000))
-    (tmp_path / "big.bin").write_bytes(np.random.default_rng(2).bytes(2_000_000))
+    limit = 2 * len(own_wheel()[1])  # Beltline itself finds its place
+    device = make_device(limits=(resource.RLIMIT_FSIZE, limit))
+    (tmp_path / "big.bin").write_bytes(np.random.default_rng(2).bytes(2 * limit))
     (tmp_path / "small.bin").write_bytes(b"small")
     with SshHost(device.access(), wheelhouse=None) as host:
         with pytest.raises(HostError, match="File too large"):
@@ -183,6 +185,7 @@ def client(device: LoopbackDevice, folder: Path, *, lease_s: float) -> subproces
 from pathlib import Path
 from beltline.targets.address import parse_address
 from beltline.targets.connection import Access
+from beltline.targets.own_wheel import own_wheel
 from beltline.targets.ssh import SshHost
 access = Access(address=parse_address({str(access.address)!r}), config=Path({str(access.config)!r}),
                 python={access.python!r})

@@ -38,8 +38,8 @@ _COLUMNS: dict[str, Callable[[Report, Row], _Value]] = {
     "engine_p50_ms": lambda _, row: row.engine_ms.p50 if row.engine_ms else None,
     "back_to_back_p50_ms": lambda _, row: row.back_to_back_ms.p50 if row.back_to_back_ms else None,
     "auroc": lambda _, row: _sorted(row, lambda quality: quality.auroc),
-    "auroc_low": lambda _, row: _sorted(row, lambda quality: quality.auroc_interval[0]),
-    "auroc_high": lambda _, row: _sorted(row, lambda quality: quality.auroc_interval[1]),
+    "auroc_low": lambda _, row: _sorted(row, lambda quality: _end(quality, 0)),
+    "auroc_high": lambda _, row: _sorted(row, lambda quality: _end(quality, 1)),
     "threshold": lambda _, row: _sorted(row, lambda quality: quality.threshold),
     "defects": lambda _, row: _sorted(row, lambda quality: quality.escape.of),
     "escapes": lambda _, row: _sorted(row, lambda quality: quality.escape.count),
@@ -77,6 +77,10 @@ def _cell(value: _Value) -> _Value:
 
 def _portions(portions: list[Portion]) -> str:
     return "; ".join(f"{each.name} {each.count}/{each.of}" for each in portions)
+
+
+def _end(quality: Quality, end: int) -> float | None:
+    return None if quality.auroc is None else quality.auroc_interval[end]
 
 
 def _flag(holds: bool) -> str:

@@ -15,14 +15,7 @@ _HTML = """
 <h2>Escapes apart</h2>
 {% for title, heads, lines, left_out in tables %}
 <h3>{{ title }}</h3>
-<table class="plain parts">
-<thead><tr>{% for head in heads %}<th scope="col">{{ head }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for line in lines %}
-<tr><th scope="row">{{ line[0] }}</th>{% for cell in line[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}
-</tbody>
-</table>
+{{ table(heads, lines) }}
 {% if left_out %}<p class="key">{{ left_out }}</p>
 {% endif %}
 {% endfor %}

@@ -15,7 +15,8 @@ _HTML = """
 <div class="pictures">
 <img src="{{ card.frame }}" width="{{ card.width }}" height="{{ card.height }}" alt="Photograph of {{ card.item.path }}, labelled {{ card.item.label }}, {{ outcome }}{{ ', with the close-up framed' if card.close_up }}">
 <img src="{{ card.overlay }}" width="{{ card.width }}" height="{{ card.height }}" alt="{{ card.described|capitalize }}">
-</div>
+{% if card.reference %}<img src="{{ card.reference }}" width="{{ card.width }}" height="{{ card.height }}" alt="The reference that {{ card.item.path }} was compared with, moved onto it">
+{% endif %}</div>
 <figcaption>
 <p class="kind"><strong>{{ card.item.label }}</strong>{% if card.is_new %} <span class="tag">caught by {{ row.quality.paired.against|named }}</span>{% endif %}</p>
 {{ card.gauge|svg }}

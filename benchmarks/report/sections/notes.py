@@ -153,6 +153,12 @@ def _threshold() -> Note:
 
 
 def _auroc(quality: Quality) -> Note:
+    if quality.auroc is None:
+        text = (
+            "Take one defective and one good part at random: AUROC is how often the defective one gets the higher "
+            "score. The test photographs show no defect, so nothing is known of it."
+        )
+        return Note(title="What is AUROC?", text=text)
     low, high = quality.auroc_interval
     text = (
         "Take one defective and one good part at random: AUROC is how often the defective one gets the higher score. "

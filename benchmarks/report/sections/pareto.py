@@ -39,7 +39,7 @@ def _show(page: Page) -> dict[str, Any] | None:
 
 def _point(number: int, row: Row, report: Report, *, one_by_one: bool) -> Point | None:
     time_ms = typical_ms(row, one_by_one=one_by_one)
-    if row.quality is None or not time_ms:
+    if row.quality is None or row.quality.auroc is None or not time_ms:
         return None
     low, high = row.quality.auroc_interval
     return Point(

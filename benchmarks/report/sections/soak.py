@@ -29,14 +29,7 @@ _HTML = """
 <ul class="reasons">
 {% for sentence in sentences %}<li>{{ sentence|tied }}</li>
 {% endfor %}</ul>
-<table class="plain parts">
-<thead><tr><th scope="col"><span class="unseen">Figure</span></th>{% for name in columns %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for line in lines %}
-<tr><th scope="row">{{ line[0] }}</th>{% for figure in line[1:] %}<td>{{ figure }}</td>{% endfor %}</tr>
-{% endfor %}
-</tbody>
-</table>
+{{ table([""] + columns, lines) }}
 </div>
 </section>
 """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ...networks.base.families import NetworkSettings
 from ...recipe import StepSettings
-from ...training.fit_settings import Edge, FitSettings
+from ...training.fit_settings import Edge, FitSettings, StepFit
 from ...training.teacher_terms import DistillWeights
 
 
@@ -23,9 +23,17 @@ class DistillStep(StepSettings):
     """
 
     network: NetworkSettings = Field(default={"family": "plain"}, validate_default=True)
-    fit: FitSettings = FitSettings()
+    fit: StepFit = FitSettings()
     teacher: DistillWeights = DistillWeights()
     input_size: tuple[Edge, Edge] | None = None
+
+    @field_validator("network")
+    @classmethod
+    def _judges_by_its_heatmap(cls, network: dict[str, Any]) -> dict[str, Any]:
+        if network.get("whole_frame"):
+            msg = "wanted a student that judges by its heatmap, got whole_frame, which is a teacher's; drop it"
+            raise ValueError(msg)
+        return network
 
     @property
     def built_network(self) -> dict[str, Any]:

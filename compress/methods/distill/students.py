@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ...checkpoint import Checkpoint, load_checkpoint, read_header, require_reads_back, save_checkpoint
 from ...networks.base.families import build_network, origin_of_network, with_moments
 from ...networks.base.inspector import Inspector
+from ...networks.base.pyramid import learned_part
 from ...recipe import ModuleContext
 from ...training.devices import torch_device
 from ...training.fit_settings import FitSettings
 from ...training.loop import History, Job, fit
+from ...training.sampling import with_stand_ins
 from ...training.teacher_terms import DistillWeights
 from ...training.teaching import taught
 from .settings import DistillStep
@@ -31,12 +34,20 @@ def train_student(source: Path, step: DistillStep, context: ModuleContext) -> Hi
     origin = origin_of_network(step.network, parent.frame.channels)
     frame = with_moments(parent.frame, origin)
     if step.input_size is not None:
-        frame = replace(frame, height=step.input_size[0], width=step.input_size[1])
-    inspector = Inspector(build_network(step.network, frame.channels), frame)
+        frame = frame.of_size(*step.input_size)
+    inspector = Inspector(build_network(step.network, frame.planes, kinds=len(frame.kinds)), frame)
     student = Checkpoint(network=step.network, frame=frame, lineage=parent.lineage, inspector=inspector)
     require_reads_back(student, "distill")
-    history = fit_with_teacher("distill", inspector, step.fit, step.teacher, context, as_checkpoint=lambda: student)
-    line = f"distill {step.network['family']} epoch {history.best_epoch} val AUROC {history.best_auroc:.4f}"
+    history = fit_with_teacher(
+        "distill",
+        inspector,
+        step.fit,
+        step.teacher,
+        context,
+        learned=learned_part(inspector.network, origin),
+        as_checkpoint=lambda: student,
+    )
+    line = f"distill {step.network['family']} epoch {history.best_epoch} {history.best()}"
     start = () if origin is None else (origin.line,)
     line += _assistant(context.teacher, parent)
     save_checkpoint(context.target_file, replace(student, lineage=(*parent.lineage, *start, line)))
@@ -58,6 +69,7 @@ def fit_with_teacher(
     context: ModuleContext,
     *,
     as_checkpoint: Callable[[], Checkpoint],
+    learned: nn.Module | None = None,
 ) -> History:
     """Train any inspector on the labels and on the teacher's word about the same views.
 
@@ -68,23 +80,26 @@ def fit_with_teacher(
         weights: Of the teacher's terms.
         context: Data, teacher, device, seed, and where the state is kept.
         as_checkpoint: Gives the checkpoint that the inspector's weights make; see `training.Job`.
+        learned: The part of its network whose weights were learned elsewhere; see `training.Job`.
 
     Raises:
         RecipeError: The loss is no longer a number, or teacher and student have no feature maps in common.
     """
     device = torch_device(context.device)
+    dataset, settings = with_stand_ins(context.dataset, settings)
     with taught(name, context.teacher, inspector, weights, device) as (loss, alongside):
         return fit(
             Job(
                 name=name,
                 inspector=inspector,
-                dataset=context.dataset,
+                dataset=dataset,
                 settings=settings,
                 loss=loss,
                 device=device,
                 seed=context.seed,
                 partial=context.partial,
                 progress=context.progress,
+                learned=learned,
                 alongside=alongside,
                 as_checkpoint=as_checkpoint,
             )

@@ -183,21 +183,21 @@ _FATAL_ONLY = 4
 _SUFFIX = ".largest_magnitude"
 
 
-def largest_magnitudes(model: ModelProto, frames: Iterable[NDArray[np.uint8]]) -> dict[str, float]:
+def largest_magnitudes(model: ModelProto, frames: Iterable[Mapping[str, NDArray[np.uint8]]]) -> dict[str, float]:
     """Run frames through a graph and give the largest magnitude of each float32 tensor that a node computes.
 
     The maxima are taken inside the graph, so that memory stays that of the model.
 
     Args:
-        model: With the input `frame`; left as it is.
-        frames: uint8 `[height, width, channels]`, at least one.
+        model: Left as it is.
+        frames: At least one, as the graph takes it: name of the input to uint8 `[height, width, depth]`.
     """
     watched = _float_activations(model)
     session = _session(_with_maxima(model, watched))
     wanted = [f"{name}{_SUFFIX}" for name in watched]
     largest = np.zeros(len(watched))
-    for frame in frames:
-        found = np.array([float(each) for each in session.run(wanted, {"frame": frame})])
+    for inputs in frames:
+        found = np.array([float(each) for each in session.run(wanted, dict(inputs))])
         largest = np.fmax(largest, np.where(np.isnan(found), np.inf, found))
     return dict(zip(watched, largest.tolist(), strict=True))
 

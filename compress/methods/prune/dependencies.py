@@ -92,7 +92,7 @@ class Dependencies:
 def example_of(inspector: Inspector) -> Tensor:
     """Give an empty input, float32 `[1, channels, height, width]`."""
     frame = inspector.frame
-    return torch.zeros(1, frame.channels, frame.height, frame.width)
+    return torch.zeros(1, frame.planes, frame.height, frame.width)
 
 
 def dependencies_of(inspector: Inspector, *, only: Collection[str] | None = None) -> Dependencies:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from ...recipe import StepSettings
-from ...training.fit_settings import FitSettings
+from ...training.fit_settings import FitSettings, StepFit
 from ...training.teacher_terms import DistillWeights
 
 _USUAL_RATIO = 0.3
@@ -38,7 +38,7 @@ class PruneStep(StepSettings):
     engine_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     importance: Literal["taylor", "norm"] = "taylor"
     round_to: int = Field(default=8, ge=1, le=64)
-    fit: FitSettings = FitSettings(epochs=6, learning_rate=0.001)
+    fit: StepFit = FitSettings(epochs=6, learning_rate=0.001)
     teacher: DistillWeights = DistillWeights()
 
     @model_validator(mode="before")

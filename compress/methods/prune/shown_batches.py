@@ -28,7 +28,7 @@ def shown_batches(
         seed: The same one gives the same views.
     """
     cv2.setNumThreads(1)  # as in `training.fit`
-    views = views_for(dataset, fit.augmentation)
+    views = views_for(dataset, fit.augmentation, inspector.frame).model_copy(update={"whole": 0.0})
     samples = shown(dataset.of("train"), views)
     good = tuple(sample for sample in samples if not sample.defective)
     maker = Augmenter(dataset=dataset, frame=inspector.frame, settings=views, grounds=good)

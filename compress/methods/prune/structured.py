@@ -226,7 +226,7 @@ def draw_student(teacher: Path, sketch: Sketch, target_file: Path, *, seed: int)
     frame = load_checkpoint(teacher).frame
     if sketch.input_size is not None:
         frame = replace(frame, height=sketch.input_size[0], width=sketch.input_size[1])
-    inspector = Inspector(build_network(sketch.network, frame.channels), frame).eval()
+    inspector = Inspector(build_network(sketch.network, frame.planes, kinds=len(frame.kinds)), frame).eval()
     if sketch.ratio:
         prune_channels(inspector, ratio=sketch.ratio, round_to=sketch.round_to)
     lineage = ("an untrained sketch, to be timed",)

@@ -18,9 +18,9 @@ from ...recipe import GraphContext
 from .calibration import Calibration, spread_frames
 from .escapes import keep_escapes
 from .folding import fold_weights
-from .schemes import SCHEMES, scheme_of
+from .schemes import SCHEMES, narrow_weights, scheme_of
 from .scope import QuantizedScope, name_nodes, quantized_scope
-from .settings import QuantizeStep
+from .settings import NARROW, QuantizeStep
 from .shifts import FRAMES, NOTICED, advice, logit_shift, scores_on
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class Quantize:
         if step.keep_escapes:
             quantized, found = _as_far_as_escapes_allow(quantized, source, step, context)
             lineage = f"{lineage}: {found}"
+        if narrow_weights(step, context):
+            lineage = f"{lineage}; {NARROW}"
         write_bytes(context.target_file, graph_bytes(quantized, properties=with_line(properties, lineage)))
 
 

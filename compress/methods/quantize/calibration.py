@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....inspection.references.pairs import network_inputs
 from ...recipe import GraphContext
 
 _LARGEST_PART = 16
@@ -36,8 +37,8 @@ class Calibration:
 
     def __iter__(self) -> Iterator[dict[str, NDArray[np.uint8]]]:
         """Give the frames once."""
-        for frame in spread_frames(self.context, self.wanted, doing="calibrating"):
-            yield {"frame": frame}
+        for inputs in spread_frames(self.context, self.wanted, doing="calibrating"):
+            yield dict(inputs)
 
     @property
     def part(self) -> int:
@@ -92,8 +93,8 @@ def quietly() -> Iterator[None]:
             os.environ["NNCF_CI"] = ci_before
 
 
-def spread_frames(context: GraphContext, wanted: int, *, doing: str) -> Iterator[NDArray[np.uint8]]:
-    """Give at most `wanted` of the context's frames and tell its progress.
+def spread_frames(context: GraphContext, wanted: int, *, doing: str) -> Iterator[Mapping[str, NDArray[np.uint8]]]:
+    """Give at most `wanted` of the context's frames, as the graph takes them, and tell its progress.
 
     Args:
         context: Offers `calibration_count` frames.
@@ -108,4 +109,4 @@ def spread_frames(context: GraphContext, wanted: int, *, doing: str) -> Iterator
         if position in chosen:
             done += 1
             context.progress(doing, done, count)  # before it is handed over: nobody may ask for what follows the last
-            yield frame
+            yield network_inputs(frame, reference=context.reference)

@@ -7,11 +7,13 @@
   have a range per channel; other runtimes do not take that.
 - `onnx_runtime`: ONNX Runtime's own quantizer. Activations uint8, weights int8 per output channel: on x86 this pair has
   its own instruction (VPDPBUSD). Int8 activations took 1.7 times as long on an AVX-512 VNNI processor, and weights per
-  tensor were no faster. On a processor without VNNI write `reduce_range: true`: two products of 8 x 8 bits overflow the
-  16 bits that they are added in there.
+  tensor were no faster.
 - `tensor_rt`: ONNX Runtime's quantizer held to what TensorRT takes (`beltline check` says yes): symmetric int8 on both
   sides, weights per output channel, float biases; only the inputs of layers are quantized, so that a layer fuses with
   its activation, and of a residual sum only the shortcut, so that the sum fuses with the convolution before it.
+
+Where a processor that runs or scores the graph is an x86 one without VNNI, weights keep to 7 bits in all of them: two
+products of 8 x 8 bits overflow the 16 bits that they are added in there.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ...pixels_first import cast_pixels_first
+from ...recipe import GraphContext
 from .calibration import Calibration, onnx_runtime_reader, quietly
 from .scope import QuantizedScope, leave_sums_to_layers
 from .settings import QuantizeStep
@@ -42,11 +45,16 @@ def scheme_of(step: QuantizeStep, backend: str) -> str:
     return step.scheme or (backend if backend in SCHEMES else "open_vino")
 
 
+def narrow_weights(step: QuantizeStep, context: GraphContext) -> bool:
+    """Whether weights keep to 7 of their 8 bits."""
+    return bool(step.made_for(context.weight_bits))
+
+
 def _by_nncf(model: ModelProto, scope: QuantizedScope, frames: Calibration, step: QuantizeStep) -> ModelProto:
     per_channel = None if frames.context.backend == "open_vino" else False
     with quietly():
         import nncf
-        from nncf.quantization.advanced_parameters import QuantizationParameters
+        from nncf.quantization.advanced_parameters import OverflowFix, QuantizationParameters
 
         nncf.set_log_level(logging.ERROR)
         return nncf.quantize(
@@ -58,6 +66,7 @@ def _by_nncf(model: ModelProto, scope: QuantizedScope, frames: Calibration, step
                 activations_range_estimator_params=_nncf_ranges(step),
                 activations_quantization_params=QuantizationParameters(per_channel=per_channel, mode=_nncf_mode(step)),
                 disable_bias_correction=not step.bias_correction,
+                overflow_fix=OverflowFix.ENABLE if narrow_weights(step, frames.context) else None,
             ),
             ignored_scope=nncf.IgnoredScope(names=list(scope.outside), validate=False),
         )
@@ -110,7 +119,6 @@ def _by_onnx_runtime(model: ModelProto, scope: QuantizedScope, frames: Calibrati
         model,
         frames,
         step,
-        reduce_range=step.reduce_range,
         activation_type=QuantType.QUInt8,
         nodes_to_exclude=[*scope.outside, *scope.last_layers],
         # ReLUs that only stand in the zero point would be lost where a layer goes back to float
@@ -156,6 +164,7 @@ def _quantized_statically(
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             weight_type=QuantType.QInt8,
+            reduce_range=narrow_weights(step, frames.context),
             calibrate_method=CalibrationMethod[_CALIBRATED[step.calibrator]],
             extra_options={**extra_options, **_calibration_options(step, frames)},
             **options,

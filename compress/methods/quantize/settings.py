@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -10,6 +10,8 @@ from ...recipe import StepSettings
 
 Scheme = Literal["open_vino", "onnx_runtime", "tensor_rt"]
 Calibrator = Literal["min_max", "mean", "percentile", "histogram"]
+NARROW = "weights in 7 bits, since sums of 8-bit ones overflow on x86 processors without VNNI"
+"""What the lineage says of them."""
 
 
 class QuantizeStep(StepSettings):
@@ -25,7 +27,8 @@ class QuantizeStep(StepSettings):
         preset: NNCF only. `performance`: symmetric activations; `mixed`: asymmetric ones where they help, for networks
             with other activations than ReLU (about 4 % slower).
         bias_correction: NNCF only. Shift each bias by the mean error of its layer.
-        reduce_range: ONNX Runtime only. 7-bit weights, for x86 processors without VNNI.
+        reduce_range: 7-bit weights also where the line's own devices take 8, for a bundle that goes to x86 processors
+            without VNNI as well.
         keep_escapes: Judge the int8 graph on val and leave the layers that move scores most in float, one after the
             other, until the escape gate holds there (or, where the float graph misses it, until nothing is lost).
         ranked_on: With `keep_escapes`: frames of val that layers are ranked on.
@@ -41,6 +44,10 @@ class QuantizeStep(StepSettings):
     reduce_range: bool = False
     keep_escapes: bool = False
     ranked_on: int = Field(default=200, ge=2, le=10_000)
+
+    def made_for(self, weight_bits: int) -> dict[str, Any]:
+        """Name the bits of weights where they are not 8."""
+        return {"weight_bits": 7} if self.reduce_range or weight_bits < 8 else {}
 
     @property
     def judged(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,8 +28,8 @@ def logits_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(inside / (1 - inside))
 
 
-def scores_on(model: ModelProto, frames: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Run frames through a graph with ONNX Runtime and give their scores, `[frames]`.
+def scores_on(model: ModelProto, frames: Iterable[Mapping[str, NDArray[np.uint8]]]) -> NDArray[np.float64]:
+    """Run frames, as the graph takes them, through it with ONNX Runtime and give their scores, `[frames]`.
 
     Nothing is fused: ONNX Runtime's int8 kernels do not take a range per channel, as NNCF makes them for OpenVINO.
     """
@@ -39,7 +39,7 @@ def scores_on(model: ModelProto, frames: Iterable[NDArray[np.uint8]]) -> NDArray
     options.log_severity_level = _FATAL_ONLY
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return np.array([float(np.squeeze(session.run(["score"], {"frame": frame})[0])) for frame in frames])
+    return np.array([float(np.squeeze(session.run(["score"], dict(inputs))[0])) for inputs in frames])
 
 
 def logit_shift(scores: NDArray[np.float64], reference: NDArray[np.float64]) -> float:

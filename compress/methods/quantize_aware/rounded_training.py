@@ -15,6 +15,7 @@ from ...networks.base.inspector import Inspector
 from ...recipe import ModuleContext
 from ...training.loop import History
 from ..distill.students import fit_with_teacher
+from ..quantize.settings import NARROW
 from .settings import QuantizeAwareStep
 
 _KEPT = 0.95
@@ -59,19 +60,21 @@ class Rounding(nn.Module):
 
 
 class RoundedConv(nn.Conv2d):
-    """A convolution between rounded inputs and rounded weights (int8 per output channel, symmetric).
+    """A convolution between rounded inputs and rounded weights (int8 per output channel, symmetric; 7 or 8 bits of it).
 
     Its weight and bias have the names of the convolution that it stands for. A batch norm behind it scales whole
     channels, and so does not change how its weights are rounded once it is folded in.
 
     Attributes:
         rounding: Of its inputs.
+        largest: Of the weights' integers: 127, or 63.
     """
 
     rounding: Rounding
+    largest: int
 
     @classmethod
-    def around(cls, conv: nn.Conv2d, *, symmetric: bool) -> RoundedConv:
+    def around(cls, conv: nn.Conv2d, *, symmetric: bool, weight_bits: int) -> RoundedConv:
         """Take over a convolution's parameters."""
         made = cls(
             conv.in_channels,
@@ -86,12 +89,14 @@ class RoundedConv(nn.Conv2d):
         )
         made.weight, made.bias = conv.weight, conv.bias
         made.rounding = Rounding(symmetric=symmetric)
+        made.largest = 2 ** (weight_bits - 1) - 1
         return made
 
     def forward(self, values: Tensor) -> Tensor:
         """Convolve `[N, channels, h, w]`, in float32: 16-bit floats would round int8's levels once more."""
-        scale = (self.weight.detach().abs().amax(dim=(1, 2, 3)) / 127).clamp_min(_LEAST)
-        weight = torch.fake_quantize_per_channel_affine(self.weight, scale, _zero(scale), 0, -127, 127)
+        largest = self.largest
+        scale = (self.weight.detach().abs().amax(dim=(1, 2, 3)) / largest).clamp_min(_LEAST)
+        weight = torch.fake_quantize_per_channel_affine(self.weight, scale, _zero(scale), 0, -largest, largest)
         with torch.autocast(values.device.type, enabled=False):
             found: Tensor = self._conv_forward(self.rounding(values), weight, self.bias)
         return found
@@ -106,7 +111,8 @@ def train_rounded(source: Path, step: QuantizeAwareStep, context: ModuleContext)
     torch.manual_seed(context.seed)
     checkpoint = load_checkpoint(source)
     require_reads_back(checkpoint, "quantize_aware")
-    rounded = with_rounding(copy.deepcopy(checkpoint.inspector), symmetric=step.symmetric)
+    inspector = copy.deepcopy(checkpoint.inspector)
+    rounded = with_rounding(inspector, symmetric=step.symmetric, weight_bits=context.weight_bits)
 
     def unrounded() -> Checkpoint:
         weights = rounded.state_dict()
@@ -114,12 +120,13 @@ def train_rounded(source: Path, step: QuantizeAwareStep, context: ModuleContext)
         return checkpoint
 
     history = fit_with_teacher("quantize_aware", rounded, step.fit, step.teacher, context, as_checkpoint=unrounded)
-    line = f"quantize_aware epoch {history.best_epoch} val AUROC {history.best_auroc:.4f} rounded"
+    narrow = f"; {NARROW}" if step.made_for(context.weight_bits) else ""
+    line = f"quantize_aware epoch {history.best_epoch} val AUROC {history.best_auroc:.4f} rounded{narrow}"
     save_checkpoint(context.target_file, replace(unrounded(), lineage=(*checkpoint.lineage, line)))
     return history
 
 
-def with_rounding(inspector: Inspector, *, symmetric: bool) -> Inspector:
+def with_rounding(inspector: Inspector, *, symmetric: bool, weight_bits: int) -> Inspector:
     """Put a `RoundedConv` in the place of each plain convolution, in place.
 
     Raises:
@@ -135,7 +142,7 @@ def with_rounding(inspector: Inspector, *, symmetric: bool) -> Inspector:
         msg = "quantize_aware: wanted a network with convolutions, got none; drop the step"
         raise RecipeError(msg)
     for parent, name, child in places:
-        setattr(parent, name, RoundedConv.around(child, symmetric=symmetric))
+        setattr(parent, name, RoundedConv.around(child, symmetric=symmetric, weight_bits=weight_bits))
     return inspector
 
 

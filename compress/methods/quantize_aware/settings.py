@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...recipe import StepSettings
-from ...training.fit_settings import FitSettings
+from ...training.fit_settings import FitSettings, StepFit
 from ...training.teacher_terms import DistillWeights
 
 
@@ -17,8 +19,12 @@ class QuantizeAwareStep(StepSettings):
     """
 
     symmetric: bool = False
-    fit: FitSettings = FitSettings(epochs=3, learning_rate=0.0005)
+    fit: StepFit = FitSettings(epochs=3, learning_rate=0.0005)
     teacher: DistillWeights = DistillWeights()
+
+    def made_for(self, weight_bits: int) -> dict[str, Any]:
+        """Name the bits of weights where they are not 8."""
+        return {"weight_bits": 7} if weight_bits < 8 else {}
 
     @property
     def training(self) -> FitSettings:

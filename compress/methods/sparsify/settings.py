@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...recipe import StepSettings
-from ...training.fit_settings import FitSettings
+from ...training.fit_settings import FitSettings, StepFit
 from ...training.teacher_terms import DistillWeights
 
 
@@ -15,7 +15,7 @@ class SparsifyStep(StepSettings):
         teacher: The weights of the teacher's terms while fine-tuning.
     """
 
-    fit: FitSettings = FitSettings(epochs=6, learning_rate=0.001)
+    fit: StepFit = FitSettings(epochs=6, learning_rate=0.001)
     teacher: DistillWeights = DistillWeights()
 
     @property

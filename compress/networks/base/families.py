@@ -14,7 +14,7 @@ from ....inspection.base.plugins import plugins, provider, unknown_plugin
 from ....inspection.base.storage import digest_of_file
 from ....inspection.base.validation import checked_settings
 from ....inspection.data.frame import FrameSpec
-from .backbones import Origin
+from .backbones import Origin, not_installed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,6 +66,29 @@ def normal_network(network: dict[str, Any]) -> dict[str, Any]:
     family, options = _split(network)
     settings = checked_settings(family.settings_type, options, lead=f"network {family.name}: ")
     return {"family": family.name, **settings.model_dump(mode="json")}
+
+
+def full_network(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a description with every key of its family, those too that `normal_network` leaves out at their default.
+
+    Raises:
+        LineFileError: No such family, or a value that its settings do not take.
+    """
+    written = normal_network(dict(network))
+    family, _ = _split(written)
+    return {**{name: field.default for name, field in family.settings_type.model_fields.items()}, **written}
+
+
+def missing_weights(network: Mapping[str, Any]) -> str | None:
+    """Say which pretrained weights a network starts from that are not installed, and the command; None: all are there.
+
+    Raises:
+        LineFileError: No such weights are known.
+    """
+    options = full_network(network)
+    if "backbone" not in options or not isinstance(pretrained := options.get("pretrained"), bool | str):
+        return None
+    return not_installed(options["backbone"], pretrained) if pretrained else None
 
 
 NetworkSettings = Annotated[dict[str, Any], AfterValidator(normal_network)]
@@ -121,17 +144,54 @@ def with_moments(frame: FrameSpec, origin: Origin | None) -> FrameSpec:
     return replace(frame, mean=origin.moments[0], std=origin.moments[1])
 
 
-def build_network(network: dict[str, Any], channels: int) -> nn.Module:
+def build_network(network: dict[str, Any], channels: int, *, kinds: int = 0) -> nn.Module:
     """Make an untrained network from its description.
 
+    Args:
+        network: The description.
+        channels: Of the frames.
+        kinds: Kinds of defect that it is to tell apart: so many maps more than the one of any defect.
+
     Raises:
-        LineFileError: The description is wrong.
+        LineFileError: The description is wrong, or the network cannot tell kinds apart.
         MissingPartError: The family's package is not installed.
     """
     family, options = _split(normal_network(network))
     if (missing := family.missing()) is not None:
         raise MissingPartError(missing)
-    return family.build(family.settings_type.model_validate(options), channels)
+    built = family.build(family.settings_type.model_validate(options), channels)
+    return _with_kinds(built, kinds, name=family.name) if kinds else built
+
+
+def _with_kinds(network: nn.Module, kinds: int, *, name: str) -> nn.Module:
+    """Widen the last layer, a convolution to one map, by one map for each kind, in place."""
+    import torch
+
+    layers = [(path, each) for path, each in network.named_modules() if isinstance(each, torch.nn.Conv2d)]
+    if not layers or layers[-1][1].out_channels != 1:
+        msg = (
+            f"network {name}: wanted a last layer that is a convolution to one map, to tell {kinds} kinds of defect "
+            "apart; take another family, or leave teacher.kinds out"
+        )
+        raise LineFileError(msg)
+    path, old = layers[-1]
+    kernel, stride, padding = old.kernel_size, old.stride, old.padding
+    wide = torch.nn.Conv2d(
+        old.in_channels,
+        1 + kinds,
+        (kernel[0], kernel[1]),
+        (stride[0], stride[1]),
+        padding if isinstance(padding, str) else (padding[0], padding[1]),
+        bias=old.bias is not None,
+    )
+    with torch.no_grad():
+        wide.weight[:1] = old.weight
+        if wide.bias is not None and old.bias is not None:
+            wide.bias.zero_()
+            wide.bias[:1] = old.bias
+    parent, _, own = path.rpartition(".")
+    setattr(network.get_submodule(parent), own, wide)
+    return network
 
 
 def _split(network: Mapping[str, Any]) -> tuple[Family, dict[str, Any]]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ....inspection.base.errors import LineFileError
-from .backbones import backbone_weights, classifier_of
+from .backbones import Origin, backbone_weights, classifier_of
 
 _STAGE_FACTORS = (1, 2, 4, 4)  # at strides 4, 8, 16, 32
-_STRIDES = (4, 8, 16, 32)
 
 
 def conv_unit(channels_in: int, channels_out: int, *, stride: int = 1) -> nn.Sequential:
@@ -82,46 +82,109 @@ class PlainNetwork(nn.Module):
         return logits
 
 
-class TimmNetwork(nn.Module):
-    """A timm backbone's features at strides 4 to 32, then a `Pyramid`.
+class BackboneNetwork(nn.Module):
+    """A network of which one part may have learned elsewhere.
+
+    Attributes:
+        backbone: That part.
+    """
+
+    backbone: nn.Module
+
+
+def learned_part(network: nn.Module, origin: Origin | None) -> nn.Module | None:
+    """Give the part of a network whose first weights were learned elsewhere; None where there is none."""
+    return network.backbone if origin is not None and isinstance(network, BackboneNetwork) else None
+
+
+class TimmNetwork(BackboneNetwork):
+    """A timm backbone's features at some strides, then a `Pyramid`.
 
     Attributes:
         backbone: Gives one feature map per level.
         head: Fuses them.
+        whole: Gives logits `[N, 1, 1, 1]` of the frame, which are added; None: nothing is added.
     """
 
-    def __init__(self, backbone: str, width: int, channels: int, *, pretrained: bool | str | Path) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        width: int,
+        channels: int,
+        *,
+        pretrained: bool | str | Path,
+        strides: tuple[int, ...],
+        whole: nn.Module | None = None,
+    ) -> None:
         super().__init__()
-        import timm
-
-        probe = timm.create_model(backbone, features_only=True, pretrained=False, in_chans=channels)
-        strides = probe.feature_info.reduction()
-        levels = [i for i, stride in enumerate(strides) if stride in _STRIDES]
-        if [strides[i] for i in levels] != list(_STRIDES):
-            msg = f"network: {backbone} gives strides {strides}, wanted 4, 8, 16, 32; choose another"
-            raise LineFileError(msg)
-        weights = None if pretrained is False else _whole_weights(backbone, pretrained)
-        with _classifier_left_out():
-            self.backbone = timm.create_model(
-                backbone,
-                features_only=True,
-                pretrained=weights is not None,
-                pretrained_cfg_overlay={"state_dict": weights} if weights is not None else None,
-                in_chans=channels,  # of pretrained weights for three channels, one channel takes the sum
-                out_indices=tuple(levels),
-            )
-        self.head = Pyramid(list(self.backbone.feature_info.channels()), width)
+        self.backbone = timm_features(backbone, channels, strides, pretrained=pretrained)
+        self.head = Pyramid(channels_of(self.backbone), width)
+        self.whole = whole
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Give logits `[N, 1, h / 4, w / 4]` of normalised frames `[N, channels, h, w]`."""
+        """Give logits `[N, 1, h / stride, w / stride]` of normalised frames `[N, channels, h, w]`."""
         logits: Tensor = self.head(self.backbone(pixels))
-        return logits
+        return logits if self.whole is None else logits + self.whole(pixels)
+
+
+def timm_features(
+    backbone: str, channels: int, strides: tuple[int, ...], *, pretrained: bool | str | Path
+) -> nn.Module:
+    """Make the part of a timm network that gives feature maps at some strides, finest first, and nothing behind it.
+
+    Args:
+        backbone: timm's name.
+        channels: Of the frames; of pretrained weights for three channels, one channel takes the sum.
+        strides: Wanted, ascending.
+        pretrained: See `TimmSettings`.
+
+    Raises:
+        LineFileError: It has no maps at these strides.
+        MissingPartError: The weights that are asked for are not installed.
+        WeightsError: They cannot be read, or are another network's.
+    """
+    import timm
+
+    probe = timm.create_model(backbone, features_only=True, pretrained=False, in_chans=channels)
+    given = probe.feature_info.reduction()
+    levels = [i for i, stride in enumerate(given) if stride in strides]
+    if [given[i] for i in levels] != list(strides):
+        wanted = ", ".join(map(str, strides))
+        msg = f"network: {backbone} gives strides {given}, wanted {wanted}; choose another"
+        raise LineFileError(msg)
+    weights = None if pretrained is False else _whole_weights(backbone, pretrained, features=probe.state_dict().keys())
+    with _classifier_left_out():
+        features: nn.Module = timm.create_model(
+            backbone,
+            features_only=True,
+            pretrained=weights is not None,
+            pretrained_cfg_overlay={"state_dict": weights} if weights is not None else None,
+            in_chans=channels,
+            out_indices=tuple(levels),
+        )
+    if levels[-1] + 1 < len(given):
+        _cut_behind(features)
+    return features
+
+
+def channels_of(features: nn.Module) -> list[int]:
+    """Give the channels of the maps that `timm_features` gives, finest first."""
+    info: Any = features.feature_info
+    return list(info.channels())
 
 
 def _stage(channels_in: int, channels_out: int, depth: int) -> nn.Sequential:
     units = [conv_unit(channels_in, channels_out, stride=2)]
     units += [conv_unit(channels_out, channels_out) for _ in range(depth - 1)]
     return nn.Sequential(*units)
+
+
+def _cut_behind(features: nn.Module) -> None:
+    """Drop the blocks behind the last map, in place: timm's feature networks in blocks run them for nothing."""
+    info: Any = features.feature_info
+    stages = [each["stage"] for each in info.get_dicts() if "stage" in each]
+    if stages and isinstance(blocks := getattr(features, "blocks", None), nn.Sequential):
+        features.blocks = blocks[: max(stages)]
 
 
 @contextmanager
@@ -136,9 +199,10 @@ def _classifier_left_out() -> Iterator[None]:
         builder.setLevel(level)
 
 
-def _whole_weights(backbone: str, pretrained: bool | str | Path) -> dict[str, Tensor]:
+def _whole_weights(backbone: str, pretrained: bool | str | Path, *, features: Collection[str]) -> dict[str, Tensor]:
     """Read pretrained weights for three channels and see that every name and shape is the network's."""
     import timm
 
     whole = timm.create_model(backbone, pretrained=False)
-    return backbone_weights(backbone, pretrained, whole.state_dict(), classifier_of(whole))
+    classifier = classifier_of(whole)
+    return backbone_weights(backbone, pretrained, whole.state_dict(), classifier=classifier, features=features)

@@ -14,10 +14,12 @@ function picture(frame) {
   image.alt = `${frame.name}: ${frame.answer}`;
   const caption = document.createElement("figcaption");
   const verdict = document.createElement("b");
-  verdict.textContent = (frame.answer === "pass" ? "✓ pass" : "✕ reject") + (frame.standing === "answered" ? "" : `, ${frame.standing}`);
+  verdict.textContent = (frame.answer === "pass" ? "✓ pass" : frame.review ? "? look at it" : "✕ reject") + (frame.standing === "answered" ? "" : `, ${frame.standing}`);
   const score = document.createElement("span");
   score.textContent = frame.score === null ? "no score" : `score ${frame.score.toFixed(3)}`;
-  caption.append(verdict, score);
+  const found = document.createElement("span");
+  found.textContent = frame.found;
+  caption.append(verdict, found, score);
   figure.append(image, caption);
   return figure;
 }

@@ -9,10 +9,10 @@ import pytest
 from beltline.benchmarks.gates.escape import GATE
 from beltline.benchmarks.proof.gate import Evidence, Finding, Run
 from beltline.benchmarks.proof.miss_rate import Proof
-from beltline.inspection.line.gates import EscapeGate
+from beltline.inspection.line.gates import EscapeGate, KindGate
 from beltline.inspection.statistics.bounds import rate_lower, rate_upper
 from beltline.inspection.statistics.paired import compare_escapes
-from beltline.inspection.statistics.quality import Paired, Quality, Rate
+from beltline.inspection.statistics.quality import Paired, Portion, Quality, Rate
 
 IN_TIME = Run(
     proof=Proof(verdict="fits", misses=0, frames=4603, upper=0.001, lower=0.0, frames_needed=0), deadline_ms=10.0
@@ -108,3 +108,36 @@ def test_the_scale_shows_what_decides() -> None:
     rise = paired(10, 0, 2000)
     found = judged(rate(10, 2000), rise, EscapeGate(max_increase=0.001))
     assert found.scale == (rise.increase, rise.increase_upper, 0.001)
+
+
+def _kinds(gate: EscapeGate, **counts: tuple[int, int]) -> Finding:
+    portions = []
+    for kind, (count, of) in counts.items():
+        lower, upper = (bound(count, of, confidence=gate.kind_confidence) for bound in (rate_lower, rate_upper))
+        portions.append(Portion(name=kind, rate=Rate(count=count, of=of, upper=upper, lower=lower)))
+    quality = Quality(
+        auroc=0.9,
+        auroc_interval=(0.8, 1),
+        threshold=0.5,
+        escape=rate(0, 1000),
+        overkill=rate(0, 100),
+        gated_kinds=tuple(portions),
+    )
+    return GATE.judge(Evidence(run=IN_TIME, quality=quality), gate)
+
+
+def test_a_kind_has_a_limit_of_its_own() -> None:
+    gate = EscapeGate(kinds={"crack": KindGate(max=0.01)})
+    assert _kinds(gate, crack=(0, 299)).outcome == "fits"
+    missed = _kinds(gate, crack=(20, 299))
+    assert (missed.outcome, "of crack at least" in missed.proven) == ("misses", True)
+    few = _kinds(gate, crack=(0, 20))
+    assert few.outcome == "inconclusive"
+    assert "at least 299 different parts with crack" in few.next_step
+
+
+def test_many_limits_share_the_error() -> None:
+    gate = EscapeGate(kinds={"crack": KindGate(max=0.01), "pit": KindGate(max=0.01)})
+    assert gate.kind_confidence == pytest.approx(0.975)
+    assert _kinds(gate, crack=(0, 299), pit=(0, 299)).outcome == "inconclusive"
+    assert _kinds(gate, crack=(0, 368), pit=(0, 368)).outcome == "fits"

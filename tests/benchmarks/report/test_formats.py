@@ -201,8 +201,12 @@ def test_cautions_and_escapes_apart_stand_in_every_format(report: dict[str, Any]
     report["rows"][3]["cautions"] = [caution]
     report["rows"][3]["quality"]["by_kind"] = [{"name": "mouse bite", "count": 3, "of": 41, "upper": 0.18}]
     report["rows"][3]["quality"]["by_group"] = [{"name": "board 7", "count": 2, "of": 5, "upper": 0.8}]
+    rates = {"escape": {"count": 1, "of": 74, "upper": 0.06}, "overkill": {"count": 0, "of": 0, "upper": 1.0}}
+    report["rows"][3]["quality"]["by_design"] = [{"name": "board 9", **rates}]
     for name in formats():
         assert caution in printed(report, name), name
+    for name in ("html", "json", "md"):
+        assert "board 9" in printed(report, name), name
     for name in ("csv", "html", "json", "md"):
         text = printed(report, name)
         assert "mouse bite" in text, name

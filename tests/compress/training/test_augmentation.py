@@ -11,7 +11,7 @@ from beltline.inspection.data.dataset import Dataset, Sample
 from beltline.inspection.data.images import read_frame
 from beltline.inspection.data.masks import read_mask
 
-STILL = AugmentationSettings(symmetries="none", zoom=1, aspect=1, rotation_deg=0, lighting=0)
+STILL = AugmentationSettings(crop=None, symmetries="none", zoom=1, aspect=1, rotation_deg=0, lighting=0)
 
 
 def maker(data: Dataset, settings: AugmentationSettings) -> Augmenter:
@@ -70,7 +70,7 @@ def test_views_of_a_good_part_are_good(line_data: Dataset) -> None:
 
 def test_an_image_label_alone_makes_the_whole_view_defective_without_a_mask(line_data: Dataset) -> None:
     labelled = replace(first(line_data, defective=True), mask=None)
-    for view in views(line_data, AugmentationSettings(), labelled, 5):
+    for view in views(line_data, AugmentationSettings(crop=None), labelled, 5):
         assert (view.defective, view.has_mask, bool(view.mask.any())) == (True, False, False)
 
 
@@ -96,6 +96,18 @@ def test_negatives_are_the_views_turned_about_and_keep_their_masks(line_data: Da
     for one, other in zip(plain, turned, strict=True):
         assert np.array_equal(one.pixels, 255 - other.pixels)
         assert np.array_equal(one.mask, other.mask)
+
+
+def test_negatives_say_nothing_of_kinds(line_data: Dataset) -> None:
+    """An open line, inverted, is a short: what is marked stays, its kind is not known."""
+    sample = first(line_data, defective=True)
+    for share in (0.0, 1.0):
+        made = maker(line_data, AugmentationSettings(crop=64, lighting=0, invert=share))
+        telling = replace(made, frame=replace(made.frame, kinds=line_data.kinds))
+        seen = [telling.view(sample, np.random.default_rng(seed)) for seed in range(10)]
+        assert any(view.mask.any() for view in seen)
+        assert all(view.kinds is not None and (share < 1 or not view.kinds.any()) for view in seen)
+        assert share == 1 or any(view.kinds is not None and view.kinds.any() for view in seen)
 
 
 def test_strokes_show_good_frames_with_made_up_defects(line_data: Dataset) -> None:

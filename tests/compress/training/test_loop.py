@@ -23,6 +23,7 @@ from beltline.compress.training import loop
 from beltline.compress.training.fit_settings import AugmentationSettings, FitSettings
 from beltline.compress.training.loop import LAST_GOOD, History, Job, _Trainer, fit
 from beltline.compress.training.losses import Batch, label_loss
+from beltline.compress.training.processes import Team
 from beltline.compress.training.scores import batch_scores
 from beltline.inspection.base.errors import RecipeError
 from beltline.inspection.data.dataset import Dataset
@@ -77,7 +78,7 @@ def test_layers_may_multiply_in_short_floats_but_weights_and_sums_stay_whole(
     torch.manual_seed(1)
     frame = load_checkpoint(teacher).frame
     inspector = Inspector(build_network({"family": "plain", "width": 8, "depth": 1}, frame.channels), frame)
-    longer = FIT.model_copy(update={"epochs": 4, "samples_per_epoch": 64, "learning_rate": 0.004})
+    longer = FIT.model_copy(update={"epochs": 6, "samples_per_epoch": 64, "learning_rate": 0.004})
     history = fit(replace(_job(line_data, inspector), settings=longer, loss=watched))
     assert seen == {short or torch.float32}
     assert {weight.dtype for weight in inspector.parameters()} == {torch.float32}
@@ -148,7 +149,8 @@ def test_without_averaging_the_weights_themselves_are_kept(line_data: Dataset, t
         replace(
             _job(line_data, load_checkpoint(teacher).inspector),
             settings=FIT.model_copy(update={"ema": 0.0, "epochs": 1}),
-        )
+        ),
+        Team(),
     )
     trainer.epoch()
     pairs = zip(trainer.average.parameters(), trainer.model.parameters(), strict=True)

@@ -63,6 +63,15 @@ def test_weights_of_one_and_of_four_bytes_are_coded_about_as_well_as_any_code_of
         assert unpacked(coded, content) == content
 
 
+def test_the_whole_file_says_how_it_is_coded_not_its_beginning() -> None:
+    text = bytes(np.random.default_rng(5).integers(97, 123, 150_000, dtype=np.uint8))
+    weights = np.random.default_rng(6).normal(0, 0.02, 120_000).astype(np.float32).tobytes()
+    coded = packed(text + weights)
+    assert coded is not None
+    assert len(coded) < 0.97 * len(lzma.compress(text + weights, preset=9))
+    assert unpacked(coded, text + weights, piece=100_000) == text + weights
+
+
 def test_bytes_without_pattern_travel_as_they_are() -> None:
     assert packed(np.random.default_rng(4).bytes(50_000)) is None
     assert packed(b"") is None

@@ -6,15 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
+from beltline.compress.methods.quantize import METHOD, QuantizeStep
+from beltline.compress.methods.quantize.shifts import scores_on
+from beltline.export.artifacts import backends
 from beltline.export.bundles.fitness import cautions_for, require_architecture
 from beltline.export.bundles.golden import golden_of
 from beltline.export.bundles.manifest import Manifest
 from beltline.export.bundles.proof import prove_models
 from beltline.export.bundles.reading import Unpacked, open_bundle
 from beltline.export.bundles.writing import BundleParts, write_bundle
+from beltline.export.contracts import Frame, Graph
+from beltline.export.graph_file import open_graph
 from beltline.inspection.base.errors import BundleError, MissingPartError, ParityError
-from beltline.targets.fingerprint import fingerprint
+from beltline.targets.fingerprint import fingerprint, weight_bits
+from frames_judge import TARGET, context_of
 
 
 def unpacked(parts: BundleParts, folder: Path) -> Unpacked:
@@ -42,6 +49,26 @@ def test_one_flipped_decision_refuses_the_bundle(bundle: Any, tmp_path: Path) ->
     flipped = golden_of(golden.frames, {"onnx_runtime": scores}, {"onnx_runtime": threshold})
     with pytest.raises(ParityError, match=r"1 flipped of 12 golden frames \(first golden/003\.pgm") as caught:
         prove_models(unpacked(replace(bundle.parts, golden=flipped), tmp_path), threads=1)
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.skipif(weight_bits(fingerprint(())) == 8, reason="no sum of this processor overflows")
+@pytest.mark.parametrize("backend", ["onnx_runtime", "open_vino"])
+def test_int8_made_for_vnni_is_refused_on_a_processor_without(
+    backend: str, tiny_graph: Graph, frames: list[Frame], bundle: Any, tmp_path: Path
+) -> None:
+    """Its golden scores are those of exact sums, as a processor with VNNI gives them."""
+    context = replace(context_of(frames, tmp_path / "int8.onnx", backend=backend), weight_bits=8)
+    METHOD.apply(tiny_graph.path, QuantizeStep(scheme="onnx_runtime"), context)
+    (tmp_path / "built").mkdir()
+    artifact = backends()[backend].build(open_graph(context.target_file), TARGET, tmp_path / "built")
+    exact = scores_on(onnx.load(context.target_file), [{"frame": frame} for frame in frames]).tolist()
+    threshold = sum(sorted(exact)[5:7]) / 2
+    golden = golden_of(bundle.parts.golden.frames, {backend: exact}, {backend: threshold})
+    model = replace(bundle.parts.models[0], artifact=artifact, threshold=threshold)
+    parts = replace(bundle.parts, golden=golden, models=(model,))
+    with pytest.raises(ParityError, match=r"flipped of 12 golden frames .*no VNNI, .*reduce_range: true") as caught:
+        prove_models(unpacked(parts, tmp_path), threads=1)
     assert caught.value.exit_code == 3
 
 

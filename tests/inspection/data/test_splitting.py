@@ -93,13 +93,23 @@ def test_a_full_split_stays() -> None:
     ("splits", "message"),
     [
         (["train", None, "test"], "1 of 3 images have no split, such as 0001.png"),
-        (["train", "val"], "wanted train and test or all of train, val, test, got train, val"),
-        (["test"], "got test"),
+        (["val", "test"], "wanted train and test or all of train, val, test, got test, val"),
     ],
 )
 def test_half_a_split_is_refused(splits: list[Split | None], message: str) -> None:
     with pytest.raises(DataError, match=message):
         plan_splits([_listing(at, "good", split) for at, split in enumerate(splits)])
+
+
+def test_one_split_alone_is_dealt_anew_and_val_alone_serves_as_the_test() -> None:
+    planned, plan = plan_splits([_listing(at, "pit" if at % 2 else "good", "train") for at in range(20)])
+    assert {each.split for each in planned} == {None}
+    assert "all images are in train" in plan.note
+    splits: list[Split] = ["train"] * 10 + ["val"] * 4
+    planned, plan = plan_splits([_listing(at, "pit" if at % 2 else "good", each) for at, each in enumerate(splits)])
+    assert Counter(each.split for each in planned) == {"train": 10, "test": 4}
+    assert plan.dealt == "train"
+    assert plan.note.startswith("no test split was given: val serves as the test")
 
 
 def test_checks_pass_on_disjoint_splits_with_both_classes() -> None:

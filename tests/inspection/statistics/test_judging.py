@@ -6,7 +6,7 @@ import pytest
 from beltline.inspection.base.errors import DataError
 from beltline.inspection.data.dataset import Sample
 from beltline.inspection.line.gates import Gates
-from beltline.inspection.statistics.bounds import rate_upper
+from beltline.inspection.statistics.bounds import rate_lower, rate_upper
 from beltline.inspection.statistics.judging import by_part, decide, judge_quality
 
 SCORES = [0.1, 0.2, 0.6, 0.3, 0.8, 0.9]
@@ -83,6 +83,18 @@ def _samples(defective: list[bool] = DEFECTIVE, *, images_per_part: int = 1) -> 
     ]
 
 
+def test_groups_of_many_photographs_are_counted_apart_with_exact_intervals() -> None:
+    samples = _samples([True] * 4 + [False] * 6 + [True] * 2 + [False] * 8 + [False], images_per_part=10)
+    scores = [0.1, *[0.9] * 4, *[0.1] * 5, *[0.9] * 2, *[0.1] * 9]
+    worse, better = judge_quality(scores, samples, threshold=0.5, gates=Gates()).by_design
+    assert (worse.name, worse.escape.count, worse.escape.of) == ("part0", 1, 4)
+    assert worse.escape.lower == rate_lower(1, 4, confidence=0.95)
+    assert worse.escape.upper == rate_upper(1, 4, confidence=0.95)
+    assert (worse.overkill.count, worse.overkill.of) == (1, 6)
+    assert (better.name, better.escape.count, better.overkill.count) == ("part1", 0, 0)
+    assert judge_quality(scores[:10], samples[:10], threshold=0.5, gates=Gates()).by_design == ()
+
+
 def test_escapes_are_counted_for_each_kind_and_group() -> None:
     kinds = ["pit", "pit", "scratch", "good"]
     samples = [
@@ -135,3 +147,15 @@ def test_whole_parts_are_compared_with_the_teacher() -> None:
     paired = judge_quality(scores, parts, threshold=0.5, gates=Gates(), teacher=teacher).paired
     assert paired is not None
     assert (paired.new_escapes, paired.recovered, paired.new_escape_paths) == (1, 1, ("image000.png",))
+
+
+def test_escapes_are_counted_by_the_length_of_the_defect() -> None:
+    samples = _samples()
+    lengths = {sample.path: 5.0 if at % 2 else 17.0 for at, sample in enumerate(samples) if sample.defective}
+    quality = judge_quality(SCORES, samples, threshold=0.5, gates=Gates(), lengths_px=lengths)
+    assert [each.from_px for each in quality.by_size] == [4, 16]
+    assert sum(each.escape.of for each in quality.by_size) == quality.escape.of
+    assert sum(each.escape.count for each in quality.by_size) == quality.escape.count
+    assert judge_quality(SCORES, samples, threshold=0.5, gates=Gates()).by_size == ()
+    alike = dict.fromkeys(lengths, 9.0)
+    assert judge_quality(SCORES, samples, threshold=0.5, gates=Gates(), lengths_px=alike).by_size == ()

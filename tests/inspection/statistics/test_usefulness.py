@@ -76,9 +76,17 @@ def test_a_few_parts_that_come_out_well_by_chance_are_not_called_useful() -> Non
     assert [each.finding for each in found].count("useful") < resampled, "resampling three parts is too sure of itself"
 
 
-def test_nan_and_a_missing_class_are_refused() -> None:
+def test_without_defects_it_says_so_and_nothing_else() -> None:
+    (one, other) = (samples(3, 0), samples(0, 3))
+    alone = one if not any(each.defective for each in one) else other
+    assert usefulness(np.arange(3.0), alone).finding == "no defects"
+    assert usefulness(np.ones(3), alone).finding == "alike"
+
+
+def test_nan_and_missing_good_parts_are_refused() -> None:
     parts = samples(3, 3)
     with pytest.raises(DataError):
         usefulness(np.full(6, np.nan), parts)
+    (one, other) = (samples(3, 0), samples(0, 3))
     with pytest.raises(DataError):
-        usefulness(np.arange(3.0), samples(3, 0))
+        usefulness(np.arange(3.0), one if any(each.defective for each in one) else other)

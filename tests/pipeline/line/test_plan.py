@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from beltline.compress.recipe import RecipeSettings
 from beltline.inspection.data.dataset import SPLITS, Dataset, Sample
 from beltline.inspection.data.settings import DataSettings
 from beltline.inspection.line.gates import Gates, MissGate
@@ -61,7 +62,9 @@ def test_the_stall_allowed_for_multiplies_the_frames() -> None:
 
 
 def test_trying_several_recipes_is_told_to_cost_confidence() -> None:
-    notes = plan(builtin_line_file(Path("runs")))["notes"]
+    line_file = builtin_line_file(Path("runs"))
+    shorter = RecipeSettings.model_validate({"name": "pruned", "steps": ("prune",)})
+    notes = plan(line_file.model_copy(update={"recipes": (*line_file.recipes, shorter)}))["notes"]
     assert any(note.startswith("2 recipes are tried on one test split") and "0.975" in note for note in notes)
 
 

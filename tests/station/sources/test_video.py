@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from beltline.inspection.base.errors import SourceError
-from beltline.station.frames import FaultyFrame, OfferedFrame, Quiet, Source, source_kinds
+from beltline.station.frames import FaultyFrame, OfferedFrame, PixelRule, Quiet, Source, source_kinds
 from beltline.station.intake.capture import built_in
 from pydantic import ValidationError
 
@@ -28,7 +28,7 @@ def video(tmp_path: Path) -> Path:
 
 def opened(kind: str, channels: int = 1, **settings: Any) -> Source:
     found = source_kinds()[kind]
-    return found.open(found.settings_type.model_validate(settings), name=kind, channels=channels)
+    return found.open(found.settings_type.model_validate(settings), name=kind, pixels=PixelRule(channels=channels))
 
 
 def taken(source: Source, most: int) -> list[OfferedFrame | FaultyFrame]:

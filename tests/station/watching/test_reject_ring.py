@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from beltline.inspection.base.errors import StorageError
+from beltline.station.outcomes import Seen
 from beltline.station.settings import RingSettings
 from beltline.station.watching import reject_ring
 from beltline.station.watching.reject_ring import RejectRing
@@ -37,6 +38,22 @@ def test_a_rejected_frame_is_kept_with_heatmap_and_score(tmp_path: Path) -> None
     np.testing.assert_array_equal(cv2.imread(str(entry / "heatmap.png"), cv2.IMREAD_UNCHANGED), frame.heatmap)
     facts = json.loads((entry / "outcome.json").read_text("utf-8"))
     assert (facts["number"], facts["score"], facts["answer"]) == (7, 0.75, "reject")
+
+
+def test_boxes_are_drawn_in_a_picture_of_their_own_where_something_was_found(tmp_path: Path) -> None:
+    """Boxes are in camera pixels; the kept image is a region of it."""
+    found = {"kind": "pit", "box": [110.0, 205.0, 12.0, 8.0]}
+    image = np.full((60, 80, 1), 90, np.uint8)
+    made = outcome(answer="reject", score=0.9, findings=(found,))
+    ring_in(tmp_path).take(Seen(outcome=made, image=image, heatmap=None, origin=(100, 190)))
+    (entry,) = tmp_path.iterdir()
+    drawn = cv2.imread(str(entry / "boxes.png"), cv2.IMREAD_UNCHANGED)
+    changed = np.argwhere((drawn != 90).any(axis=2))
+    left, top, right, bottom = 10 - 1, 15 - 1, 10 + 12 + 1, 15 + 8 + 1
+    assert drawn[bottom, left:right].tolist() == [[255, 200, 0]] * (right - left)  # BGR, as cv2 reads it
+    assert (changed[:, 0].max(), changed[:, 1].min()) == (bottom, left)
+    assert (drawn[top + 1 : bottom, left + 1 : right] == 90).all()  # nothing covers the defect
+    np.testing.assert_array_equal(cv2.imread(str(entry / "frame.png"), cv2.IMREAD_UNCHANGED), image[..., 0])
 
 
 def test_colours_stay_what_they_are(tmp_path: Path) -> None:

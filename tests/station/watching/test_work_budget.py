@@ -55,7 +55,9 @@ def drift(_: Path) -> Callable[[Seen], None]:
 
 
 def page(_: Path) -> Callable[[Seen], None]:
-    return LastFrames().take
+    frames = LastFrames()
+    frames.shown()  # pictures are drawn while somebody looks
+    return frames.take
 
 
 @pytest.mark.parametrize(("made", "ms_per_s"), [(ring, RING_MS_PER_S), (drift, DRIFT_MS_PER_S), (page, PAGE_MS_PER_S)])

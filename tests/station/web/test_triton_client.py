@@ -35,7 +35,7 @@ def test_health_and_metadata(client: Any, running: Any) -> None:
     model = client.get_model_metadata("tiny")
     assert (model["name"], model["versions"]) == ("tiny", [version])
     assert model["inputs"] == [{"name": "frame", "datatype": "UINT8", "shape": [-1, -1, 1]}]
-    assert [each["name"] for each in model["outputs"]] == ["score", "reject", "standing"]
+    assert [each["name"] for each in model["outputs"]] == ["score", "reject", "standing", "review", "findings"]
 
 
 @pytest.mark.parametrize("binary", [True, False])

@@ -199,9 +199,8 @@ def test_without_the_check_the_same_model_would_overflow(frames: list[Frame]) ->
 
 def test_a_scale_that_float16_loses_keeps_its_layer(frames: list[Frame], tmp_path: Path) -> None:
     onnx.save(layered([0.1, 1e-5, 1e5, 0.1]), tmp_path / "float.onnx")
-    QUANTIZE.apply(
-        tmp_path / "float.onnx", QuantizeStep(scheme="tensor_rt"), context_of(frames, tmp_path / "int8.onnx")
-    )
+    jetson = replace(context_of(frames, tmp_path / "int8.onnx"), weight_bits=8)
+    QUANTIZE.apply(tmp_path / "float.onnx", QuantizeStep(scheme="tensor_rt"), jetson)
     METHOD.apply(tmp_path / "int8.onnx", HalfStep(), context_of(frames, tmp_path / "half.onnx"))
     notified = open_graph(tmp_path / "half.onnx").lineage[-1]
     assert "layer1 (a scale before it is 7.87e-08)" in notified

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from beltline.compress.methods.cluster import int8_weights
 from beltline.compress.methods.quantize import METHOD
 from beltline.compress.methods.quantize.calibration import Calibration, onnx_runtime_reader, spread_frames
 from beltline.compress.methods.quantize.schemes import SCHEMES
@@ -51,10 +53,39 @@ def test_each_calibrator_gives_its_own_ranges_and_nearly_the_same_scores(
     assert np.mean(scales["percentile"]) < np.mean(scales["min_max"])
 
 
-def test_the_lineage_names_scheme_and_calibrator(tiny_graph: Graph, frames: list[Frame], tmp_path: Path) -> None:
-    path = tmp_path / "int8.onnx"
-    METHOD.apply(tiny_graph.path, QuantizeStep(scheme="onnx_runtime", frames=2), context_of(frames, path))
-    assert open_graph(path).lineage[-1] == "quantize: onnx_runtime, min_max"
+def test_the_lineage_names_scheme_calibrator_and_narrow_weights(
+    tiny_graph: Graph, frames: list[Frame], tmp_path: Path
+) -> None:
+    context = replace(context_of(frames, tmp_path / "int8.onnx"), weight_bits=8)
+    step = QuantizeStep(scheme="onnx_runtime", frames=2)
+    METHOD.apply(tiny_graph.path, step, context)
+    assert open_graph(context.target_file).lineage[-1] == "quantize: onnx_runtime, min_max"
+    METHOD.apply(tiny_graph.path, step, replace(context, weight_bits=7))
+    narrow = "weights in 7 bits, since sums of 8-bit ones overflow on x86 processors without VNNI"
+    assert open_graph(context.target_file).lineage[-1] == f"quantize: onnx_runtime, min_max; {narrow}"
+
+
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_weights_keep_to_the_bits_that_the_processor_multiplies(
+    scheme: str, tiny_graph: Graph, frames: list[Frame], tmp_path: Path
+) -> None:
+    def largest(weight_bits: int, **settings: object) -> int:
+        context = replace(context_of(frames, tmp_path / "int8.onnx"), weight_bits=weight_bits)
+        step = QuantizeStep.model_validate({"scheme": scheme, "frames": 4, **settings})
+        METHOD.apply(tiny_graph.path, step, context)
+        weights = int8_weights(onnx.load(context.target_file))
+        return max(int(np.abs(numpy_helper.to_array(each).astype(int)).max()) for each in weights)
+
+    assert largest(8) in (127, 128)
+    assert largest(7) in (63, 64)
+    assert largest(8, reduce_range=True) in (63, 64)
+
+
+def test_a_step_is_done_again_only_where_weights_are_narrower() -> None:
+    assert (QuantizeStep().made_for(8), QuantizeStep().made_for(7)) == ({}, {"weight_bits": 7})
+    assert QuantizeStep(reduce_range=True).made_for(8) == {"weight_bits": 7}
+    for other in ("cluster", {"prune": {"ratio": 0.5}}):
+        assert Step.model_validate(other).settings.made_for(7) == {}
 
 
 def test_the_reader_gives_every_frame_once_in_equal_parts(frames: list[Frame], tmp_path: Path) -> None:
@@ -69,7 +100,7 @@ def test_the_reader_gives_every_frame_once_in_equal_parts(frames: list[Frame], t
             seen.append(given["frame"])
     wanted = list(spread_frames(calibration.context, 10, doing="looking"))
     assert len(seen) == len(wanted) == 10
-    assert all(np.array_equal(one, other) for one, other in zip(seen, wanted, strict=True))
+    assert all(np.array_equal(one, other["frame"]) for one, other in zip(seen, wanted, strict=True))
 
 
 def test_what_is_written_down_comes_back() -> None:

@@ -41,7 +41,7 @@ def test_activations_take_256_levels_between_the_extremes_and_zero_is_one_of_the
 
 def test_weights_are_rounded_per_output_channel_and_gradients_pass_straight_through() -> None:
     plain = conv()
-    rounded = RoundedConv.around(plain, symmetric=False).train()
+    rounded = RoundedConv.around(plain, symmetric=False, weight_bits=8).train()
     pixels = torch.randn(2, 3, 8, 8)
     exact, found = plain(pixels), rounded(pixels)
     error = float((exact - found).detach().abs().max())
@@ -54,8 +54,18 @@ def test_weights_are_rounded_per_output_channel_and_gradients_pass_straight_thro
     assert float(similarity) > 0.99
 
 
+@pytest.mark.parametrize(("weight_bits", "levels"), [(7, 127), (8, 255)])
+def test_weights_are_rounded_to_as_many_levels_as_the_processor_takes(weight_bits: int, levels: int) -> None:
+    plain = nn.Conv2d(1, 1, 100, bias=False)
+    plain.weight.data = torch.linspace(-1, 1, 10_000).reshape(1, 1, 100, 100)
+    rounded = RoundedConv.around(plain, symmetric=False, weight_bits=weight_bits).train()
+    rounded.rounding = nn.Identity()  # type: ignore[assignment]
+    picked = torch.eye(10_000)[::13].reshape(-1, 1, 100, 100)
+    assert rounded(picked).unique().numel() == levels
+
+
 def test_levels_are_not_rounded_again_where_training_multiplies_in_short_floats() -> None:
-    rounded = RoundedConv.around(conv(), symmetric=False).train()
+    rounded = RoundedConv.around(conv(), symmetric=False, weight_bits=8).train()
     pixels = torch.randn(2, 3, 8, 8)
     exact = rounded(pixels)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -66,14 +76,14 @@ def test_every_plain_convolution_is_wrapped_and_names_stay() -> None:
     inspector = Inspector(build_network({"family": "plain", "width": 8, "depth": 1}, 1), FRAME)
     names = set(inspector.state_dict())
     convolutions = sum(type(module) is nn.Conv2d for module in inspector.modules())
-    rounded = with_rounding(inspector, symmetric=True)
+    rounded = with_rounding(inspector, symmetric=True, weight_bits=8)
     assert sum(isinstance(module, RoundedConv) for module in rounded.modules()) == convolutions > 2
     assert names < set(rounded.state_dict())
 
 
 def test_a_network_without_convolutions_is_refused() -> None:
     with pytest.raises(RecipeError, match="with convolutions"):
-        with_rounding(Inspector(nn.Flatten(), FRAME), symmetric=False)
+        with_rounding(Inspector(nn.Flatten(), FRAME), symmetric=False, weight_bits=8)
 
 
 def test_the_step_trains_and_writes_a_plain_checkpoint(
@@ -92,6 +102,7 @@ def test_the_step_trains_and_writes_a_plain_checkpoint(
     METHOD.apply(tiny_checkpoint, QuantizeAwareStep(fit=fit), context)
     before, after = load_checkpoint(tiny_checkpoint), load_checkpoint(context.target_file)
     assert after.lineage[-1].startswith("quantize_aware epoch 1 val AUROC ")
+    assert " rounded; weights in 7 bits, since sums of 8-bit ones overflow" in after.lineage[-1]
     assert set(after.inspector.state_dict()) == set(before.inspector.state_dict())
     changed = after.inspector.state_dict()
     assert any(not torch.equal(tensor, changed[name]) for name, tensor in before.inspector.state_dict().items())

@@ -1,0 +1,1 @@
+"""What people found on the line goes into the next version."""

@@ -1,0 +1,1 @@
+"""Who says which product comes next: one file for each kind, with the constant `CHANGEOVER`."""
