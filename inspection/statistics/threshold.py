@@ -1,6 +1,10 @@
 """Where to cut: the score from which a part is rejected, fitted on val for each artifact as it runs.
 
 A threshold carried over from another precision is another operating point, so every compression step fits its own.
+Where val leaves room between overkill and escapes, the room is shared: a threshold at the edge of what val allows is
+the first to fail when the line brings parts that val does not show.
+
+scipy is imported where it is used: a measuring device has none.
 """
 
 from __future__ import annotations
@@ -14,6 +18,19 @@ from numpy.typing import ArrayLike, NDArray
 from ..base.errors import DataError
 from .bounds import rate_upper
 from .quality import Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscapeLimit:
+    """How many defects may pass.
+
+    Attributes:
+        of: Shape `[images]`, bool: the defective parts that the limit is for.
+        max: Largest share of them passed, in (0, 1).
+    """
+
+    of: ArrayLike
+    max: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +59,17 @@ def operating_point(
     max_overkill: float,
     confidence: float,
     groups: Sequence[str] | None = None,
+    escape_limits: Sequence[EscapeLimit] = (),
 ) -> OperatingPoint:
-    """Find the lowest threshold whose overkill is surely within the limit: the fewest escapes it allows.
+    """Find the threshold whose overkill is surely within the limit: the lowest, or a higher one that is surer still.
 
-    The cut lies midway between the two scores around it, so that a rounding error does not flip a decision. Since
-    it depends on the good scores' order alone, the bound holds for the next good part as it does in split conformal
-    prediction (Angelopoulos et al., arXiv 2208.02814).
+    The lowest allows the fewest escapes. It lies midway between the two scores around it, so that a rounding error does
+    not flip a decision. Since it depends on the good scores' order alone, the bound holds for the next good part as it
+    does in split conformal prediction (Angelopoulos et al., arXiv 2208.02814).
+
+    Where every escape limit is proven there too, the threshold rises to where the least sure of all limits is as sure
+    as it can be, each by its exact binomial test. Of thresholds that are alike in this it has the fewest escapes, and
+    it lies midway in the range of scores that has so few. Overkill stays proven, since it only falls.
 
     Args:
         scores: Shape `[images]`, finite; higher is more surely defective.
@@ -57,6 +79,7 @@ def operating_point(
         groups: The physical part of each image. Where given, a good part counts once, with the highest of its scores:
             the bound then holds for parts, whatever their photographs have in common, if parts come as those of val
             did. It is a distribution-free tolerance limit (S. S. Wilks, Annals of Mathematical Statistics 12, 1941).
+        escape_limits: Limits on defects passed; none: the lowest threshold.
 
     Raises:
         DataError: Shapes differ, a score is not finite, or there is no good part.
@@ -64,6 +87,10 @@ def operating_point(
     >>> point = operating_point([0.1, 0.2, 0.3, 0.7, 0.9], [0, 0, 0, 1, 1], max_overkill=0.05, confidence=0.95)
     >>> point.threshold, point.overkill.count, point.proven
     (0.5, 0, False)
+    >>> scores, defective = [*[0.1] * 100, *[0.9] * 100], [*[False] * 100, *[True] * 100]
+    >>> limit = EscapeLimit(of=defective, max=0.05)
+    >>> operating_point(scores, defective, max_overkill=0.05, confidence=0.95, escape_limits=[limit]).threshold
+    0.5
     """
     values, bad = checked_scores(scores, defective)
     good = np.sort(values[~bad] if groups is None else _highest_of_parts(values, bad, groups))[::-1]
@@ -72,6 +99,8 @@ def operating_point(
         raise DataError(msg)
     spared = _most_overkill(good.size, max_overkill=max_overkill, confidence=confidence)
     threshold = _midway_above(float(good[max(spared, 0)]), values)
+    if spared >= 0 and escape_limits:
+        threshold = _raised(threshold, good, values, escape_limits, max_overkill=max_overkill, doubt=1 - confidence)
     rejected = int((good >= threshold).sum())
     upper = rate_upper(rejected, good.size, confidence=confidence)
     return OperatingPoint(
@@ -80,6 +109,59 @@ def operating_point(
         escapes=int((values[bad] < threshold).sum()),
         proven=upper <= max_overkill,
     )
+
+
+def _raised(
+    lowest: float,
+    good: NDArray[np.float64],
+    values: NDArray[np.float64],
+    limits: Sequence[EscapeLimit],
+    *,
+    max_overkill: float,
+    doubt: float,
+) -> float:
+    """Share the room between the limits; `lowest` where there is none.
+
+    Args:
+        lowest: The lowest threshold whose overkill is within the limit.
+        good: Scores of good parts, in any order.
+        values: Scores of all parts.
+        limits: On escapes.
+        max_overkill: Limit on overkill.
+        doubt: Chance of an error that is allowed to each proof.
+    """
+    below = np.unique(values)
+    above = np.append(below[1:], max(1.0, np.nextafter(below[-1], np.inf)))
+    below, above = below[above > lowest], above[above > lowest]
+    if not below.size:
+        return lowest
+    passed = [np.sort(values[np.asarray(limit.of, dtype=np.bool_)]) for limit in limits]
+    escapes = [np.searchsorted(scores, below, side="right") for scores in passed]
+    escape_doubt = np.max(
+        [
+            _log_doubt(count, scores.size, limit.max)
+            for count, scores, limit in zip(escapes, passed, limits, strict=True)
+        ],
+        axis=0,
+    )
+    if escape_doubt[0] > np.log(doubt):
+        return lowest
+    overkill = good.size - np.searchsorted(np.sort(good), below, side="right")
+    most = np.maximum(escape_doubt, _log_doubt(overkill, good.size, max_overkill))
+    least_passed = np.sum(escapes, axis=0)
+    best = np.lexsort((least_passed, most))[0]
+    alike = (most == most[best]) & (least_passed == least_passed[best])
+    low, high = float(below[alike].min()), float(above[alike].max())
+    middle = low + (high - low) / 2
+    return middle if middle > low else high
+
+
+def _log_doubt(count: NDArray[np.int64], of: int, limit: float) -> NDArray[np.float64]:
+    """Logarithm of the chance to see so few events or fewer if their true share were at the limit, shape as `count`."""
+    from scipy.special import bdtr
+
+    with np.errstate(divide="ignore"):
+        return np.log(np.asarray(bdtr(count, of, limit), dtype=np.float64))
 
 
 def fit_threshold(scores: ArrayLike, defective: ArrayLike, *, max_overkill: float, confidence: float) -> float:

@@ -55,7 +55,8 @@ class ThresholdSettings(BaseModel):
 
     Attributes:
         max_overkill: Overkill on val that the threshold surely keeps to; None: the overkill gate's. Lower than the gate
-            where the line will bring parts that val does not show, such as a new board design.
+            where the line will bring parts that val does not show, such as a new board design. Where val proves the
+            escape gate too, the threshold is higher than this asks for, see `operating_point`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -134,6 +135,17 @@ class LineFile(BaseModel):
     def val_overkill(self) -> float:
         """Largest share of val's good parts that a threshold may reject."""
         return self.threshold.max_overkill or self.gates.overkill.max
+
+    @property
+    def cut(self) -> dict[str, Any]:
+        """All that thresholds fitted on val depend on besides scores, JSON-able."""
+        escape = self.gates.escape
+        return {
+            "overkill": self.val_overkill,
+            "confidence": self.gates.overkill.confidence,
+            "escape": escape.max,
+            "kinds": {kind: gate.max for kind, gate in escape.kinds.items()},
+        }
 
     @field_validator("recipes")
     @classmethod

@@ -179,7 +179,7 @@ def _key(job: RunJob, teacher: Made, assistant: Made, track: Track, space: Space
         "rungs": track.rungs,
         "space": space.to_json(),
         "gates": track.gates.model_dump(mode="json"),
-        "cut": job.line_file.val_overkill,
+        "cut": job.line_file.cut,
         "belt": [str(job.budget.arrivals), job.budget.deadline_ms],
         "devices": [
             [each.name, each.target.threads, machine_digest(each.facts, *space.shared["backend"])]

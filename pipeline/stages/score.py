@@ -25,7 +25,7 @@ from ...inspection.data.dataset import Sample, evenly
 from ...inspection.data.streaming import frames_of, held_together
 from ...inspection.statistics.judging import by_part
 from ...inspection.statistics.quantile import quantile
-from ...inspection.statistics.threshold import OperatingPoint, operating_point
+from ...inspection.statistics.threshold import EscapeLimit, OperatingPoint, operating_point
 from .artifact import build_artifact
 from .job import Made, RunJob
 from .measure import Device
@@ -109,8 +109,7 @@ def check_parity(job: RunJob, module: Made, exported: Made, artifact: Artifact, 
         "data": job.dataset.digest,
         "runtimes": [runtime_of(backend, model) for backend, model in runtimes],
     }
-    cut = [job.line_file.val_overkill, job.line_file.gates.overkill.confidence]
-    stage = Stage(name="parity", inputs={**inputs, "cut": cut})
+    stage = Stage(name="parity", inputs={**inputs, "cut": job.line_file.cut})
 
     def work(folder: Path) -> None:
         samples = evenly(job.dataset.of("val"), _PARITY_FRAMES)
@@ -200,12 +199,19 @@ def _back_to_back(job: RunJob) -> MeasureLimits:
 
 
 def _operating_point(job: RunJob, scores: NDArray[np.float64], samples: tuple[Sample, ...]) -> OperatingPoint:
+    escape = job.line_file.gates.escape
+    limits = [EscapeLimit(of=[sample.defective for sample in samples], max=escape.max)]
+    limits += [
+        EscapeLimit(of=[kind in sample.kinds for sample in samples], max=gate.max)
+        for kind, gate in escape.kinds.items()
+    ]
     return operating_point(
         scores,
         [sample.defective for sample in samples],
         max_overkill=job.line_file.val_overkill,
         confidence=job.line_file.gates.overkill.confidence,
         groups=[sample.group for sample in samples] if job.line_file.teacher.good_only else None,
+        escape_limits=limits,
     )
 
 

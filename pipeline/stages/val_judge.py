@@ -52,13 +52,12 @@ class ValJudge:
 
     def facts(self) -> dict[str, Any]:
         """Name all that its findings depend on, JSON-able."""
-        gates = self.job.line_file.gates
         return {
             "teacher": make_teacher(self.job).key,
             "data": self.job.dataset.digest,
-            "escape": gates.escape.model_dump(),
+            "escape": self.job.line_file.gates.escape.model_dump(),
             "decide": self.job.line_file.data.decide,
-            "cut": [self.job.line_file.val_overkill, gates.overkill.confidence],
+            "cut": self.job.line_file.cut,
             "runtime": runtime_of(self.runtime),
         }
 

@@ -26,7 +26,7 @@ from ...inspection.data.dataset import Sample
 from ...inspection.line.gates import EscapeGate, Gates
 from ...inspection.statistics.bounds import rate_upper
 from ...inspection.statistics.judging import decide, judge_quality
-from ...inspection.statistics.threshold import operating_point
+from ...inspection.statistics.threshold import EscapeLimit, operating_point
 
 LINES = 2_000
 DEFECTS = (10, 60, 200, 1_000)
@@ -102,9 +102,15 @@ def _judged(random: np.random.Generator, teacher: str, defects: int) -> Judged:
 
 
 def _threshold(scores: NDArray[np.float64], samples: Sequence[Sample]) -> float:
-    gate = Gates().overkill
+    gates = Gates()
     defective = [sample.defective for sample in samples]
-    return operating_point(scores, defective, max_overkill=gate.max, confidence=gate.confidence).threshold
+    return operating_point(
+        scores,
+        defective,
+        max_overkill=gates.overkill.max,
+        confidence=gates.overkill.confidence,
+        escape_limits=[EscapeLimit(of=defective, max=gates.escape.max)],
+    ).threshold
 
 
 def _samples(good: int, bad: int, photographs: int) -> list[Sample]:

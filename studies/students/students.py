@@ -32,6 +32,7 @@ from ...pipeline.stages.build import make_module
 from ...pipeline.stages.build_teacher import make_teacher
 from ...pipeline.stages.job import Made, RunJob
 from ...pipeline.stages.rows import TEACHER, RowPlan
+from ...pipeline.stages.score import fitted_on_val
 from ...pipeline.stages.stages import Stage, run_stage
 from ...pipeline.stages.versions import checkpoint_versions
 
@@ -116,9 +117,7 @@ def _plan(name: str, step: DistillStep) -> RowPlan:
 def _cell(job: RunJob, variant: str, made: Made) -> Cell:
     gate, scores = job.line_file.gates.overkill, _scored(job, made)
     bad = {split: np.array([s.defective for s in job.dataset.of(split)]) for split in ("val", "test")}
-    cut = operating_point(
-        scores["val"], bad["val"], max_overkill=job.line_file.val_overkill, confidence=gate.confidence
-    ).threshold
+    cut = fitted_on_val(job, scores["val"]).threshold
     level = operating_point(scores["test"], bad["test"], max_overkill=gate.max, confidence=_AS_LIKELY_AS_NOT)
     rejected = scores["test"] >= cut
     return Cell(
