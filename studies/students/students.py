@@ -97,12 +97,12 @@ def trained_students(job: RunJob, variants: Mapping[str, DistillStep], *, seeds:
         The teacher, then one seed after another, all variants of each.
     """
     teacher, first = make_teacher(job), job.line_file.seed
-    yield _cell(job, TEACHER, teacher)
+    yield judged(job, TEACHER, teacher)
     for seed in range(first, first + seeds):
         seeded = replace(job, line_file=job.line_file.model_copy(update={"seed": seed}))
         for name, variant in variants.items():
             job.console.notify(f"seed {seed}: {name}")
-            yield _cell(seeded, name, make_module(seeded, _plan(name, variant), teacher))
+            yield judged(seeded, name, make_module(seeded, _plan(name, variant), teacher))
 
 
 def _student_of(recipe: RecipeSettings) -> DistillStep | None:
@@ -114,7 +114,8 @@ def _plan(name: str, step: DistillStep) -> RowPlan:
     return RowPlan(name=name, role="candidate", backend="torch_eager", steps=steps)
 
 
-def _cell(job: RunJob, variant: str, made: Made) -> Cell:
+def judged(job: RunJob, variant: str, made: Made) -> Cell:
+    """Judge a checkpoint in torch on val and test, at the threshold that val gives it."""
     gate, scores = job.line_file.gates.overkill, _scored(job, made)
     bad = {split: np.array([s.defective for s in job.dataset.of(split)]) for split in ("val", "test")}
     cut = fitted_on_val(job, scores["val"]).threshold
