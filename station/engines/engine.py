@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from ...inspection.base.errors import BundleError, ParityError, StationError
 from ...targets.host import LocalHost
 from ..readable import readable
 from ..versions.at_work import AtWork
+from .memory import own_memory_bytes
 from .pinning import Pinning
 from .process import Orders
 from .slots import FrameSlots
@@ -23,13 +23,6 @@ from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_bytes,
 
 _EXIT_S = 5.0
 _LOOK_S = 0.25
-_MOST_BYTES = 4 << 30
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-
-def usual_memory_bytes() -> int:
-    """Give what an engine may take where nobody says: 4 GiB, or three quarters of a smaller machine's memory."""
-    return min(_MOST_BYTES, _PAGE_BYTES * os.sysconf("SC_PHYS_PAGES") * 3 // 4)
 
 
 class Engine:
@@ -82,11 +75,7 @@ class Engine:
     @property
     def memory_bytes(self) -> int:
         """Memory that is its own, without the frames that it shares with the station; 0: it is gone."""
-        try:
-            resident, shared = Path(f"/proc/{self.pid}/statm").read_bytes().split()[1:3]
-        except (OSError, ValueError):
-            return 0
-        return (int(resident) - int(shared)) * _PAGE_BYTES
+        return own_memory_bytes(self.pid)
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing; does not wait."""
@@ -160,6 +149,7 @@ def start_engine(
         loading_cpus=pinning.loading_cpus,
         realtime=pinning.realtime,
         ready_ns=pinning.ready_ns,
+        memory_bytes=memory_bytes,
         channel=theirs.fileno(),
         lifeline=lifeline,
         memory=slots.descriptor,

@@ -35,6 +35,7 @@ from ...inspection.decision.judging import SCORE_ALONE, Judge, Judged
 from ...inspection.decision.limits import Ruling
 from ..outcomes import NOT_ALIGNED
 from ..readable import readable
+from .memory import bytes_for_references, own_memory_bytes
 from .pinning import keep_process_to, make_process_realtime
 from .slots import FrameSlots, SlotLayout
 from .wire import MOST_BYTES, MOST_HELLO_BYTES, Question, Reply, question_of, reply_bytes, ruling_bytes
@@ -114,6 +115,7 @@ class Orders:
         loading_cpus: To keep to until then; none: anywhere.
         realtime: Whether to go ahead of other programs once it is loaded.
         ready_ns: So long before a frame is expected it stops sleeping; 0: never.
+        memory_bytes: It may take so much memory of its own; above, the station kills it.
         channel: Descriptor of the socket that questions come by.
         lifeline: Descriptor of a pipe that ends when the station does.
         memory: Descriptor of the frames' memory.
@@ -127,6 +129,7 @@ class Orders:
     loading_cpus: tuple[int, ...]
     realtime: bool
     ready_ns: int
+    memory_bytes: int
     channel: int
     lifeline: int
     memory: int
@@ -179,7 +182,18 @@ def _opened(stack: ExitStack, orders: Orders) -> tuple[Session, Proven, Judge | 
     model = next(each for each in unpacked.manifest.models if each.backend == orders.backend)
     backend = backends()[orders.backend]
     session = stack.enter_context(open_session(backend, unpacked.artifact(model), threads=orders.threads))
-    return session, prove_open(session, unpacked, model), _judge_of(unpacked, model)
+    proven, judge = prove_open(session, unpacked, model), _judge_of(unpacked, model)
+    if model.frame.reference:
+        _bound_references(orders.memory_bytes)
+    return session, proven, judge
+
+
+def _bound_references(most_bytes: int) -> None:
+    from ...inspection.references.known import MOST_BYTES, forget, keep_at_most
+
+    forget()  # those of the golden frames
+    taken = own_memory_bytes(os.getpid())
+    keep_at_most(min(MOST_BYTES, bytes_for_references(most_bytes=most_bytes, taken_bytes=taken)))
 
 
 def _judge_of(unpacked: Unpacked, model: ModelFacts) -> Judge | None:

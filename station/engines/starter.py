@@ -14,7 +14,8 @@ from ..publishing.systemd import notify
 from ..settings import StationSettings
 from ..versions.at_work import AtWork, BundleStore
 from ..versions.self_test import build_apart, usual_limits
-from .engine import Engine, start_engine, usual_memory_bytes
+from .engine import Engine, start_engine
+from .memory import usual_memory_bytes
 from .pinning import Pinning, pinning_for
 from .sharing import Share
 from .slots import FrameSlots

@@ -32,14 +32,14 @@ def compared_bundle(bundle: Any, parts_of_bundle: Any, tmp_path_factory: pytest.
 
 @pytest.fixture(scope="module")
 def references(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("references")
+    folder = tmp_path_factory.mktemp("references")
+    (folder / "photos").mkdir()
+    add_reference(folder, "alpha", [photograph(folder / "photos", "alpha")])
+    return folder
 
 
 @pytest.fixture(scope="module")
 def service(compared_bundle: Path, references: Path) -> Iterator[Service]:
-    photos = references / "photos"
-    photos.mkdir()
-    add_reference(references, "alpha", [photograph(photos, "alpha")])
     told = {"folder": references, "product": r"^([a-z]+)_"}
     with running(settings_of(bundle=compared_bundle, references=told)) as started:
         yield started
