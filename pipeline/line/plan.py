@@ -117,10 +117,10 @@ def _stall(line_file: LineFile, budget: LineBudget) -> dict[str, Any]:
 
 def _stall_text(stall: dict[str, Any]) -> str:
     frames = stall["burst_frames"]
-    event = "frame counts" if frames == 1 else f"{frames} frames late in a row count"
+    event = "each late frame counts" if frames == 1 else f"up to {frames} frames late in a row count"
     return (
         f"up to {stall['stall_ms']:g} ms on a device busy {stall['utilisation']:.0%} of the time: "
-        f"up to {event} as one event"
+        f"{event} as one event"
     )
 
 

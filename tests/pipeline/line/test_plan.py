@@ -61,6 +61,13 @@ def test_the_stall_allowed_for_multiplies_the_frames() -> None:
     assert "up to 7 frames late in a row count as one event" in plan_text(facts)
 
 
+def test_a_stall_that_delays_one_frame_is_said_in_the_singular() -> None:
+    line = LINE.model_copy(update={"frames_per_part": 1})
+    facts = plan(LineFile(name="pcb", line=line, data=DataSettings(root=Path("/data"))))
+    assert facts["stall"]["burst_frames"] == 1
+    assert "each late frame counts as one event" in plan_text(facts)
+
+
 def test_trying_several_recipes_is_told_to_cost_confidence() -> None:
     line_file = builtin_line_file(Path("runs"))
     shorter = RecipeSettings.model_validate({"name": "pruned", "steps": ("prune",)})
