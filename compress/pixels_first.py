@@ -7,7 +7,7 @@ them later, since that moves a quarter of the bytes. Moving and casting can be s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ _SUFFIX = ".as_float"
 def cast_pixels_first(model: ModelProto) -> bool:
     """Cast the uint8 inputs of a graph to float32 before anything else reads them, in place.
 
-    Casts to float32 further on are dropped; those to another type stay, and read float32.
+    Casts to float32 further on are dropped; those to another type stay, and read float32. Inputs that are joined, as a
+    frame and its reference are, are cast together.
 
     Returns:
         Whether the graph was changed; it is left alone where something computes with uint8, which is for people to
@@ -37,41 +38,49 @@ def cast_pixels_first(model: ModelProto) -> bool:
         for each in graph.input
         if each.type.tensor_type.elem_type == TensorProto.UINT8 and each.name not in constants
     ]
-    changed = [_cast_first(graph, name) for name in pixels if _only_moved(graph, name)]
+    together = [tuple(pixels)] if _only_moved(graph, pixels) else [(name,) for name in pixels]
+    changed = [_cast_first(graph, names) for names in together if _only_moved(graph, names)]
     return any(changed)
 
 
-def _only_moved(graph: GraphProto, name: str) -> bool:
-    """Whether an input is moved before it is cast, and nothing else is done to it."""
-    moved = list(_moved(graph, name))
-    readers = [node for tensor in (name, *(node.output[0] for node in moved)) for node in _readers(graph, tensor)]
-    outputs = {each.name for each in graph.output}
-    plain = all(node.op_type in MOVING or node.op_type in ("Cast", "Shape") for node in readers)
-    return bool(moved) and plain and not any(node.output[0] in outputs for node in moved)
+def _only_moved(graph: GraphProto, names: Sequence[str]) -> bool:
+    """Whether inputs are moved before they are cast, and nothing else is done to them."""
+    moved = {node.output[0] for node in _moved(graph, names)}
+    readers = [node for tensor in (*names, *moved) for node in _readers(graph, tensor)]
+    plain = all(node.output[0] in moved or node.op_type in ("Cast", "Shape") for node in readers)
+    return bool(moved) and plain and moved.isdisjoint(each.name for each in graph.output)
 
 
-def _cast_first(graph: GraphProto, name: str) -> bool:
+def _cast_first(graph: GraphProto, names: Sequence[str]) -> bool:
     from onnx import TensorProto, helper
 
-    moved = list(_moved(graph, name))
-    stale = {node.output[0] for node in moved}
-    casts = [node for tensor in (name, *sorted(stale)) for node in _readers(graph, tensor) if node.op_type == "Cast"]
-    for node in _readers(graph, name):
-        node.input[:] = [name + _SUFFIX if each == name else each for each in node.input]
+    stale = {node.output[0] for node in _moved(graph, names)}
+    casts = [node for tensor in (*names, *sorted(stale)) for node in _readers(graph, tensor) if node.op_type == "Cast"]
+    for node in graph.node:
+        node.input[:] = [each + _SUFFIX if each in names else each for each in node.input]
     for cast in casts:
         if cast.attribute[0].i == TensorProto.FLOAT:
             _bypass(graph, cast)
-    graph.node.insert(0, helper.make_node("Cast", [name], [name + _SUFFIX], to=TensorProto.FLOAT, name=f"{name}_cast"))
+    for name in reversed(names):
+        first = helper.make_node("Cast", [name], [name + _SUFFIX], to=TensorProto.FLOAT, name=f"{name}_cast")
+        graph.node.insert(0, first)
     _forget_types(graph, stale)
     return True
 
 
-def _moved(graph: GraphProto, name: str) -> Iterator[NodeProto]:
-    """Give the nodes that only move a tensor or what was moved of it; a moved tensor is their first input."""
-    for node in _readers(graph, name):
-        if node.op_type in MOVING and node.input[0] == name:
-            yield node
-            yield from _moved(graph, node.output[0])
+def _moved(graph: GraphProto, names: Sequence[str]) -> list[NodeProto]:
+    """Give the nodes that only move these tensors, join them, or do so with what came of them.
+
+    What is moved is a node's first input; what is joined are all of them.
+    """
+    tensors = set(names)
+    found: list[NodeProto] = []
+    for node in graph.node:
+        joins = node.op_type == "Concat" and tensors.issuperset(node.input)
+        if joins or (node.op_type in MOVING and node.input and node.input[0] in tensors):
+            tensors.update(node.output)
+            found.append(node)
+    return found
 
 
 def _readers(graph: GraphProto, name: str) -> list[NodeProto]:

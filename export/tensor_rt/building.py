@@ -96,7 +96,8 @@ def _configured(trt: Any, builder: Any, recipe: BuildRecipe) -> Any:
         _use_accelerator(trt, builder, config, recipe.dla_core)
     if recipe.size_left_open:
         profile = builder.create_optimization_profile()
-        profile.set_shape("frame", *recipe.frames.shapes())
+        for name, shapes in recipe.inputs().items():
+            profile.set_shape(name, *shapes)
         config.add_optimization_profile(profile)
     return config
 

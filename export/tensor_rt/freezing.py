@@ -54,9 +54,6 @@ def freeze(graph: Graph, target: Target, folder: Path, *, options: RecipeOptions
         GraphError: No TensorRT that Beltline knows takes the graph, or the options do not suit it; nothing is built.
         MissingPartError: onnx is not installed.
     """
-    if graph.frame.reference:
-        msg = f"{graph.path}: TensorRT engines take one input here, this model takes two; use open_vino or onnx_runtime"
-        raise GraphError(msg)
     path = folder / "model.onnx"
     model = parse_model(graph.path)
     cast_pixels_first(model)
@@ -85,6 +82,7 @@ def recipe_for(graph: Graph, path: Path, options: RecipeOptions) -> BuildRecipe:
             size_left_open=not own.fixed,
             workspace_mib=options.workspace_mib,
             sparse_weights=bool(sparsity_of(index_of(path)).sparse),
+            compares=graph.frame.reference,
             dla_core=options.dla_core,
         )
     except ValueError as error:

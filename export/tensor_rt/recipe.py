@@ -8,9 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from ...inspection.base.errors import GraphError
 from ...inspection.base.validation import describe_validation
@@ -57,9 +65,9 @@ class FrameRange(BaseModel):
         """Whether every frame has one size: then all work of a frame can be captured once and replayed."""
         return self.least == self.most
 
-    def shapes(self) -> tuple[tuple[int, int, int], ...]:
+    def shapes(self, channels: int) -> tuple[tuple[int, int, int], ...]:
         """Give the least, usual and most shape `[height, width, channels]`."""
-        return tuple((height, width, self.channels) for height, width in (self.least, self.usual, self.most))
+        return tuple((height, width, channels) for height, width in (self.least, self.usual, self.most))
 
 
 class BuildRecipe(BaseModel):
@@ -74,6 +82,8 @@ class BuildRecipe(BaseModel):
         workspace_mib: Scratch memory for a layer, at most.
         optimization_level: TensorRT's builder level: 0 builds fastest, 5 searches longest, 3 is its own default.
         sparse_weights: Weights are 2:4 sparse: let TensorRT try its kernels for that.
+        compares: The model takes a reference beside each frame, as a second input; left out of the file where it does
+            not, so that an older Beltline reads it.
         dla_core: Deep learning accelerator to run on, layers that it cannot run stay on the GPU; None: the GPU only.
     """
 
@@ -85,6 +95,7 @@ class BuildRecipe(BaseModel):
     workspace_mib: Annotated[int, Field(ge=16, le=65536)] = WORKSPACE_MIB
     optimization_level: Annotated[int, Field(ge=0, le=5)] = 3
     sparse_weights: bool = False
+    compares: bool = False
     dla_core: Annotated[int, Field(ge=0, le=1)] | None = None
 
     @model_validator(mode="after")
@@ -93,6 +104,16 @@ class BuildRecipe(BaseModel):
             msg = "dla_core needs frames of one size in fp16 or int8: an accelerator takes no varying shape and no fp32"
             raise ValueError(msg)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_reference(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        return written if self.compares else {name: value for name, value in written.items() if name != "compares"}
+
+    def inputs(self) -> dict[str, tuple[tuple[int, int, int], ...]]:
+        """Give the least, usual and most shape `[height, width, depth]` of each input, by its name."""
+        frame = {"frame": self.frames.shapes(self.frames.channels)}
+        return frame | {"reference": self.frames.shapes(self.frames.channels + 1)} if self.compares else frame
 
 
 def frames_of_spec(spec: FrameSpec) -> FrameRange:
@@ -163,8 +184,9 @@ def trtexec_command(
     if recipe.frames.fixed:
         command.append("--useCudaGraph")
     if recipe.size_left_open:
-        shapes = zip(("min", "opt", "max"), recipe.frames.shapes(), strict=True)
-        command += [f"--{name}Shapes=frame:{_shape(shape)}" for name, shape in shapes]
+        for place, name in enumerate(("min", "opt", "max")):
+            shapes = ",".join(f"{each}:{_shape(sizes[place])}" for each, sizes in recipe.inputs().items())
+            command.append(f"--{name}Shapes={shapes}")
     return tuple(command)
 
 

@@ -1,4 +1,4 @@
-"""An open engine: one frame in, one decision out, nothing left on the GPU's queue.
+"""An open engine: one frame in, where it compares its reference too, one decision out, nothing left on the GPU's queue.
 
 Copy in, engine and copies out stand in one CUDA stream. Where all frames have one size they are captured once as a CUDA
 graph and launched as one call a frame; an engine that cannot be captured is queued step by step as before.
@@ -19,11 +19,11 @@ from typing_extensions import Self
 from ...inspection.base.errors import DataError, GpuError, GraphError
 from ...inspection.data.frame import FrameSpec
 from ..contracts import Decision, Frame
-from ..frame_check import require_frame
+from ..frame_check import graph_inputs
 from .cuda import TO_DEVICE, TO_HOST, Cuda
 from .listening import joined, listen
 
-_TENSORS = ("frame", "score", "heatmap")
+_OUTPUTS = ("score", "heatmap")
 
 
 class TensorRtSession:
@@ -36,7 +36,9 @@ class TensorRtSession:
         if self._engine is None:
             msg = f"TensorRT {trt.__version__} does not open the engine it built: {joined(self._log.errors)}"
             raise GraphError(msg)
-        _require_tensors(trt, self._engine)
+        self._inputs = ("frame", "reference") if spec.reference else ("frame",)
+        self._outputs = (*_OUTPUTS, "kinds") if spec.kinds else _OUTPUTS
+        _require_tensors(trt, self._engine, self._inputs, self._outputs)
         self._context = self._engine.create_execution_context()
         if self._context is None:
             msg = f"TensorRT has no room to run the engine: {joined(self._log.errors)}; end other programs on the GPU"
@@ -44,7 +46,7 @@ class TensorRtSession:
         self._spec, self._cuda = spec, cuda
         self._fixed = _only_shape(self._engine)
         self._stream, self._graph = cuda.stream(), 0
-        tensors = (*_TENSORS, "kinds") if spec.kinds else _TENSORS
+        tensors = (*self._inputs, *self._outputs)
         self._memory = {name: TensorMemory(cuda, trt.nptype(self._engine.get_tensor_dtype(name))) for name in tensors}
         self._shape: tuple[int, ...] = ()
 
@@ -80,10 +82,11 @@ class TensorRtSession:
             DataError: The frame is not what the model takes, or of a size that the engine was not built for.
             GpuError: The GPU failed.
         """
-        require_frame(frame, self._spec)
-        if frame.shape != self._shape:
-            self._take_shape(frame.shape)
-        np.copyto(self._memory["frame"].host, frame)
+        given = graph_inputs(frame, self._spec)
+        if (shape := given.arrays["frame"].shape) != self._shape:
+            self._take_shape(shape)
+        for name, array in given.arrays.items():
+            np.copyto(self._memory[name].host, array)
         started_ns = time.perf_counter_ns()
         if self._graph:
             self._cuda.launch(self._graph, self._stream)
@@ -92,37 +95,44 @@ class TensorRtSession:
         self._cuda.synchronize(self._stream)
         ended_ns = time.perf_counter_ns()
         return Decision(
-            score=float(self._memory["score"].host.reshape(-1)[0]),
+            score=given.judged(float(self._memory["score"].host.reshape(-1)[0])),
             heatmap=self._memory["heatmap"].host.copy(),
             engine_start_ns=started_ns,
             engine_end_ns=ended_ns,
+            alignment=given.alignment,
+            aligned=given.aligned,
             kinds=self._memory["kinds"].host.copy() if "kinds" in self._memory else None,
         )
 
     def _take_shape(self, shape: tuple[int, ...]) -> None:
-        """Set the engine and its memory to a frame's size."""
-        if not self._context.set_input_shape("frame", shape):
-            least, _, most = (tuple(each) for each in self._engine.get_tensor_profile_shape("frame", 0))
-            msg = f"frame: the engine was built for {least} to {most}, got {shape}; bundle with the line's frame sizes"
-            raise DataError(msg)
+        """Set the engine and its memory to a frame's size; a reference is as large, one channel deeper."""
+        for name in self._inputs:
+            wanted = shape if name == "frame" else (*shape[:2], shape[2] + 1)
+            if not self._context.set_input_shape(name, wanted):
+                least, _, most = (tuple(each) for each in self._engine.get_tensor_profile_shape(name, 0))
+                msg = (
+                    f"{name}: the engine was built for {least} to {most}, got {wanted}; bundle with the line's frame "
+                    "sizes"
+                )
+                raise DataError(msg)
         self._shape = shape
         for name, memory in self._memory.items():
             if memory.take_shape(tuple(self._context.get_tensor_shape(name))):
                 self._context.set_tensor_address(name, memory.device_address)
 
     def _queue(self) -> None:
-        self._memory["frame"].to_device(self._stream)
+        for name in self._inputs:
+            self._memory[name].to_device(self._stream)
         if not self._context.execute_async_v3(self._stream):
             msg = f"TensorRT did not run the engine: {joined(self._log.errors)}"
             raise GpuError(msg)
-        self._memory["score"].to_host(self._stream)
-        self._memory["heatmap"].to_host(self._stream)
-        if "kinds" in self._memory:
-            self._memory["kinds"].to_host(self._stream)
+        for name in self._outputs:
+            self._memory[name].to_host(self._stream)
 
     def _capture(self) -> None:
         """Capture a frame's work, after it has run once as TensorRT asks for; what cannot be captured is not."""
-        self._memory["frame"].host.fill(0)
+        for name in self._inputs:
+            self._memory[name].host.fill(0)
         self._queue()
         self._cuda.synchronize(self._stream)
         self._cuda.begin_capture(self._stream)
@@ -142,11 +152,11 @@ def _only_shape(engine: Any) -> tuple[int, ...] | None:
     return least if least == most else None
 
 
-def _require_tensors(trt: Any, engine: Any) -> None:
+def _require_tensors(trt: Any, engine: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
-    inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-    if inputs != ["frame"] or set(names) - {"kinds"} != set(_TENSORS):
-        msg = f"engine: wanted input `frame` and outputs `score` and `heatmap`, got {names}; build the artifact again"
+    taken = {name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT}
+    if taken != set(inputs) or set(names) != {*inputs, *outputs}:
+        msg = f"engine: wanted inputs {inputs} and outputs {outputs}, got {names}; build the artifact again"
         raise GraphError(msg)
 
 

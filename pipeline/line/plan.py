@@ -119,8 +119,7 @@ def _stall_text(stall: dict[str, Any]) -> str:
     frames = stall["burst_frames"]
     event = "each late frame counts" if frames == 1 else f"up to {frames} frames late in a row count"
     return (
-        f"up to {stall['stall_ms']:g} ms on a device busy {stall['utilisation']:.0%} of the time: "
-        f"{event} as one event"
+        f"up to {stall['stall_ms']:g} ms on a device busy {stall['utilisation']:.0%} of the time: {event} as one event"
     )
 
 

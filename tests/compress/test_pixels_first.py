@@ -78,3 +78,40 @@ def test_what_is_not_only_moved_is_left_alone(nodes: list[onnx.NodeProto]) -> No
 def test_pixels_that_the_graph_gives_out_are_left_alone() -> None:
     nodes = [helper.make_node("Transpose", ["frame"], ["y"], perm=[2, 0, 1])]
     assert not cast_pixels_first(made(nodes, kind=TensorProto.UINT8))
+
+
+def joined(*, computes: bool) -> ModelProto:
+    """A frame and its reference in one tensor; with `computes` something adds up the reference's pixels as uint8."""
+    nodes = [
+        helper.make_node("Concat", ["frame", "reference"], ["both"], axis=2),
+        helper.make_node("Transpose", ["both"], ["t"], perm=[2, 0, 1]),
+        helper.make_node("Cast", ["t"], ["full"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["full"], ["y"], keepdims=0),
+    ]
+    if computes:
+        nodes += [helper.make_node("BitwiseNot", ["both"], ["z"])]
+    model = made(nodes)
+    model.graph.input.append(helper.make_tensor_value_info("reference", TensorProto.UINT8, ["h", "w", 2]))
+    if computes:
+        model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.UINT8, None))
+    return model
+
+
+def test_inputs_that_are_joined_are_cast_together() -> None:
+    before, after = joined(computes=False), joined(computes=False)
+    assert cast_pixels_first(after)
+    readers = {node.op_type for node in after.graph.node if {"frame", "reference"} & set(node.input)}
+    assert readers == {"Cast"}
+    given = {"frame": FRAMES[0], "reference": np.repeat(FRAMES[0] // 2, 2, axis=2)}
+    old, new = (
+        onnxruntime.InferenceSession(each.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, given)
+        for each in (before, after)
+    )
+    np.testing.assert_array_equal(old[0], new[0])
+
+
+def test_joined_inputs_that_something_computes_with_are_left_alone() -> None:
+    model = joined(computes=True)
+    before = model.SerializeToString()
+    assert not cast_pixels_first(model)
+    assert model.SerializeToString() == before

@@ -15,7 +15,6 @@ from beltline.export.artifacts import backends
 from beltline.export.bundles.golden import frame_bytes, frame_of
 from beltline.export.contracts import Decision, Frame, Graph
 from beltline.export.graph_file import open_graph
-from beltline.export.tensor_rt.freezing import freeze
 from beltline.export.to_onnx import export_graph
 from beltline.inspection.base.errors import DataError, GraphError
 from beltline.inspection.data.frame import FrameSpec
@@ -113,11 +112,6 @@ def test_int8_is_calibrated_with_references(graph: Graph, tmp_path: Path) -> Non
         scores = [each.score for each in decisions(quantized, backend, frames, tmp_path)]
         exact = [each.score for each in decisions(graph, backend, frames, tmp_path)]
         assert np.abs(np.array(scores) - exact).max() < 0.25
-
-
-def test_tensor_rt_is_refused_before_anything_is_built(graph: Graph, tmp_path: Path) -> None:
-    with pytest.raises(GraphError, match="take one input here"):
-        freeze(graph, _TARGET, tmp_path)
 
 
 def test_a_golden_pair_is_stored_as_one_picture() -> None:
