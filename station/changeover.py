@@ -19,7 +19,17 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
 _JOIN_S = 3.0
 _MOST_CHARACTERS = 64
 
-ProductsByCode = dict[Annotated[str, BeforeValidator(str)], ProductName]
+
+def _each_code_once(products: object) -> object:
+    """Refuse a code that stands twice, as a number and as text: one of the two would judge the other's parts."""
+    codes = [str(each) for each in products] if isinstance(products, Mapping) else []
+    if twice := next((each for each in codes if codes.count(each) > 1), None):
+        msg = f"wanted each code once, got {twice} twice, as a number and as text; remove one"
+        raise ValueError(msg)
+    return products
+
+
+ProductsByCode = Annotated[dict[Annotated[str, BeforeValidator(str)], ProductName], BeforeValidator(_each_code_once)]
 """Product by what a partner calls it, such as `{1: boardA}`; what is not listed is the product's own name."""
 
 

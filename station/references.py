@@ -109,7 +109,8 @@ def add_reference(
 
     Returns:
         The reference, and warnings: it is the only photograph, one does not show what the others do or shows nothing,
-        the model sees what looks like a defect, or parts of the product that the station kept do not look like it.
+        the model sees what looks like a defect, parts of the product that the station kept do not look like it, or
+        another product is called so but for capitals.
 
     Raises:
         DataError: The name cannot be one, a photograph cannot be read, or they differ in size.
@@ -134,6 +135,10 @@ def add_reference(
         if len(others) >= MOST_PRODUCTS:
             msg = f"{folder}: wanted at most {MOST_PRODUCTS:,} products; remove those that are made no more"
             raise StorageError(msg)
+        if twins := [each for each in others if each.casefold() == product.casefold()]:
+            warnings.append(
+                f"{twins[0]} has a reference, too: the two are different products, and names are taken exactly"
+            )
         write_bytes(folder / f"{product}.png", content)
         digest = f"sha256:{sha256(content).hexdigest()}"
         names = [path.name for path in photographs]

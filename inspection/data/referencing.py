@@ -25,7 +25,8 @@ def with_references(root: Path, listings: Sequence[Listing], wanted: str) -> lis
         wanted: A pattern with `{group}`, `{name}`, `{stem}` or `{path}`, a column of labels.csv, or a folder.
 
     Raises:
-        DataError: It is none of these, or images have no group that it asks for.
+        DataError: It is none of these, images have no group that it asks for, or two files of a folder are called as
+            one image wants its reference to be.
     """
     if "{" in wanted:
         return [replace(each, reference=_filled(wanted, each)) for each in listings]
@@ -33,7 +34,9 @@ def with_references(root: Path, listings: Sequence[Listing], wanted: str) -> lis
         column = _column(root, wanted)
         return [replace(each, reference=column.get(each.path)) for each in listings]
     if (root / wanted).is_dir():
-        files = {plain_name(_stem(file.relative_to(root / wanted))): file for file in images_below(root / wanted)}
+        files: dict[str, list[Path]] = {}
+        for file in images_below(root / wanted):
+            files.setdefault(plain_name(_stem(file.relative_to(root / wanted))), []).append(file)
         return [replace(each, reference=_in_folder(root, each, files)) for each in listings]
     msg = (
         f"data.reference: {wanted!r} is no column of {_TABLE} and no folder below {root}; write one of these, or a "
@@ -145,14 +148,20 @@ def _column(root: Path, name: str) -> dict[str, str]:
     }
 
 
-def _in_folder(root: Path, listing: Listing, files: Mapping[str, Path]) -> str | None:
+def _in_folder(root: Path, listing: Listing, files: Mapping[str, Sequence[Path]]) -> str | None:
     """Find a file called as the image's path, as its name or as its group; where there is one alone, it is for all."""
     path = PurePosixPath(listing.path)
     names = [str(path.with_suffix("")), path.stem, *filter(None, [listing.group])]
     found = next((files[plain_name(name)] for name in names if plain_name(name) in files), None)
     if found is None and len(files) == 1:
         found = next(iter(files.values()))
-    return None if found is None else found.relative_to(root).as_posix()
+    if found is None:
+        return None
+    if len(found) > 1:
+        named = " and ".join(each.relative_to(root).as_posix() for each in found[:2])
+        msg = f"data.reference: wanted one reference for {listing.path}, got {named}; keep one of them"
+        raise DataError(msg)
+    return found[0].relative_to(root).as_posix()
 
 
 def _stem(path: Path) -> str:

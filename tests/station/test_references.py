@@ -18,7 +18,7 @@ from beltline.inspection.references.pairs import compared
 from beltline.pipeline.cli.app import app
 from beltline.station.frames import PixelRule
 from beltline.station.reference_check import ComparingModel
-from beltline.station.references import add_reference, journal_problem, remove_reference
+from beltline.station.references import add_reference, journal_problem, kept_references, remove_reference
 from beltline.station.settings import StationSettings
 from drawn_boards import SIZE, board, part, photograph
 from pydantic import ValidationError
@@ -124,6 +124,20 @@ def test_one_inspector_of_several_is_named(tmp_path: Path) -> None:
     assert run.invoke(app, ["reference", "add", str(station), "a", photo, "--inspector", "right"]).exit_code == 0
     assert (tmp_path / "r/a.png").is_file()
     assert "wanted one of its inspectors (left, right)" in run.invoke(app, ["reference", "list", str(station)]).output
+
+
+def test_a_product_named_twice_is_one_and_other_capitals_are_another_one_and_said(tmp_path: Path) -> None:
+    photo = photograph(tmp_path.parent, "alpha")
+    for product in ("alpha", "alpha", "Alpha"):
+        _, warnings = add_reference(tmp_path, product, [photo, photo])
+    assert [each.product for each in kept_references(tmp_path)] == ["Alpha", "alpha"]
+    assert warnings == ["alpha has a reference, too: the two are different products, and names are taken exactly"]
+    (tmp_path / "station.yaml").write_text(
+        "references:\n  folder: .\n  sources:\n    folder-1: alpha\n    folder-1: Alpha\n"
+    )
+    run = CliRunner().invoke(app, ["reference", "list", str(tmp_path / "station.yaml")])
+    assert "line 5" in run.output or ":5:" in run.output
+    assert "key 'folder-1' stands twice" in run.output
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 65])

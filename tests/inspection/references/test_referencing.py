@@ -118,9 +118,15 @@ def _left_empty(root: Path) -> None:
     table.write_text(table.read_text().replace("golden/b.png", ""))
 
 
+def _twice(root: Path) -> None:
+    (root / "labels.csv").write_text((root / "labels.csv").read_text().replace(",golden\n", ",other\n"))
+    save(root / "golden/B.bmp", board(3, _SIDE, _SIDE))
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (_twice, r"one reference for parts/b/0\.png, got golden/B\.bmp and golden/b\.png; keep one"),
         (_without_one, r"golden/b.png"),
         (_other_size, r"golden/b\.png: wanted the size of the image .* 96 x 96, got 192 x 96"),
         (_its_own, r"parts/c/0\.png is its own reference"),

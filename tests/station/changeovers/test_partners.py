@@ -13,6 +13,7 @@ from beltline.station.partners.broker import BrokerSettings, client_of, connect
 from beltline.station.partners.modbus_device import ModbusDevice
 from beltline.station.partners.opc_ua_session import OpcUaSession, ServerSettings
 from beltline.station.settings import ChangeoverChoice
+from pydantic import ValidationError
 
 
 def wait_for(met: Callable[[], bool]) -> None:
@@ -40,6 +41,20 @@ def publish(port: int, payload: bytes) -> None:
     client.publish("line7/product", payload, qos=1, retain=True).wait_for_publish(10)
     client.disconnect()
     client.loop_stop()
+
+
+@pytest.mark.parametrize("kind", ["modbus_tcp", "opc_ua", "mqtt"])
+def test_a_product_named_twice_by_one_code_is_refused(kind: str) -> None:
+    where = {
+        "modbus_tcp": {"host": "plc", "address": 200},
+        "opc_ua": {"url": "opc.tcp://plc:4840", "variable": "ns=3;i=1"},
+        "mqtt": {"host": "broker", "topic": "line7/product"},
+    }
+    two: dict[object, str] = {1: "boardA", "1": "boardB"}
+    with pytest.raises(ValidationError, match="wanted each code once, got 1 twice"):
+        ChangeoverChoice.model_validate({kind: {**where[kind], "products": two}})
+    both_named = {kind: {**where[kind], "products": {1: "boardA", 2: "boardA"}}}
+    assert ChangeoverChoice.model_validate(both_named).settings.products == {"1": "boardA", "2": "boardA"}
 
 
 def test_a_broker_names_the_product_that_it_kept_and_each_new_one(broker: Any) -> None:
