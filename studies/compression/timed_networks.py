@@ -40,11 +40,33 @@ def local_bench(backend: str, frames: Sequence[Frame], *, int8: bool, threads: i
         target=target_of("local", threads=threads),
         machine=fingerprint(backend_packages(backend)),
         frames=tuple(frames),
-        graphs=_graphs_in(folder / "graphs", backend, frames if int8 else ()),
+        graphs=graphs_in(folder / "graphs", backend, frames if int8 else ()),
         host=_here,
         cache=folder / "times",
         progress=print_progress,
     )
+
+
+def graphs_in(folder: Path, backend: str, calibration: Sequence[Frame]) -> Callable[[Path], Graphs]:
+    """Give what exports checkpoints, each once, and quantizes them where there are frames to calibrate with.
+
+    Args:
+        folder: Where the graphs are kept.
+        backend: Name of the runtime that they are for.
+        calibration: Arrays as sessions take them; none: nothing is quantized.
+    """
+
+    def graphs(checkpoint: Path) -> Graphs:
+        place = folder / digest_of_file(checkpoint).removeprefix("sha256:")[:16]
+        plain, quantized = place / "model.onnx", place / "int8.onnx"
+        if not plain.is_file():
+            place.mkdir(parents=True, exist_ok=True)
+            export_graph(checkpoint, place)
+        if calibration and not quantized.is_file():
+            _quantize(plain, quantized, backend, calibration[:_CALIBRATION_FRAMES])
+        return Graphs(exported=open_graph(plain), final=open_graph(quantized if calibration else plain))
+
+    return graphs
 
 
 def noise_frames(spec: FrameSpec) -> tuple[Frame, ...]:
@@ -64,7 +86,7 @@ def write_untrained(path: Path, network: dict[str, object], spec: FrameSpec) -> 
 
     torch.manual_seed(0)
     full = normal_network(network)
-    inspector = Inspector(build_network(full, spec.channels), spec).eval()
+    inspector = Inspector(build_network(full, spec.planes), spec).eval()
     save_checkpoint(path, Checkpoint(network=full, frame=spec, lineage=("untrained",), inspector=inspector))
 
 
@@ -79,22 +101,6 @@ def _here() -> Iterator[Host]:
     yield LocalHost()
 
 
-def _graphs_in(folder: Path, backend: str, calibration: Sequence[Frame]) -> Callable[[Path], Graphs]:
-    """Export checkpoints into a folder, each once; quantize them where there are frames to calibrate with."""
-
-    def graphs(checkpoint: Path) -> Graphs:
-        place = folder / digest_of_file(checkpoint).removeprefix("sha256:")[:16]
-        plain, quantized = place / "model.onnx", place / "int8.onnx"
-        if not plain.is_file():
-            place.mkdir(parents=True, exist_ok=True)
-            export_graph(checkpoint, place)
-        if calibration and not quantized.is_file():
-            _quantize(plain, quantized, backend, calibration[:_CALIBRATION_FRAMES])
-        return Graphs(exported=open_graph(plain), final=open_graph(quantized if calibration else plain))
-
-    return graphs
-
-
 def _quantize(source: Path, target: Path, backend: str, frames: Sequence[Frame]) -> None:
     method = methods()["quantize"]
     context = GraphContext(
@@ -103,6 +109,7 @@ def _quantize(source: Path, target: Path, backend: str, frames: Sequence[Frame])
         calibration_count=len(frames),
         backend=backend,
         progress=lambda _what, _done, _of: None,
+        reference=open_graph(source).frame.reference,
         weight_bits=weight_bits(fingerprint(())),
     )
     method.apply(source, method.step_type(), context)

@@ -131,3 +131,13 @@ def test_an_input_of_another_depth_is_refused(graph: Graph, tmp_path: Path) -> N
     onnx.save(model, tmp_path / "wrong.onnx")
     with pytest.raises(GraphError, match=r"`reference` as|existing shape differ in dimension"):
         open_graph(tmp_path / "wrong.onnx")
+
+
+def test_planes_are_joined_whole_since_engines_join_pixel_by_pixel_at_a_third_of_the_models_time(
+    tmp_path: Path,
+) -> None:
+    spec = spec_of(channels=1, fixed=True)
+    graph = export_graph(write_tiny_checkpoint(tmp_path / "compared.safetensors", spec, gain=3.0), tmp_path)
+    nodes = onnx.load(graph.path).graph.node
+    first = next(each for each in nodes if each.op_type == "Concat")
+    assert [each.i for each in first.attribute if each.name == "axis"] == [1]

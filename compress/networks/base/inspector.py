@@ -49,8 +49,10 @@ class Inspector(nn.Module):
             Score, float32 scalar in [0, 1], and heatmap, uint8 `[rows, columns]`; where the network tells kinds apart
             also the heatmap shared out among them, uint8 `[kinds, rows, columns]`.
         """
-        planes = frame if reference is None else torch.cat([frame, reference], dim=2)
-        logits = self.network(self.prepare(planes.permute(2, 0, 1).unsqueeze(0)))
+        planes = frame.permute(2, 0, 1).unsqueeze(0)
+        if reference is not None:  # plane after plane: engines are slow at joining them pixel by pixel
+            planes = torch.cat([planes, reference.permute(2, 0, 1).unsqueeze(0)], dim=1)
+        logits = self.network(self.prepare(planes))
         heat = torch.sigmoid(logits[0, 0]) * 255.0
         heatmap = torch.round(heat).to(torch.uint8)
         score = torch.sigmoid(score_logits(logits))[0]
