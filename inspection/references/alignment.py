@@ -136,13 +136,12 @@ def align_to(frame: NDArray[np.uint8], reference: Searchable | None) -> Alignmen
     if (normal := _normalised(_shrunk(frame, factor))) is None:
         return Alignment(matrix=np.eye(2, 3), confidence=0.0)
     small, fine = normal
-    to_small = _scaling(fine.shape, small.shape)
-    from_small = np.linalg.inv(to_small)
+    to_small, from_small = _there_and_back(fine.shape, small.shape)
     found = _refined(small, reference.first, _coarse_shift(small, reference))
     found = _refined(fine, reference.last, from_small @ found @ to_small)
     confidence = _likeness(small, reference.alike, to_small @ found @ from_small)
-    to_fine = _scaling((fine.shape[0] * factor, fine.shape[1] * factor), fine.shape)
-    return Alignment(matrix=(np.linalg.inv(to_fine) @ np.linalg.inv(found) @ to_fine)[:2], confidence=confidence)
+    to_fine, from_fine = _there_and_back((fine.shape[0] * factor, fine.shape[1] * factor), fine.shape)
+    return Alignment(matrix=(from_fine @ np.linalg.inv(found) @ to_fine)[:2], confidence=confidence)
 
 
 def _factor(shape: tuple[int, ...]) -> int:
@@ -228,18 +227,17 @@ def _refined(frame: _Grey, reference: _Level, found: _Square) -> _Square:
     """Go on from a movement, on the reference's slopes, which stay the same."""
     calm = cv2.GaussianBlur(frame, (0, 0), reference.blur)
     shape, there = frame.shape, np.empty_like(reference.calm)
-    beyond = np.zeros(4)
+    beyond, refined = np.zeros(4), found
     for _ in range(reference.steps):
         np.copyto(there, reference.calm)  # where the frame does not reach it does not differ
-        matrix = (found @ _similarity(beyond, shape))[:2]
-        cv2.warpAffine(calm, matrix, shape[::-1], dst=there, flags=_MOVE, borderMode=cv2.BORDER_TRANSPARENT)
+        cv2.warpAffine(calm, refined[:2], shape[::-1], dst=there, flags=_MOVE, borderMode=cv2.BORDER_TRANSPARENT)
         np.subtract(there, reference.calm, out=there)
         np.minimum(np.maximum(there, -_CLIPPED, out=there), _CLIPPED, out=there)
         step = reference.inverse @ np.einsum("ij,j->i", reference.slopes, there.reshape(-1))
         beyond -= step
+        refined = found @ _similarity(beyond, shape)
         if np.abs(step).max() < _ENOUGH:
             break
-    refined: _Square = found @ _similarity(beyond, shape)
     return refined
 
 
@@ -263,6 +261,12 @@ def _likeness(frame: _Grey, reference: _Grey, found: _Square) -> float:
     images = (there, reference, cv2.subtract(there, reference))
     one, two, both = (float(cv2.meanStdDev(each, mask=inside)[1][0, 0]) ** 2 for each in images)
     return float(np.clip(1 - both / (one + two + 1e-3), 0, 1))
+
+
+@lru_cache(maxsize=64)
+def _there_and_back(shape: tuple[int, int], target: tuple[int, int]) -> tuple[_Square, _Square]:
+    scaling = _scaling(shape, target)
+    return scaling, np.linalg.inv(scaling)
 
 
 def _scaling(shape: tuple[int, ...], target: tuple[int, ...]) -> _Square:

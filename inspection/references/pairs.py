@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 VERSION = 2
 """Stands in the digest of data with references: raised where `compared` gives something else of the same pair."""
 
+_FEW = 1 << 16  # pixels up to which the whole frame is sooner gone through than four strips along its rim
+
 Pixels = NDArray[np.uint8]
 
 
@@ -111,6 +113,10 @@ def _with_rim(frame: Pixels, reference: Movable, matrix: NDArray[np.float64], co
     import cv2
 
     there, inside = reference.at(matrix)
+    if inside.size <= _FEW:
+        own = cv2.merge([frame, inside]).reshape(there.shape)
+        cv2.copyTo(own, cv2.bitwise_not(inside), there)
+        return Compared(frame=frame, reference=there, confidence=confidence, aligned=True)
     height, width = inside.shape[:2]
     corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
     xs, ys = ((corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T).T

@@ -126,7 +126,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _noisy(frame: Frame) -> Frame:
     noise = np.random.default_rng(1).integers(-3, 4, frame.shape)
-    return np.clip(frame.astype(np.int64) + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(frame.astype(np.int64) + noise, 0, 255), np.uint8)
 
 
 def _session(
