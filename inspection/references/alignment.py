@@ -266,7 +266,7 @@ def _likeness(frame: _Grey, reference: _Grey, found: _Square) -> float:
 @lru_cache(maxsize=64)
 def _there_and_back(shape: tuple[int, int], target: tuple[int, int]) -> tuple[_Square, _Square]:
     scaling = _scaling(shape, target)
-    return scaling, np.linalg.inv(scaling)
+    return scaling, np.asarray(np.linalg.inv(scaling), np.float64)
 
 
 def _scaling(shape: tuple[int, ...], target: tuple[int, ...]) -> _Square:
