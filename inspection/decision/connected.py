@@ -16,15 +16,15 @@ MOST_FINDINGS = 64
 """So many areas of a frame are measured, the largest ones; a frame with more is no part but a fault of the camera."""
 
 _HALF = 128
-_RIGHT = np.array([-1, 1, 0, 0], np.float32)
-_DOWN = np.array([0, 0, -1, 1], np.float32)
+_WAYS = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]], np.float32)
+_ROOM = np.float32(0.5)
 
 
 class Areas(NamedTuple):
     """The cells of all areas, one area after the other.
 
     Attributes:
-        width: Columns of the heatmap with the zeros around it.
+        shape: Rows and columns of the heatmap with the zeros around it.
         places: Of the cells in that heatmap, flattened, `[cells]`.
         values: Of the heatmap there, uint8 `[cells]`.
         around: Of the heatmap at the neighbours to the left, right, above and below, uint8 `[cells, 4]`.
@@ -33,13 +33,18 @@ class Areas(NamedTuple):
         rims: The level that each area reaches out to, uint8 `[areas]`.
     """
 
-    width: int
+    shape: tuple[int, int]
     places: NDArray[np.int64]
     values: NDArray[np.uint8]
     around: NDArray[np.uint8]
     starts: NDArray[np.int64]
     counts: NDArray[np.int64]
     rims: NDArray[np.uint8]
+
+    @property
+    def width(self) -> int:
+        """Columns of the heatmap with the zeros around it."""
+        return self.shape[1]
 
 
 def areas_of(heatmap: NDArray[np.uint8], level: int) -> Areas | None:
@@ -58,45 +63,60 @@ def areas_of(heatmap: NDArray[np.uint8], level: int) -> Areas | None:
     rows, columns = heatmap.shape
     padded = np.zeros((rows + 2, columns + 2), np.uint8)
     padded[1:-1, 1:-1] = heatmap
-    places, owners, rims = _labelled(padded, level)
+    flat, (places, values, owners, rims) = padded.ravel(), _labelled(padded, level)
     if not len(places):
         return None
     counts = np.bincount(owners)
-    names = np.flatnonzero(counts)
+    names = counts.nonzero()[0]
     if len(names) > MOST_FINDINGS:
         names = np.sort(names[np.argsort(-counts[names], kind="stable")[:MOST_FINDINGS]])
         largest = np.isin(owners, names)
-        places, owners = places[largest], owners[largest]
-    counts, places = counts[names], places[np.argsort(owners, kind="stable")]
-    flat, width = padded.ravel(), columns + 2
-    around = flat[places[:, None] + np.array((-1, 1, -width, width))]
-    return Areas(width, places, flat[places], around, np.cumsum(counts) - counts, counts, rims[names])
+        places, values, owners = places[largest], values[largest], owners[largest]
+    order = owners.argsort(kind="stable")
+    counts, places = counts[names], places[order]
+    around = flat[places[:, None] + _neighbours(columns + 2)]
+    return Areas(padded.shape, places, values[order], around, counts.cumsum() - counts, counts, rims[names])
 
 
-def _labelled(padded: NDArray[np.uint8], level: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]:
-    """Give the cells of all areas, the label of each, and the rim of each label."""
+class _Labelled(NamedTuple):
+    """Cells of areas: their places, values and labels, and the rim of each label."""
+
+    places: NDArray[np.int64]
+    values: NDArray[np.uint8]
+    owners: NDArray[np.int32]
+    rims: NDArray[np.uint8]
+
+
+def _labelled(padded: NDArray[np.uint8], level: int) -> _Labelled:
     import cv2
 
     _, above = cv2.threshold(padded, min(level, _HALF) - 1, 1, cv2.THRESH_BINARY)
     count, labels = cv2.connectedComponents(above, connectivity=8, ltype=cv2.CV_32S)
-    places = np.flatnonzero(above.view(np.bool_))
+    places = above.view(np.bool_).ravel().nonzero()[0]
     owners, values = labels.ravel()[places], padded.ravel()[places]
+    if level == _HALF:  # each holds a value of one half, and reaches down to there
+        return _Labelled(places, values, owners, np.full(count, _HALF, np.uint8))
     peaks = np.zeros(count, np.uint8)
     np.maximum.at(peaks, owners, values)
     rims = _rim_by_peak(level)[peaks]
-    own = values >= rims[owners]
+    cut = rims[owners]
+    own = values >= cut
     if own.all():
-        return places, owners, rims
-    places, owners = places[own], owners[own]
-    if level >= _HALF:
-        return places, owners, rims
-    cut = rims[owners]  # what was one area down to the level may be several above its rim
-    above[...] = 0
+        return _Labelled(places, values, owners, rims)
+    places, owners, values = places[own], owners[own], values[own]
+    if level > _HALF:
+        return _Labelled(places, values, owners, rims)
+    above[...] = 0  # what was one area down to the level may be several above its rim
     above.ravel()[places] = 1
     count, labels = cv2.connectedComponents(above, connectivity=8, ltype=cv2.CV_32S)
     owners, rims = labels.ravel()[places], np.zeros(count, np.uint8)
-    rims[owners] = cut
-    return places, owners, rims
+    rims[owners] = cut[own]
+    return _Labelled(places, values, owners, rims)
+
+
+@lru_cache(maxsize=8)
+def _neighbours(width: int) -> NDArray[np.int64]:
+    return np.array((-1, 1, -width, width))
 
 
 @lru_cache(maxsize=8)
@@ -122,13 +142,19 @@ class Rim(NamedTuple):
 
 def rim_of(areas: Areas) -> Rim:
     """Find the crossings: where the heatmap, linear between the middles of two cells, falls to the rim of the area."""
-    rims = np.repeat(areas.rims, areas.counts)
-    crossing = np.flatnonzero(areas.around < rims[:, None])
-    cell, way = crossing >> 2, crossing & 3
-    value = areas.values[cell].astype(np.float32)
-    reach = (value - rims[cell] + np.float32(0.5)) / (value - areas.around.ravel()[crossing])
-    points = np.empty((len(cell), 2), np.float32)
-    y, x = np.divmod(areas.places[cell], areas.width)
-    points[:, 0] = x + _RIGHT[way] * reach
-    points[:, 1] = y + _DOWN[way] * reach
-    return Rim(points, np.searchsorted(cell, areas.starts))
+    rims = areas.rims.repeat(areas.counts)
+    crossing = (areas.around < rims[:, None]).ravel().nonzero()[0]
+    cell = crossing >> 2
+    value = areas.values.astype(np.float32)
+    above = value - rims + _ROOM
+    reach = above[cell] / (value[cell] - areas.around.ravel()[crossing])
+    points = _middles(areas.shape).take(areas.places[cell], axis=0)
+    points += _WAYS.take(crossing & 3, axis=0) * reach[:, None]
+    return Rim(points, cell.searchsorted(areas.starts))
+
+
+@lru_cache(maxsize=8)
+def _middles(shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Give x and y of all cells, float32 `[cells, 2]`."""
+    y, x = np.divmod(np.arange(shape[0] * shape[1]), shape[1])
+    return np.stack((x, y), axis=1).astype(np.float32)

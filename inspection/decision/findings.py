@@ -249,29 +249,35 @@ def _measured(sheet: _Sheet) -> list[Finding]:
     view, areas, (right, down) = sheet.view, sheet.areas, sheet.step
     origin = (view.left - right * 0.5, view.top - down * 0.5)  # zeros lie around; the middles of cells half a cell in
     points, starts = rim_of(areas)
-    points *= np.array(sheet.step, np.float32)
-    low = np.minimum.reduceat(points, starts) + origin
-    sides = np.maximum.reduceat(points, starts) + origin - low
-    boxes = list(map(Box._make, np.concatenate((low, sides), axis=1).tolist()))
+    points *= np.float32(right) if right == down else np.array(sheet.step, np.float32)
+    low, high = np.minimum.reduceat(points, starts) + origin, np.maximum.reduceat(points, starts) + origin
+    boxes = list(map(Box._make, np.concatenate((low, high - low), axis=1).tolist()))
     turned = [cv2.minAreaRect(points[start:end])[1] for start, end in pairwise([*starts.tolist(), len(points)])]
     outlines = Outlines(areas, boxes, step=sheet.step, origin=origin)
     shares, names, cell = _shares(sheet), view.kinds or (UNNAMED,), right * down
-    counts = areas.counts.tolist()
-    peaks = (np.maximum.reduceat(areas.values, areas.starts) / 255).tolist()
-    means = (np.add.reduceat(areas.values, areas.starts, dtype=np.int64) / (areas.counts * 255)).tolist()
+    within = zip(
+        boxes,
+        turned,
+        areas.counts.tolist(),
+        np.maximum.reduceat(areas.values, areas.starts).tolist(),
+        np.add.reduceat(areas.values, areas.starts, dtype=np.int64).tolist(),
+        shares.kinds,
+        shares.sure,
+        strict=True,
+    )
     return [
         Finding(
-            names[shares.kinds[place]],
+            names[kind],
             box,
             Contour(outlines, place),
-            min(counts[place] * cell, one * other),
+            min(count * cell, one * other),
             max(one, other),
             min(one, other),
-            peaks[place],
-            means[place],
-            shares.sure[place],
-            {name: each[place] for name, each in shares.zones.items() if each[place]},
+            peak / 255,
+            total / (count * 255),
+            sure,
+            {name: each[place] for name, each in shares.zones.items() if each[place]} if shares.zones else {},
             view.pixels_per_mm,
         )
-        for place, (box, (one, other)) in enumerate(zip(boxes, turned, strict=True))
+        for place, (box, (one, other), count, peak, total, kind, sure) in enumerate(within)
     ]

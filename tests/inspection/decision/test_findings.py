@@ -8,6 +8,9 @@ import pytest
 from beltline.inspection.decision.connected import MOST_FINDINGS
 from beltline.inspection.decision.findings import Finding, View, find
 from beltline.inspection.decision.zones import Zone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 VIEW = View(threshold=0.5, pixels_per_mm=10)
@@ -193,6 +196,24 @@ def test_random_maps_give_what_the_definition_says() -> None:
         for (box, _, mean), (right_box, _, right_mean) in zip(got, wanted, strict=True):
             assert box == pytest.approx(right_box, abs=1e-3)
             assert mean == pytest.approx(right_mean)
+
+
+_STEPS = st.sampled_from([0, 0, 0, 1, 40, 63, 64, 65, 90, 127, 128, 129, 200, 255])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    heat=arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=_STEPS),
+    level=st.one_of(st.integers(1, 255), st.sampled_from([64, 65, 127, 128, 129])),
+)
+def test_small_maps_give_what_the_definition_says(heat: NDArray[np.uint8], level: int) -> None:
+    """Values and levels around one half and its half, where areas are split, widened and left out."""
+    found = find(heat, View(threshold=level / 255), size=heat.shape)
+    wanted = sorted(_by_definition(heat, level))
+    got = sorted(([*each.box], round(each.peak * 255), each.mean * 255) for each in found)
+    assert np.array([box for box, *_ in got]) == pytest.approx(np.array([box for box, *_ in wanted]), abs=1e-3)
+    assert [peak for _, peak, _ in got] == [peak for _, peak, _ in wanted]
+    assert [mean for *_, mean in got] == pytest.approx([mean for *_, mean in wanted])
 
 
 def test_outlines_are_followed_when_asked_for_and_leave_the_process_as_lists() -> None:
