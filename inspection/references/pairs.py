@@ -110,12 +110,9 @@ def compared_at(pair: Pixels, matrix: NDArray[np.float64]) -> Compared:
 
 def _with_rim(frame: Pixels, reference: Movable, matrix: NDArray[np.float64], confidence: float) -> Compared:
     """Move a reference; where it does not reach, the frame's own pixels stand, marked by 0."""
-    import cv2
-
     there, inside = reference.at(matrix)
     if inside.size <= _FEW:
-        own = cv2.merge([frame, inside]).reshape(there.shape)
-        cv2.copyTo(own, cv2.bitwise_not(inside), there)
+        _fill(there, inside, frame)
         return Compared(frame=frame, reference=there, confidence=confidence, aligned=True)
     height, width = inside.shape[:2]
     corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
@@ -126,9 +123,16 @@ def _with_rim(frame: Pixels, reference: Movable, matrix: NDArray[np.float64], co
     for start, end, begin, stop in strips:
         if start < end and begin < stop:
             area = np.s_[start:end, begin:stop]
-            own = cv2.merge([frame[area], inside[area]]).reshape(there[area].shape)
-            there[area] = np.where(inside[area] > 0, there[area], own)
+            _fill(there[area], inside[area], frame[area])
     return Compared(frame=frame, reference=there, confidence=confidence, aligned=True)
+
+
+def _fill(there: Pixels, inside: Pixels, frame: Pixels) -> None:
+    """Let a frame's own pixels stand, marked by 0, where a reference does not reach."""
+    import cv2
+
+    own = cv2.merge([frame, inside])
+    cv2.copyTo(own, cv2.bitwise_not(inside), there)
 
 
 def _between(low: float, high: float, side: int) -> tuple[int, int]:
