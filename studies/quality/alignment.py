@@ -1,7 +1,7 @@
 """What moving a reference onto its frame costs, and how near it comes, beside an older version of the module.
 
-git show 03969e2:inspection/references/alignment.py > /tmp/before.py
-python -m beltline.studies.quality.alignment --before /tmp/before.py
+git show COMMIT:inspection/references/alignment.py > before.py
+python -m beltline.studies.quality.alignment --before before.py
 
 Processor time of one thread, the ways interleaved, so that a machine with other work may be used; on drawn boards,
 moved by up to 5 % of their size, 1.2 degrees and 1.5 %.
