@@ -26,7 +26,7 @@ from ...export.contracts import Frame, Session
 from ...export.sessions import open_session
 from ...inspection.data.frame import FrameSpec
 from ...inspection.references.pairs import pair_of
-from ...inspection.statistics.quantile import quantile
+from ...inspection.statistics.quantile import quantile, quantiles
 from ...targets.target import Target
 from ..compression.timed_networks import graphs_in, write_untrained
 from ..quality.alignment import drawn
@@ -60,7 +60,7 @@ def ratio_of_medians(times: Times, base: Times) -> tuple[float, float, float]:
     rounds = len(base.whole_ms)
     chosen = np.random.default_rng(0).integers(0, rounds, (_RESAMPLED, rounds))
     ratios = np.median(times.whole_ms[chosen], axis=1) / np.median(base.whole_ms[chosen], axis=1)
-    low, high = np.quantile(ratios, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
+    low, high = quantiles(ratios, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
     return float(np.median(times.whole_ms) / np.median(base.whole_ms)), float(low), float(high)
 
 
