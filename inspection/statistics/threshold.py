@@ -148,12 +148,10 @@ def _raised(
         return lowest
     overkill = good.size - np.searchsorted(np.sort(good), below, side="right")
     most = np.maximum(escape_doubt, _log_doubt(overkill, good.size, max_overkill))
-    least_passed = np.sum(escapes, axis=0)
-    best = np.lexsort((least_passed, most))[0]
-    alike = (most == most[best]) & (least_passed == least_passed[best])
-    low, high = float(below[alike].min()), float(above[alike].max())
-    middle = low + (high - low) / 2
-    return middle if middle > low else high
+    escaped = np.sum(escapes, axis=0)
+    best = np.lexsort((escaped, most))[0]
+    alike = (most == most[best]) & (escaped == escaped[best])
+    return _midway(float(below[alike].min()), float(above[alike].max()))
 
 
 def _log_doubt(count: NDArray[np.int64], of: int, limit: float) -> NDArray[np.float64]:
@@ -215,5 +213,10 @@ def _most_overkill(good: int, *, max_overkill: float, confidence: float) -> int:
 def _midway_above(score: float, scores: NDArray[np.float64]) -> float:
     above = scores[scores > score]
     following = float(above.min()) if above.size else max(1.0, float(np.nextafter(score, np.inf)))
-    middle = score + (following - score) / 2
-    return middle if middle > score else following
+    return _midway(score, following)
+
+
+def _midway(low: float, high: float) -> float:
+    """Give the middle, or `high` where no float lies between."""
+    middle = low + (high - low) / 2
+    return middle if middle > low else high
